@@ -1,0 +1,82 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The targets, bottom-up: each may use only what stands above it. Reading this list once is the
+// first page of the architecture; Sources/sealdisk/Documentation.docc/Architecture.md is the second.
+
+let strict: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
+
+let package = Package(
+    name: "sealdisk",
+    products: [.executable(name: "sealdisk", targets: ["sealdisk"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    ],
+    targets: [
+        // C, one importer each: module map and shim header, no logic.
+        .systemLibrary(
+            name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+        .systemLibrary(name: "CFUSE", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
+        .systemLibrary(name: "CLinuxFile"),
+        .systemLibrary(name: "CLoopDevice"),
+
+        // The core: no Foundation, no kernel, four doors (ChunkStore, KeyProvider, clock, entropy).
+        .target(name: "CryptoPrimitives", dependencies: ["COpenSSL"], swiftSettings: strict),
+        .target(name: "KeyManagement", dependencies: ["CryptoPrimitives"], swiftSettings: strict),
+        .target(name: "ChunkStore", swiftSettings: strict),
+        .target(
+            name: "LocalStore", dependencies: ["ChunkStore", "CLinuxFile"], swiftSettings: strict),
+        .target(
+            name: "DiskFormat", dependencies: ["CryptoPrimitives", "CXXHash"],
+            swiftSettings: strict),
+        .target(
+            name: "DiskEngine",
+            dependencies: [
+                "DiskFormat", "ChunkStore", "KeyManagement", "CryptoPrimitives",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: strict),
+
+        // The cloud-disk model, the mounted tree, the kernel, the program.
+        .target(
+            name: "ControlPlane", dependencies: ["DiskEngine", "KeyManagement"],
+            swiftSettings: strict),
+        .target(
+            name: "Namespace", dependencies: ["ControlPlane", "DiskEngine"], swiftSettings: strict),
+        .target(name: "FUSEAdapter", dependencies: ["Namespace", "CFUSE"], swiftSettings: strict),
+        .executableTarget(
+            name: "sealdisk",
+            dependencies: [
+                "ControlPlane", "FUSEAdapter", "LocalStore", "CLoopDevice",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            exclude: ["Documentation.docc"],
+            swiftSettings: strict),
+
+        // One folder of tests a module, in the same order; then the tests of the whole.
+        .testTarget(
+            name: "CryptoPrimitivesTests", dependencies: ["CryptoPrimitives"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "KeyManagementTests", dependencies: ["KeyManagement"], swiftSettings: strict),
+        .testTarget(
+            name: "Conformance", dependencies: ["ChunkStore", "LocalStore"], swiftSettings: strict),
+        .testTarget(
+            name: "DiskFormatTests", dependencies: ["DiskFormat"], swiftSettings: strict),
+        .testTarget(
+            name: "DiskEngineTests", dependencies: ["DiskEngine", "LocalStore"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ControlPlaneTests", dependencies: ["ControlPlane", "LocalStore"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "NamespaceTests", dependencies: ["Namespace", "LocalStore"],
+            swiftSettings: strict),
+        .testTarget(name: "sealdiskTests", dependencies: ["sealdisk"], swiftSettings: strict),
+        .testTarget(name: "MountTests", dependencies: ["sealdisk"], swiftSettings: strict),
+        .testTarget(name: "Tidy", swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,11 @@
+#pragma once
+// Calls that Glibc's Swift module leaves out because they need _GNU_SOURCE; declared here by hand,
+// since defining the macro in a shim clashes with that module.
+#include <sys/types.h>
+
+int fallocate(int fd, int mode, off_t offset, off_t length);
+
+enum {
+    SEALDISK_FALLOC_KEEP_SIZE = 0x01,
+    SEALDISK_FALLOC_PUNCH_HOLE = 0x02,
+};

@@ -1,0 +1,23 @@
+#pragma once
+// ioctl(2) is variadic and prctl(2) too: Swift needs fixed shapes.
+#include <linux/loop.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+
+static inline int sealdisk_loop_configure(int fd, struct loop_config *config) {
+    return ioctl(fd, LOOP_CONFIGURE, config);
+}
+static inline int sealdisk_loop_get_free(int control) { return ioctl(control, LOOP_CTL_GET_FREE); }
+static inline int sealdisk_loop_clear(int fd) { return ioctl(fd, LOOP_CLR_FD, 0); }
+static inline int sealdisk_loop_status(int fd, struct loop_info64 *info) {
+    return ioctl(fd, LOOP_GET_STATUS64, info);
+}
+static inline int sealdisk_loop_update_size(int fd) { return ioctl(fd, LOOP_SET_CAPACITY, 0); }
+// Columns of a terminal, 0 if fd is none.
+static inline int sealdisk_terminal_columns(int fd) {
+    struct winsize size;
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+static inline int sealdisk_prctl(int option, unsigned long value) {
+    return prctl(option, value, 0UL, 0UL, 0UL);
+}
