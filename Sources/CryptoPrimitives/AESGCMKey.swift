@@ -1,0 +1,78 @@
+import COpenSSL
+import Synchronization
+
+/// An AES-256-GCM key (SP 800-38D) and the cipher contexts keyed with it.
+///
+/// Keying a context costs more than sealing a block, so contexts are kept and only the nonce is set
+/// for each message. Invariant: a context is either in `idle` or lent to exactly one `withContext`.
+public final class AESGCMKey: Sendable {
+    public static let keyLength = 32
+    /// Length of a tag in bytes; shorter tags are not offered.
+    public static let tagLength = 16
+
+    private let key: SecretBytes
+    private let idle: Mutex<[Idle]>
+
+    /// An address of an EVP_CIPHER_CTX.
+    private struct Idle: @unchecked Sendable {
+        // Sendable holds because the pool's invariant gives a context to one thread at a time.
+        let pointer: OpaquePointer
+    }
+
+    /// Copies the key. Throws `.invalidLength` unless it has 32 bytes, `.lockedMemory`, `.library`.
+    public init(_ key: borrowing SecretBytes) throws(CryptoError) {
+        guard key.count == Self.keyLength else {
+            throw CryptoError(.invalidLength, "an AES-256 key has 32 bytes, not \(key.count)")
+        }
+        let copy = try key.withUnsafeBytes { (bytes) throws(CryptoError) -> SecretBytes in
+            try SecretBytes(copying: bytes)
+        }
+        let first = Idle(pointer: try Self.makeContext(copy))
+        self.key = copy
+        idle = Mutex([first])
+    }
+
+    deinit {
+        idle.withLock { contexts in
+            // The provider wipes its key schedule when a context is freed.
+            for context in contexts { EVP_CIPHER_CTX_free(context.pointer) }
+        }
+    }
+
+    /// Lends a context to this thread for the time of the call. Calls may nest and may run at once;
+    /// each has a context of its own.
+    public func withContext<R: ~Copyable, E: Error>(
+        _ body: (borrowing AESGCMContext) throws(E) -> R
+    ) throws(E) -> R {
+        // Last in, first out: the context that was used last is the one in the processor's cache.
+        guard let context = idle.withLock({ $0.popLast() }) ?? spare() else {
+            // There was no memory for one: every call on this one reports it.
+            return try body(AESGCMContext(context: nil))
+        }
+        defer { idle.withLock { $0.append(context) } }
+        return try body(AESGCMContext(context: context.pointer))
+    }
+
+    private func spare() -> Idle? {
+        guard let context = try? Self.makeContext(key) else { return nil }
+        return Idle(pointer: context)
+    }
+
+    private static func makeContext(
+        _ key: borrowing SecretBytes
+    ) throws(CryptoError) -> OpaquePointer {
+        let cipher = try OpenSSL.aes256GCM.get("AES-256-GCM")
+        guard let context = EVP_CIPHER_CTX_new() else {
+            throw OpenSSL.failure("EVP_CIPHER_CTX_new")
+        }
+        let keyed = key.withUnsafeBytes {
+            EVP_EncryptInit_ex2(
+                context, cipher, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), nil, nil)
+        }
+        guard keyed == 1 else {
+            EVP_CIPHER_CTX_free(context)
+            throw OpenSSL.failure("EVP_EncryptInit_ex2")
+        }
+        return context
+    }
+}
