@@ -1,0 +1,90 @@
+import CryptoPrimitives
+import Synchronization
+
+/// A key management service without a file, log or lock: the reference the embedded one is compared
+/// with, and the provider of simulations. Its CMK ends with it.
+public final class InMemoryKMS: KeyProvider {
+    private let account: String
+    private let region: String
+    private let clock: any WallClock
+    private let entropy: any Entropy
+    private let state: Mutex<State>
+
+    private struct State {
+        var isActivated: Bool
+        var masterKey: MasterKey?
+        var created = Timestamp(seconds: 0)
+        var uses: [String: UInt64] = [:]
+    }
+
+    public init(
+        account: String = "account", region: String = "region", activated: Bool = true,
+        clock: any WallClock = SystemClock(), entropy: any Entropy = SystemEntropy()
+    ) {
+        self.account = account
+        self.region = region
+        self.clock = clock
+        self.entropy = entropy
+        state = Mutex(State(isActivated: activated))
+    }
+
+    public func activate() { state.withLock { $0.isActivated = true } }
+
+    public var isActivated: Bool {
+        get throws(KeyError) { state.withLock { $0.isActivated } }
+    }
+
+    /// Calls so far, refused ones too, by action.
+    public func usage() -> [String: UInt64] { state.withLock { $0.uses } }
+
+    public func generateDataKey(
+        context: KeyContext, use: KeyUse
+    ) throws(KeyError) -> GeneratedDataKey {
+        let masterKey = try counted(use) { (state) throws(KeyError) -> MasterKey in
+            if let existing = state.masterKey { return existing }
+            let made = try withCrypto("make a CMK") { () throws(CryptoError) in
+                let key = try SecretBytes.random(count: AESGCMKey.keyLength, from: entropy)
+                return MasterKey(
+                    keyID: try UUID.random(from: entropy), key: try AESGCMKey(key))
+            }
+            state.masterKey = made
+            state.created = clock.now()
+            return made
+        }
+        return try masterKey.generate(context, entropy: entropy)
+    }
+
+    public func unwrap(
+        _ wrapped: WrappedKey, context: KeyContext, use: KeyUse
+    ) throws(KeyError) -> SecretBytes {
+        let masterKey = try counted(use) { (state) throws(KeyError) -> MasterKey in
+            guard let masterKey = state.masterKey, masterKey.keyID == wrapped.keyID else {
+                throw KeyError(.unknownKey, "this KMS holds no CMK \(wrapped.keyID.prefix(36))")
+            }
+            return masterKey
+        }
+        return try masterKey.unwrap(wrapped, context)
+    }
+
+    public func describe(use: KeyUse) throws(KeyError) -> KeyDescription? {
+        try counted(use) { (state) throws(KeyError) -> KeyDescription? in
+            guard let masterKey = state.masterKey else { return nil }
+            return KeyDescription(
+                keyID: masterKey.keyID, alias: MasterKey.alias, account: account, region: region,
+                created: state.created)
+        }
+    }
+
+    private func counted<R: Sendable>(
+        _ use: KeyUse, _ body: (inout State) throws(KeyError) -> R
+    ) throws(KeyError) -> R {
+        try state.withLock { (state) throws(KeyError) -> R in
+            state.uses[use.action, default: 0] += 1
+            guard state.isActivated else {
+                throw KeyError(
+                    .notActivated, "the KMS is not activated; activate it (OpenKmsService)")
+            }
+            return try body(&state)
+        }
+    }
+}

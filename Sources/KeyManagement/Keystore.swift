@@ -1,0 +1,119 @@
+import CryptoPrimitives
+import Glibc
+
+/// The keystore's file: read without trust, verified under its own key, replaced atomically.
+///
+/// It is a JSON object `{"check": hex, "mac": hex, "payload": text}`. `payload` is JSON within a
+/// text, so that the MAC (HMAC-SHA-256) covers exact bytes. `check` needs no MAC: it has one right
+/// value for the payload's salt and the passphrase.
+struct Keystore: Sendable {
+    static let maximumLength = 1 << 20
+
+    let path: String
+
+    fileprivate struct Envelope: Codable {
+        let check: HexBytes
+        let mac: HexBytes
+        let payload: String
+    }
+
+    /// The file as it was found. What it says may be anyone's words until `verified`.
+    struct Found: Sendable {
+        /// Unverified: for what is shown or needed before unlocking.
+        let claimed: KeystorePayload
+        private let envelope: Envelope
+        private let path: String
+
+        fileprivate init(claimed: KeystorePayload, envelope: Envelope, path: String) {
+            self.claimed = claimed
+            self.envelope = envelope
+            self.path = path
+        }
+
+        /// The keys that a passphrase, or a key file's content, gives for this keystore.
+        /// Throws `.locked` if they are not its keys.
+        func unlock(with secret: borrowing SecretBytes) throws(KeyError) -> KeystoreKeys {
+            let keys = try withCrypto("derive the key of keystore \(path)") {
+                () throws(CryptoError) in
+                try KeystoreKeys(secret: secret, claimed.unlocker)
+            }
+            guard constantTimeEqual(keys.check, envelope.check.bytes) else {
+                let what = claimed.unlocker.kind == .keyFile ? "key file" : "passphrase"
+                throw KeyError(
+                    .locked, "wrong \(what) for keystore \(path) (or the file was altered)")
+            }
+            return keys
+        }
+
+        /// The payload, once it is known to be what a holder of these keys wrote.
+        func verified(by keys: KeystoreKeys) throws(KeyError) -> KeystorePayload {
+            let mac = try withCrypto("verify keystore \(path)") { () throws(CryptoError) in
+                try keys.authenticate(Array(envelope.payload.utf8))
+            }
+            guard constantTimeEqual(mac, envelope.mac.bytes),
+                constantTimeEqual(keys.check, envelope.check.bytes)
+            else {
+                throw KeyError(
+                    .io, "keystore \(path) was altered or damaged; restore it from a copy")
+            }
+            return claimed
+        }
+    }
+
+    /// nil if there is no such file. Throws `.io`.
+    func read() throws(KeyError) -> Found? {
+        guard let bytes = try HostFile.read(path, limit: Self.maximumLength) else { return nil }
+        let what = "keystore \(path)"
+        let envelope = try JSONCoding.decode(Envelope.self, from: bytes, what)
+        let payload = try JSONCoding.decode(
+            KeystorePayload.self, from: Array(envelope.payload.utf8), what)
+        guard payload.type == KeystorePayload.type, payload.version == KeystorePayload.version
+        else {
+            throw KeyError(
+                .io,
+                "\(what) has version \(payload.version), this program knows"
+                    + " \(KeystorePayload.version); use the program that wrote it")
+        }
+        guard Self.isAcceptable(payload.unlocker) else {
+            throw KeyError(
+                .io, "\(what) asks for an unlocking this program does not do; it was damaged")
+        }
+        return Found(claimed: payload, envelope: envelope, path: path)
+    }
+
+    /// Writes the file. Call within `withLock`, with a payload made from what was read in there.
+    func write(_ payload: KeystorePayload, keys: KeystoreKeys) throws(KeyError) {
+        let what = "keystore \(path)"
+        let text = try JSONCoding.encode(payload, what)
+        let mac = try withCrypto("authenticate \(what)") { () throws(CryptoError) in
+            try keys.authenticate(text)
+        }
+        let envelope = Envelope(
+            check: HexBytes(keys.check), mac: HexBytes(mac),
+            payload: String(decoding: text, as: UTF8.self))
+        let bytes = try JSONCoding.encode(envelope, what) + [UInt8(ascii: "\n")]
+        guard bytes.count <= Self.maximumLength else {
+            throw KeyError(.io, "\(what) is full: it would exceed \(Self.maximumLength) bytes")
+        }
+        try HostFile.replace(path, with: bytes)
+    }
+
+    /// One process and thread at a time: reads and changes the keystore with nobody in between.
+    /// The lock is a file of its own that is never replaced; the keystore's own inode changes.
+    func withLock<R>(_ body: () throws(KeyError) -> R) throws(KeyError) -> R {
+        let file = try FileDescriptor(path + ".lock", O_RDWR | O_CREAT | O_NOFOLLOW)
+        try file.lock()
+        let result = try body()
+        // The lock ends with the file, which has to live until here.
+        _ = consume file
+        return result
+    }
+
+    private static func isAcceptable(_ unlocker: UnlockerDescription) -> Bool {
+        guard unlocker.salt.bytes.count == 32 else { return false }
+        return switch unlocker.kind {
+        case .keyFile: unlocker.scrypt == nil
+        case .passphrase, .passphraseCommand: unlocker.scrypt?.isAcceptable ?? false
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import CryptoPrimitives
+
+/// The keys of an unlocked keystore.
+///
+/// root = scrypt(passphrase, salt, N, r, p) or HKDF-Extract(key file, salt), 32 bytes. Each key is
+/// HKDF(root, salt, "sealdisk keystore 1 " + purpose): `seal` (CMKs), `mac` (the file), `check`.
+struct KeystoreKeys: Sendable {
+    static let checkLength = 16
+
+    private let seal: AESGCMKey
+    private let mac: HMACKey
+    /// Stored beside the payload, so that a wrong passphrase is told from a damaged file.
+    let check: [UInt8]
+
+    init(
+        secret: borrowing SecretBytes, _ unlocker: UnlockerDescription
+    ) throws(CryptoError) {
+        let salt = unlocker.salt.bytes
+        let root = try Self.root(secret, unlocker.scrypt, salt)
+        func derive(_ purpose: String, _ count: Int) throws(CryptoError) -> SecretBytes {
+            try HKDF.deriveSecret(
+                key: root, salt: salt, info: Array("sealdisk keystore 1 \(purpose)".utf8),
+                count: count)
+        }
+        seal = try AESGCMKey(derive("seal", AESGCMKey.keyLength))
+        mac = try HMACKey(derive("mac", HMACKey.tagLength))
+        check = try derive("check", Self.checkLength).withUnsafeBytes { [UInt8]($0) }
+    }
+
+    private static func root(
+        _ secret: borrowing SecretBytes, _ scrypt: ScryptCost?, _ salt: [UInt8]
+    ) throws(CryptoError) -> SecretBytes {
+        guard let scrypt else { return try HKDF.extract(key: secret, salt: salt) }
+        return try Scrypt.derive(
+            passphrase: secret, salt: salt, cost: scrypt.n, blockSize: scrypt.r,
+            parallelization: scrypt.p, count: 32)
+    }
+
+    func authenticate(_ payload: [UInt8]) throws(CryptoError) -> [UInt8] {
+        try mac.authenticate(payload)
+    }
+
+    /// A new CMK of an account and region.
+    func makeMasterKey(
+        account: String, region: String, created: Timestamp, entropy: any Entropy
+    ) throws(CryptoError) -> SealedMasterKey {
+        let key = try SecretBytes.random(count: AESGCMKey.keyLength, from: entropy)
+        let keyID = try UUID.random(from: entropy)
+        func record(_ sealed: [UInt8]) -> SealedMasterKey {
+            SealedMasterKey(
+                keyID: keyID, alias: MasterKey.alias, account: account, region: region,
+                created: created, sealed: HexBytes(sealed))
+        }
+        return record(
+            try SealedKey.seal(
+                key, under: seal, boundTo: Self.associatedData(record([])), entropy: entropy))
+    }
+
+    func open(_ record: SealedMasterKey) throws(CryptoError) -> MasterKey {
+        let key = try SealedKey.open(
+            record.sealed.bytes, under: seal, boundTo: Self.associatedData(record))
+        return MasterKey(keyID: record.keyID, key: try AESGCMKey(key))
+    }
+
+    private static func associatedData(_ record: SealedMasterKey) -> [UInt8] {
+        var data = AssociatedData(label: "sealdisk customer master key 1")
+        data.append(record.keyID)
+        data.append(record.alias)
+        data.append(record.account)
+        data.append(record.region)
+        data.append(record.created.seconds)
+        return data.bytes
+    }
+}

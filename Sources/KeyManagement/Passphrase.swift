@@ -1,0 +1,107 @@
+import CryptoPrimitives
+import Glibc
+
+/// Getting a passphrase without leaving copies of it: it is read straight into locked memory.
+enum Passphrase {
+    static let maximumLength = 1024
+
+    /// The passphrase of an unlocker. `confirm`: it is a new one, so a prompt asks twice.
+    static func get(
+        from unlocker: Unlocker, keystore: String, confirm: Bool
+    ) throws(KeyError) -> SecretBytes {
+        switch unlocker {
+        case .passphrase(let source): return try notEmpty(try source())
+        case .passphraseCommand(let command): return try run(command)
+        case .keyFile(let path): return try KeyFile.read(path)
+        case .prompt:
+            let terminal = try Terminal.open()
+            let question =
+                (confirm ? "New passphrase" : "Passphrase") + " for keystore \(keystore): "
+            let first = try notEmpty(try terminal.ask(question))
+            if confirm {
+                let second = try terminal.ask("The same again: ")
+                guard equal(first, second) else {
+                    throw KeyError(.locked, "the two passphrases differ; nothing was changed")
+                }
+            }
+            return first
+        }
+    }
+
+    /// The first line that `read` gives, without its end. `read` returns 0 at the end of input.
+    static func line(
+        _ read: (UnsafeMutableRawPointer) throws(KeyError) -> Int
+    ) throws(KeyError) -> SecretBytes {
+        var length = 0
+        var failure: KeyError?
+        let buffer = try withCrypto("hold a passphrase") { () throws(CryptoError) in
+            try SecretBytes(count: maximumLength + 1) { (buffer) throws(CryptoError) in
+                do throws(KeyError) {
+                    while length < buffer.count {
+                        if try read(buffer.baseAddress! + length) == 0 { break }
+                        if buffer[length] == UInt8(ascii: "\n") { break }
+                        length += 1
+                    }
+                } catch { failure = error }
+            }
+        }
+        if let failure { throw failure }
+        guard length <= maximumLength else {
+            throw KeyError(.locked, "a passphrase has at most \(maximumLength) bytes")
+        }
+        return try withCrypto("hold a passphrase") { () throws(CryptoError) in
+            try SecretBytes(count: length) { target in
+                buffer.withUnsafeBytes { target.copyMemory(from: .init(rebasing: $0[..<length])) }
+            }
+        }
+    }
+
+    private static func notEmpty(_ passphrase: consuming SecretBytes) throws(KeyError)
+        -> SecretBytes
+    {
+        guard passphrase.count > 0 else {
+            throw KeyError(.locked, "the passphrase is empty; an empty one protects nothing")
+        }
+        return passphrase
+    }
+
+    private static func equal(_ a: borrowing SecretBytes, _ b: borrowing SecretBytes) -> Bool {
+        a.withUnsafeBytes { a in b.withUnsafeBytes { b in constantTimeEqual(a, b) } }
+    }
+
+    /// Runs a command under /bin/sh and takes the first line of its output. Its error output and
+    /// terminal are this program's, so that it can ask by itself.
+    private static func run(_ command: String) throws(KeyError) -> SecretBytes {
+        // popen, not posix_spawn: it passes the environment on, which Swift has no safe name for.
+        guard let pipe = popen(command, "re") else {
+            throw KeyError(.locked, "cannot run the passphrase command: /bin/sh did not start")
+        }
+        // Read past stdio, whose buffer would keep a copy of the passphrase.
+        let number = fileno(pipe)
+        func next(_ byte: UnsafeMutableRawPointer) throws(KeyError) -> Int {
+            while true {
+                let count = Glibc.read(number, byte, 1)
+                if count >= 0 { return count }
+                guard errno == EINTR else {
+                    throw KeyError.system("read", "the passphrase command's output")
+                }
+            }
+        }
+        var status: Int32 = 0
+        let passphrase = try { () throws(KeyError) -> SecretBytes in
+            defer { status = pclose(pipe) }
+            let passphrase = try line(next)
+            // Lets a command that prints more end by itself rather than by SIGPIPE.
+            var rest: UInt8 = 0
+            while try next(&rest) > 0 {}
+            return passphrase
+        }()
+        guard status == 0 else {
+            // wait(2): the exit code is the second byte, the signal the first.
+            let cause = status & 0x7f == 0 ? "exit code \(status >> 8 & 0xff)" : "a signal"
+            throw KeyError(
+                .locked, "the passphrase command ended with \(cause); run it by hand to see why")
+        }
+        return try notEmpty(passphrase)
+    }
+}

@@ -1,0 +1,53 @@
+import CryptoPrimitives
+import Glibc
+
+/// The terminal of the person at this program: asks without showing what is typed.
+struct Terminal: ~Copyable {
+    private let file: FileDescriptor
+
+    init(_ file: consuming FileDescriptor) { self.file = file }
+
+    /// The controlling terminal, or standard input if that is one. Throws `.locked` without either.
+    static func open() throws(KeyError) -> Terminal {
+        for path in ["/dev/tty", "/dev/stdin"] {
+            guard let file = try? FileDescriptor(path, O_RDWR | O_NOCTTY), isatty(file.number) == 1
+            else { continue }
+            return Terminal(file)
+        }
+        throw KeyError(
+            .locked,
+            "there is no terminal to ask for the passphrase; use a passphrase command or a key file"
+        )
+    }
+
+    /// Shows a question and reads one line.
+    func ask(_ question: String) throws(KeyError) -> SecretBytes {
+        var before = termios()
+        guard tcgetattr(file.number, &before) == 0 else {
+            throw KeyError.system("prepare", file.path)
+        }
+        // Without ISIG the interrupt keys arrive as bytes: a signal would end the program with the
+        // echo still off. As further ends of a line (VEOL) they arrive at once.
+        var silent = before
+        silent.c_lflag &= ~tcflag_t(ECHO | ISIG)
+        let interrupts = withUnsafeMutableBytes(of: &silent.c_cc) { keys in
+            keys[Int(VEOL)] = keys[Int(VINTR)]
+            keys[Int(VEOL2)] = keys[Int(VQUIT)]
+            return [keys[Int(VINTR)], keys[Int(VQUIT)]]
+        }
+        guard tcsetattr(file.number, TCSAFLUSH, &silent) == 0 else {
+            throw KeyError.system("prepare", file.path)
+        }
+        defer { tcsetattr(file.number, TCSAFLUSH, &before) }
+        try file.write(Array(question.utf8))
+        let answer = try Passphrase.line { (byte) throws(KeyError) in
+            let count = try file.read(into: UnsafeMutableRawBufferPointer(start: byte, count: 1))
+            if count == 1, interrupts.contains(byte.load(as: UInt8.self)) {
+                throw KeyError(.locked, "asking for the passphrase was interrupted")
+            }
+            return count
+        }
+        try file.write([UInt8(ascii: "\n")])
+        return answer
+    }
+}
