@@ -1,0 +1,142 @@
+import CryptoPrimitives
+
+/// A state of a disk that its map in the store holds in full.
+public struct DiskState: Codable, Hashable, Sendable {
+    /// Address of the map's root page; a hole if nothing is stored.
+    public let root: BlockAddress
+    /// Bytes.
+    public let size: UInt64
+    /// Blocks that are not holes.
+    public let storedBlocks: UInt64
+
+    public init(root: BlockAddress, size: UInt64, storedBlocks: UInt64) {
+        self.root = root
+        self.size = size
+        self.storedBlocks = storedBlocks
+    }
+}
+
+/// A durable checkpoint: its slot, and what that slot says.
+public struct CheckpointReference: Codable, Hashable, Sendable {
+    public let generation: UInt64
+    public let slot: BlockAddress
+    public let state: DiskState
+    public let replayFrom: LogPosition
+
+    public init(
+        generation: UInt64, slot: BlockAddress, state: DiskState, replayFrom: LogPosition
+    ) {
+        self.generation = generation
+        self.slot = slot
+        self.state = state
+        self.replayFrom = replayFrom
+    }
+}
+
+/// What is known of a disk.
+public struct DiskManifest: Codable, Hashable, Sendable {
+    public let id: DiskID
+    public let created: Int64
+    /// The lane its sessions append in.
+    public let lane: UInt16
+    public let slotsPerChunk: UInt32
+    /// The disk as it was created: empty, or the state of `sourceSnapshot`. ReInitDisk returns to
+    /// it, so it is a root for reclamation as long as the disk is.
+    public let origin: DiskState
+    public let sourceSnapshot: SnapshotID?
+    /// The last two durable checkpoints, the newest first; none until the disk first wrote.
+    public var checkpoints: [CheckpointReference] = []
+    /// A lower bound for the next session's first sequence.
+    public var nextSequence: UInt32
+    /// The control plane's own (name, category …).
+    public var attributes: [String: String]
+
+    public init(
+        id: DiskID, created: Int64, lane: UInt16, slotsPerChunk: UInt32, origin: DiskState,
+        sourceSnapshot: SnapshotID?, nextSequence: UInt32, attributes: [String: String]
+    ) {
+        self.id = id
+        self.created = created
+        self.lane = lane
+        self.slotsPerChunk = slotsPerChunk
+        self.origin = origin
+        self.sourceSnapshot = sourceSnapshot
+        self.nextSequence = nextSequence
+        self.attributes = attributes
+    }
+
+    /// The state as of the newest durable checkpoint.
+    public var state: DiskState { checkpoints.first?.state ?? origin }
+
+    public func sealed(version: UInt64, with keys: LineageKeys) throws -> SealedManifest {
+        try ManifestHeader(kind: .disk, id: id.text, lineage: keys.lineage, version: version)
+            .seal(JSONCoding.encode(self), with: keys)
+    }
+}
+
+/// What is known of a snapshot. It never changes.
+public struct SnapshotManifest: Codable, Hashable, Sendable {
+    public let id: SnapshotID
+    public let disk: DiskID
+    public let created: Int64
+    public let state: DiskState
+    /// For the sealed export: its key is derived with it.
+    public let salt: HexBytes
+    public let attributes: [String: String]
+
+    public init(
+        id: SnapshotID, disk: DiskID, created: Int64, state: DiskState, salt: HexBytes,
+        attributes: [String: String]
+    ) {
+        self.id = id
+        self.disk = disk
+        self.created = created
+        self.state = state
+        self.salt = salt
+        self.attributes = attributes
+    }
+
+    public func sealed(with keys: LineageKeys) throws -> SealedManifest {
+        try ManifestHeader(kind: .snapshot, id: id.text, lineage: keys.lineage, version: 1)
+            .seal(JSONCoding.encode(self), with: keys)
+    }
+}
+
+extension UnopenedManifest {
+    public func disk(_ id: DiskID, with keys: LineageKeys) throws -> (DiskManifest, UInt64) {
+        let (header, payload) = try open(kind: .disk, id: id.text, with: keys)
+        return (try Self.disk(id, payload), header.version)
+    }
+
+    public func unverifiedDisk(_ id: DiskID) throws(FormatError) -> DiskManifest {
+        try Self.disk(id, openUnverified(kind: .disk, id: id.text).payload)
+    }
+
+    private static func disk(_ id: DiskID, _ payload: [UInt8]) throws(FormatError) -> DiskManifest {
+        let disk = try JSONCoding.decode(DiskManifest.self, from: payload)
+        let states = [disk.origin] + disk.checkpoints.map(\.state)
+        guard disk.id == id, disk.lane <= ChunkNumber.maximumLane, disk.checkpoints.count <= 2,
+            states.allSatisfy({ CheckpointRecord.isValidSize($0.size) }),
+            ChunkLayout(slotCount: disk.slotsPerChunk) != nil
+        else { throw FormatError(.malformed, "the disk's fields make no sense") }
+        return disk
+    }
+
+    public func snapshot(_ id: SnapshotID, with keys: LineageKeys) throws -> SnapshotManifest {
+        try Self.snapshot(id, open(kind: .snapshot, id: id.text, with: keys).payload)
+    }
+
+    public func unverifiedSnapshot(_ id: SnapshotID) throws(FormatError) -> SnapshotManifest {
+        try Self.snapshot(id, openUnverified(kind: .snapshot, id: id.text).payload)
+    }
+
+    private static func snapshot(_ id: SnapshotID, _ payload: [UInt8]) throws(FormatError)
+        -> SnapshotManifest
+    {
+        let snapshot = try JSONCoding.decode(SnapshotManifest.self, from: payload)
+        guard snapshot.id == id, CheckpointRecord.isValidSize(snapshot.state.size),
+            snapshot.salt.bytes.count == LineageKeys.saltSize
+        else { throw FormatError(.malformed, "the snapshot's fields make no sense") }
+        return snapshot
+    }
+}
