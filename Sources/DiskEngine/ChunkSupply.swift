@@ -1,0 +1,193 @@
+import DiskFormat
+
+/// What is asked of the thread that prepares a disk's chunks. Guarded by the disk's monitor.
+final class ChunkSupply {
+    /// Requests so far, and how many of them an attempt that began later has answered.
+    var requested = 0
+    var served = 0
+    /// A discard or checkpoint waits: the reserve may be used.
+    var mayUseReserve = false
+    /// Why the last attempt failed; nil if it succeeded.
+    var failure: DiskError?
+    var isStopping = false
+}
+
+/// What slots are reserved for: data, or what must be possible on a full store too.
+enum SlotPurpose {
+    case data, bookkeeping
+}
+
+extension Disk {
+    /// Reserves up to `count` consecutive slots. Called under the lock, which is released while
+    /// waiting. May return fewer slots.
+    func reserve(upTo count: Int, for purpose: SlotPurpose) throws -> Reservation {
+        try makeChunkReady(for: purpose)
+        return log.reserve(upTo: count)
+    }
+
+    /// Opens the session and its next chunk as needed: when this returns, the active chunk has a
+    /// free slot and nothing is paused. Called under the lock, which is released while waiting.
+    func makeChunkReady(for purpose: SlotPurpose) throws {
+        while true {
+            try checkAlive()
+            if log.isPaused || log.isOpeningSession {
+                monitor.wait()
+            } else if log.session == nil {
+                try openSession()
+            } else if let active = log.active, !active.isFull {
+                if purpose == .bookkeeping || !active.isFromReserve { return }
+                try leaveReserve(active)
+            } else if let next = log.next, log.closed.count < lineage.limits.unsyncedChunks {
+                log.next = nil
+                log.activate(next)
+                monitor.announce()
+            } else if log.next != nil {
+                monitor.wait()  // until the supply thread has synced a closed chunk
+            } else {
+                try requestChunk(for: purpose)
+            }
+        }
+    }
+
+    /// Asks for the next chunk and waits for an attempt that began after the request.
+    private func requestChunk(for purpose: SlotPurpose) throws {
+        supply.requested += 1
+        let request = supply.requested
+        if purpose == .bookkeeping { supply.mayUseReserve = true }
+        monitor.announce()
+        while log.next == nil, supply.served < request {
+            try checkAlive()
+            monitor.wait()
+        }
+        if log.next == nil, let failure = supply.failure { throw failure }
+    }
+
+    /// Data may go on only if the reserve is whole again.
+    private func leaveReserve(_ chunk: LogChunk) throws {
+        let isWhole = monitor.withoutLock { reserve.refill() }
+        guard isWhole else {
+            throw DiskError(
+                .noSpace,
+                "the store is full; delete disks or snapshots, discard (fstrim), or give it room")
+        }
+        chunk.isFromReserve = false
+    }
+
+    /// Records the session durably, before anything is sealed in it. Called under the lock, which
+    /// is released meanwhile.
+    private func openSession() throws {
+        log.isOpeningSession = true
+        let lane = manifest.lane
+        let floor = manifest.nextSequence
+        defer {
+            log.isOpeningSession = false
+            monitor.announce()
+        }
+        let session = try monitor.withoutLock {
+            let existing = try lineage.store.sequences(lineage.id, lane: lane)
+            let first = max(
+                floor, (existing.last ?? 0) + 1, (previousEnd?.chunk.sequence ?? 0) + 1,
+                (lineage.sessions(of: id).last?.firstSequence ?? 0) + 1)
+            let session = try lineage.beginSession(
+                of: id, lane: lane, firstSequence: first, previousEnd: previousEnd)
+            // What lies behind the end of the log was never part of it.
+            for sequence in existing where sequence > previousEnd?.chunk.sequence ?? 0 {
+                let stray = ChunkNumber(lane: lane, sequence: sequence)
+                lineage.chunks.remove(stray)
+                try lineage.store.removeChunk(lineage.id, stray)
+            }
+            return session
+        }
+        log.session = session
+        log.nextSequence = session.firstSequence
+    }
+
+    /// The supply thread: prepares the next chunk ahead of use, and syncs those that are full.
+    func supplyChunks() {
+        monitor.withLock {
+            while true {
+                if wantsChunk {
+                    prepareChunk()
+                } else if let full = log.closed.first, log.failure == nil, !log.isSyncing,
+                    log.writtenTo >= full.end
+                {
+                    // Failing ends the session, which every later operation reports.
+                    try? makeDurable(to: full.end)
+                } else if supply.isStopping {
+                    return
+                } else {
+                    monitor.wait()
+                }
+            }
+        }
+    }
+
+    private var wantsChunk: Bool {
+        guard log.session != nil, log.next == nil, log.failure == nil else { return false }
+        if supply.requested > supply.served { return true }
+        return supply.failure == nil && !supply.isStopping
+    }
+
+    /// Called under the lock, which is released meanwhile.
+    private func prepareChunk() {
+        guard let session = log.session else { return }
+        let request = supply.requested
+        let mayUseReserve = supply.mayUseReserve
+        supply.mayUseReserve = false
+        let predecessor =
+            log.active.map { LogPosition(chunk: $0.number, slot: $0.slotCount) }
+            ?? session.previousEnd
+        let number = ChunkNumber(lane: session.lane, sequence: log.nextSequence)
+        log.nextSequence += 1  // given out once, whatever becomes of it
+        let header = ChunkHeader(
+            suite: lineage.keys.suite, layout: layout, lineage: lineage.id, number: number,
+            session: session.number, salt: session.salt.bytes, predecessor: predecessor,
+            durable: log.durablePosition ?? session.previousEnd)
+        do {
+            log.next = try monitor.withoutLock {
+                try createChunk(header, mayUseReserve: mayUseReserve)
+            }
+            supply.failure = nil
+        } catch {
+            supply.failure = DiskError.wrap(error, while: "creating chunk \(number)")
+        }
+        supply.served = request
+        monitor.announce()
+    }
+
+    private func createChunk(_ header: ChunkHeader, mayUseReserve: Bool) throws -> LogChunk {
+        do {
+            return try createChunk(header, isFromReserve: false)
+        } catch let error as DiskError where error.code == .noSpace && mayUseReserve {
+            reserve.release()
+            return try createChunk(header, isFromReserve: true)
+        }
+    }
+
+    /// Creates the file and makes it durable with its name and header. If that fails, no file of
+    /// that number may stay behind: recovery takes an existing chunk for a part of the log.
+    private func createChunk(_ header: ChunkHeader, isFromReserve: Bool) throws -> LogChunk {
+        let number = header.number
+        do {
+            let file = try lineage.store.createChunk(lineage.id, number, layout: layout)
+            do {
+                try file.writeHeader(header.sealed(with: lineage.keys))
+                try file.synchronize()
+            } catch {
+                do {
+                    try lineage.store.removeChunk(lineage.id, number)
+                } catch let removal {
+                    let cause = DiskError.wrap(removal, while: "removing chunk \(number)")
+                    monitor.withLock { fail(cause) }
+                }
+                throw error
+            }
+            let cipher = try lineage.keys.cipher(forChunk: number, salt: header.salt)
+            lineage.chunks.insert(OpenChunk(number: number, file: file, cipher: cipher))
+            return LogChunk(
+                number: number, file: file, cipher: cipher, isFromReserve: isFromReserve)
+        } catch {
+            throw DiskError.wrap(error, while: "creating chunk \(number)")
+        }
+    }
+}

@@ -1,0 +1,189 @@
+import DiskFormat
+
+// A checkpoint is fuzzy: it takes a cut while nothing is in flight, then writes what was dirty at
+// the cut, bottom-up, while operations go on and copy the frozen pages that they change. Its root
+// is exactly the log's prefix up to the cut.
+extension Disk {
+    /// What a checkpoint records besides the log's prefix.
+    enum CheckpointChange {
+        case none
+        /// Another size; it counts once it is durable, so no write beyond the old end can be lost.
+        case size(UInt64)
+        /// Another state in place of the present one (rollback). Precondition: no operation is
+        /// under way and none can begin, because the disk is not open.
+        case state(DiskState)
+    }
+
+    /// Takes a checkpoint of everything logged before the call, makes it durable, and has the
+    /// manifest name it. Returns the state it recorded. If it fails, nothing has changed.
+    @discardableResult
+    func checkpoint(_ change: CheckpointChange = .none) throws -> DiskState {
+        try monitor.withLock {
+            while isCheckpointing {
+                try checkAlive()
+                monitor.wait()
+            }
+            isCheckpointing = true
+            wantsCheckpoint = false
+            defer {
+                isCheckpointing = false
+                monitor.announce()
+            }
+            do {
+                let state = try takeCheckpoint(change)
+                checkpointFailure = nil
+                return state
+            } catch {
+                map.thaw()
+                let cause = DiskError.wrap(error, while: "checkpointing disk \(id)")
+                checkpointFailure = cause
+                throw cause
+            }
+        }
+    }
+
+    private func takeCheckpoint(_ change: CheckpointChange) throws -> DiskState {
+        let (cut, size, stored) = try takeCut()
+        let state: DiskState
+        switch change {
+        case .none, .size:
+            try writeFrozenPages()
+            let recorded = if case .size(let size) = change { size } else { size }
+            state = DiskState(root: map.rootAddress, size: recorded, storedBlocks: stored)
+        case .state(let replacement):
+            state = replacement
+        }
+        let reference = try writeCheckpointSlot(state, cut: cut)
+        try makeDurable(to: log.reservedTo)
+        if case .state = change { map.replace(root: state.root, storedBlocks: state.storedBlocks) }
+        if case .none = change {} else { bytes = state.size }
+        var changed = manifest
+        changed.checkpoints = Array(([reference] + manifest.checkpoints).prefix(2))
+        changed.nextSequence = log.nextSequence
+        try replaceManifest(changed)
+        onCheckpoint(log.reservedTo - reportedTo, stored)
+        reportedTo = log.reservedTo
+        return state
+    }
+
+    /// The cut: reserving pauses until every reserved slot is published; then what is dirty is
+    /// frozen. Returns where replay starts, and size and stored blocks at that moment.
+    private func takeCut() throws -> (LogPosition, size: UInt64, stored: UInt64) {
+        // The cut is a place in the log, so there must be a chunk.
+        try makeChunkReady(for: .bookkeeping)
+        log.isPaused = true
+        defer {
+            log.isPaused = false
+            monitor.announce()
+        }
+        while !log.isQuiet {
+            try checkAlive()
+            monitor.wait()
+        }
+        map.freeze()
+        log.changesSinceCut = 0
+        return (log.position!, bytes, map.storedBlocks)  // the chunk made ready above
+    }
+
+    /// Writes frozen pages level by level, so that a page is written when its children are.
+    private func writeFrozenPages() throws {
+        for level in 0...MapGeometry.rootLevel {
+            var pages = map.frozenPages(level: level)[...]
+            while !pages.isEmpty {
+                if let page = pages.first, page.isAllHoles {
+                    map.written(page, at: .hole)
+                    pages.removeFirst()
+                    continue
+                }
+                let run = pages.prefix(Limits.blocksPerRun).prefix { !$0.isAllHoles }
+                let slots = try reserve(upTo: run.count, for: .bookkeeping)
+                try perform(slots) { sealed in
+                    try slots.chunk.cipher.seal(
+                        sealed, at: slots.firstSlot, count: slots.count,
+                        describe: {
+                            .mapPage(
+                                level: level, index: run[run.startIndex + $0].id.index,
+                                durableSlots: slots.durableSlots)
+                        },
+                        body: { UnsafeRawPointer(run[run.startIndex + $0].entries) })
+                }
+                for (index, page) in run.prefix(slots.count).enumerated() {
+                    map.written(page, at: slots.address(index))
+                }
+                complete(slots)
+                pages = pages.dropFirst(slots.count)
+            }
+        }
+    }
+
+    private func writeCheckpointSlot(_ state: DiskState, cut: LogPosition) throws
+        -> CheckpointReference
+    {
+        generation += 1
+        let record = CheckpointRecord(
+            generation: generation, size: state.size, root: state.root,
+            storedBlocks: state.storedBlocks, replayFrom: cut, disk: id)
+        let body = record.encoded()
+        let slots = try reserve(upTo: 1, for: .bookkeeping)
+        try perform(slots) { sealed in
+            try body.withUnsafeBytes { bytes in
+                try slots.chunk.cipher.seal(
+                    sealed, at: slots.firstSlot, count: 1,
+                    describe: { _ in .checkpoint(durableSlots: slots.durableSlots) },
+                    // 4096 bytes by construction.
+                    body: { _ in bytes.baseAddress! })
+            }
+        }
+        complete(slots)
+        return CheckpointReference(
+            generation: record.generation, slot: slots.address(0), state: state,
+            replayFrom: cut)
+    }
+
+    /// A checkpoint's own slots: written, but no change of the disk.
+    private func complete(_ slots: Reservation) {
+        log.complete(slots)
+        monitor.announce()
+    }
+
+    /// Makes a changed manifest durable, then counts it. Called by whoever holds `isCheckpointing`,
+    /// under the lock, which is released meanwhile.
+    func replaceManifest(_ changed: DiskManifest) throws {
+        let version = manifestVersion + 1
+        try monitor.withoutLock {
+            let sealed = try changed.sealed(version: version, with: lineage.keys)
+            try lineage.store.replaceManifest(StoreLayout.disk(lineage.id, id), with: sealed)
+        }
+        manifest = changed
+        manifestVersion = version
+    }
+
+    /// A state of the disk that holds every write acknowledged before the call, in the store in
+    /// full: what a snapshot names. The last checkpoint's, if nothing has changed since.
+    func stateInStore() throws -> DiskState {
+        let current = monitor.withLock { () -> DiskState? in
+            guard !isCheckpointing, log.isQuiet, map.dirty.isEmpty, manifest.state.size == bytes
+            else { return nil }
+            return manifest.state
+        }
+        return try current ?? checkpoint()
+    }
+
+    /// The checkpoint thread.
+    func checkpointInBackground() {
+        monitor.lock()
+        while true {
+            if wantsCheckpoint, !isCheckpointing, log.failure == nil {
+                monitor.unlock()
+                // A failure is kept in `checkpointFailure`, for the status and for writers that
+                // run out of map memory; nothing is lost, the log merely stays longer.
+                _ = try? checkpoint()
+                monitor.lock()
+                continue
+            }
+            if supply.isStopping { break }
+            monitor.wait()
+        }
+        monitor.unlock()
+    }
+}

@@ -1,0 +1,204 @@
+import DiskFormat
+
+// A write claims its blocks, then goes piece by piece: plan reserves consecutive slots, perform
+// seals into a borrowed buffer and writes bodies and entries, commit publishes the addresses. It is
+// acknowledged when its slots and every earlier slot are written, so that what a killed process
+// leaves is a prefix that holds every acknowledged write. Everything here but `write` is called
+// under the lock, and releases it where it waits and for `perform`.
+extension Disk {
+    /// Writes `source` at `offset`; any offset and length inside the disk.
+    ///
+    /// Throws `.invalid` outside it, `.noSpace` with nothing of the piece in question written,
+    /// `.io`, `.sessionOver`. Blocks before the failing one may have been written.
+    public func write(_ source: UnsafeRawBufferPointer, at offset: UInt64) throws {
+        try operation(on: offset, UInt64(source.count)) {
+            guard !source.isEmpty else { return }
+            do {
+                try claimAndWrite(source, at: offset)
+            } catch {
+                throw located(error, at: offset, "writing")
+            }
+        }
+    }
+
+    private func claimAndWrite(_ source: UnsafeRawBufferPointer, at offset: UInt64) throws {
+        let blockSize = UInt64(Format.blockSize)
+        let end = offset + UInt64(source.count)
+        try withClaim(on: offset / blockSize..<(end + blockSize - 1) / blockSize) {
+            var position: UInt64 = 0
+            var done = 0
+            while done < source.count {
+                let split = BlockSplit(offset: offset + UInt64(done), length: source.count - done)
+                let part = UnsafeRawBufferPointer(rebasing: source[done..<done + split.length])
+                if split.isWhole {
+                    position = try write(blocks: split.blocks, from: part)
+                } else {
+                    // The old block is read under the claim, and the slot reserved after that.
+                    try reader.withBlock { block in
+                        try reader.read(split.blocks, into: block)
+                        UnsafeMutableRawBufferPointer(rebasing: block[split.start...])
+                            .copyMemory(from: part)
+                        position = try write(blocks: split.blocks, from: .init(block))
+                    }
+                }
+                done += split.length
+            }
+            try waitUntilWritten(to: position)
+        }
+    }
+
+    /// Holds a claim on `blocks` for the time of `body`. Called under the lock.
+    func withClaim<R>(on blocks: Range<BlockNumber>, _ body: () throws -> R) throws -> R {
+        try checkAlive()
+        var claim = claims.claim(blocks)
+        while claim == nil {
+            monitor.wait()
+            try checkAlive()
+            claim = claims.claim(blocks)
+        }
+        defer {
+            claims.end(claim!)  // the loop above ends with a claim
+            monitor.announce()
+        }
+        return try body()
+    }
+
+    /// Writes whole blocks under the caller's claim; returns the log position behind the last.
+    private func write(blocks: Range<BlockNumber>, from source: UnsafeRawBufferPointer) throws
+        -> UInt64
+    {
+        var position: UInt64 = 0
+        var block = blocks.lowerBound
+        while block < blocks.upperBound {
+            let offset = Int(block - blocks.lowerBound) * Format.blockSize
+            let rest = UnsafeRawBufferPointer(rebasing: source[offset...])
+            if lineage.limits.detectZeroes, case let zeroes = rest.leadingZeroBlocks, zeroes > 0 {
+                position = max(position, try discard(blocks: block..<block + UInt64(zeroes)))
+                block += UInt64(zeroes)
+                continue
+            }
+            let wanted = min(
+                Limits.blocksPerRun, rest.count / Format.blockSize,
+                lineage.limits.detectZeroes ? rest.leadingDataBlocks : .max)
+            let written = try writeRun(at: block, count: wanted, from: rest)
+            position = written.end
+            block += UInt64(written.count)
+        }
+        return position
+    }
+
+    /// Plan, perform, commit of up to `count` blocks in consecutive slots.
+    private func writeRun(at block: BlockNumber, count: Int, from source: UnsafeRawBufferPointer)
+        throws -> Reservation
+    {
+        let pinned = block..<block + UInt64(count)
+        try waitForMapMemory()
+        try reader.planned { $0.pinLeaves(of: pinned) }
+        defer { map.unpin(pinned) }
+        let slots = try reserve(upTo: count, for: .data)
+        try perform(slots) { run throws in
+            try slots.chunk.cipher.seal(
+                run, at: slots.firstSlot, count: slots.count,
+                describe: { .data(block + UInt64($0), durableSlots: slots.durableSlots) },
+                // A run's source has a base address: it holds at least one block.
+                body: { source.baseAddress! + $0 * Format.blockSize })
+        }
+        for index in 0..<slots.count {
+            map.store(block + UInt64(index), at: slots.address(index))
+        }
+        commit(slots)
+        return slots
+    }
+
+    /// Perform: seals into a borrowed buffer and writes it, without the lock that the caller holds.
+    /// If that fails the slots are given up, and the error is thrown.
+    func perform(_ slots: Reservation, seal: (SealedRun) throws -> Void) throws {
+        do {
+            try monitor.withoutLock {
+                try lineage.runs.withRun { run in
+                    try seal(run)
+                    try slots.chunk.file.write(run)
+                }
+            }
+        } catch {
+            throw giveUp(slots, DiskError.wrap(error, while: "writing chunk \(slots.chunk.number)"))
+        }
+    }
+
+    /// Waits until every slot below `position` is written. Throws if the session ends before.
+    func waitUntilWritten(to position: UInt64) throws {
+        while log.writtenTo < position {
+            try checkAlive()
+            monitor.wait()
+        }
+    }
+
+    /// The slots are written and published.
+    func commit(_ slots: Reservation) {
+        log.complete(slots)
+        log.changesSinceCut += UInt64(slots.count)
+        if !wantsCheckpoint, !isCheckpointing,
+            log.changesSinceCut >= lineage.limits.checkpointLogBlocks
+                || map.dirty.count >= dirtyLimit
+        {
+            wantsCheckpoint = true
+        }
+        monitor.announce()
+    }
+
+    /// Writers slow down when a checkpoint cannot keep up.
+    private func waitForMapMemory() throws {
+        while map.dirty.count + map.frozen.count >= 2 * dirtyLimit,
+            wantsCheckpoint || isCheckpointing
+        {
+            try checkAlive()
+            monitor.wait()
+        }
+        if map.dirty.count >= 2 * dirtyLimit, let failure = checkpointFailure {
+            wantsCheckpoint = true
+            monitor.announce()
+            throw failure
+        }
+    }
+
+    /// A write to `slots` failed. They are voided, so that the log has no gap and no slot can ever
+    /// be sealed twice; if even that fails, the session is over. Returns what to tell the caller.
+    private func giveUp(_ slots: Reservation, _ cause: DiskError) -> DiskError {
+        do {
+            try monitor.withoutLock {
+                try lineage.runs.withRun { run in
+                    try slots.chunk.cipher.void(run, at: slots.firstSlot, count: slots.count)
+                    try slots.chunk.file.write(run)
+                }
+            }
+            commit(slots)
+        } catch {
+            fail(cause)
+        }
+        return cause
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whole blocks at the beginning that hold nothing but zeros, and those before the first such.
+    fileprivate var leadingZeroBlocks: Int { leadingBlocks { $0 } }
+    fileprivate var leadingDataBlocks: Int { leadingBlocks { !$0 } }
+
+    private func leadingBlocks(while isWanted: (Bool) -> Bool) -> Int {
+        var blocks = 0
+        while (blocks + 1) * Format.blockSize <= count,
+            isWanted(isZeroBlock(at: blocks * Format.blockSize))
+        {
+            blocks += 1
+        }
+        return blocks
+    }
+
+    private func isZeroBlock(at offset: Int) -> Bool {
+        for word in stride(from: offset, to: offset + Format.blockSize, by: 8)
+        where loadUnaligned(fromByteOffset: word, as: UInt64.self) != 0 {
+            return false
+        }
+        return true
+    }
+}

@@ -1,0 +1,127 @@
+import DiskFormat
+
+/// An attached disk. It behaves like an NVMe drive with a volatile write cache: a write that has
+/// returned is seen by every later read and survives the death of this process; it survives power
+/// loss once a later `flush` has returned.
+///
+/// Every operation plans and commits under `monitor` and performs its I/O and cryptography without
+/// it. `checkpointing` is the right to change `manifest` and to take a cut.
+public final class Disk: @unchecked Sendable {
+    // @unchecked: all that changes (log, map, claims and the fields below) is accessed under
+    // `monitor`; manifest and manifestVersion by whoever holds `isCheckpointing`.
+    public let id: DiskID
+    let lineage: Lineage
+    let reserve: SpaceReserve
+    let monitor: Monitor
+    let log: Log
+    let reader: MapReader
+    let layout: ChunkLayout
+    /// Dirty map pages at which a checkpoint starts.
+    let dirtyLimit: Int
+    var claims = Claims()
+    var bytes: UInt64
+    var manifest: DiskManifest
+    var manifestVersion: UInt64
+    /// Where the log of the sessions before this one ends; nil if the disk never wrote.
+    let previousEnd: LogPosition?
+    /// Operations under way; a detach waits for them.
+    var operations = 0
+    var isClosing = false
+    var isCheckpointing = false
+    /// The reason for the next background checkpoint, and what became of the last that failed.
+    var wantsCheckpoint = false
+    var checkpointFailure: DiskError?
+    let supply = ChunkSupply()
+    var helpers: [any RunningThread] = []
+    /// Of the last checkpoint in the log, whether or not the manifest names it.
+    var generation: UInt64
+    /// Called after a checkpoint is durable, with the slots written since the one before and the
+    /// blocks the disk holds: reclamation may have something to do.
+    var onCheckpoint: @Sendable (_ written: UInt64, _ live: UInt64) -> Void = { _, _ in }
+    var reportedTo: UInt64 = 0
+
+    var map: MapTree { reader.tree }
+
+    init(
+        recovered: RecoveredDisk, manifest: DiskManifest, version: UInt64, lineage: Lineage,
+        memory: MapMemory, reserve: SpaceReserve, dirtyLimit: Int
+    ) {
+        id = manifest.id
+        self.lineage = lineage
+        self.reserve = reserve
+        self.manifest = manifest
+        self.dirtyLimit = dirtyLimit
+        manifestVersion = version
+        monitor = lineage.environment.threads.makeMonitor()
+        log = Log()
+        bytes = recovered.size
+        generation = recovered.generation
+        previousEnd = recovered.end
+        // Checked when the manifest was decoded.
+        layout = ChunkLayout(slotCount: manifest.slotsPerChunk)!
+        reader = MapReader(tree: recovered.map, monitor: monitor, lineage: lineage)
+    }
+
+    /// Size in bytes.
+    public var size: UInt64 { monitor.withLock { bytes } }
+    /// Bytes of blocks that are not holes.
+    public var storedBytes: UInt64 {
+        monitor.withLock { map.storedBlocks * UInt64(Format.blockSize) }
+    }
+    public var isEncrypted: Bool { lineage.isEncrypted }
+
+    /// Starts the threads that prepare chunks and take checkpoints.
+    func startHelpers() {
+        let threads = lineage.environment.threads
+        helpers = [
+            threads.start(name: "supply \(id.text.dropFirst(2).prefix(8))") { self.supplyChunks() },
+            threads.start(name: "ckpt \(id.text.dropFirst(2).prefix(8))") {
+                self.checkpointInBackground()
+            },
+        ]
+    }
+
+    /// Runs an operation under the lock, which it releases for its I/O. A detach waits for it, and
+    /// once one has begun, throws `.sessionOver`. Throws `.invalid` for a range outside the disk.
+    func operation<R>(on offset: UInt64, _ length: UInt64, _ body: () throws -> R) throws -> R {
+        monitor.lock()
+        defer { monitor.unlock() }
+        guard !isClosing else {
+            throw DiskError(.sessionOver, "disk \(id) is being detached")
+        }
+        guard offset <= bytes, length <= bytes - offset else {
+            throw DiskError(
+                .invalid,
+                "disk \(id) ends at byte \(bytes); \(length) bytes from \(offset) do not fit")
+        }
+        operations += 1
+        defer {
+            operations -= 1
+            if isClosing { monitor.announce() }
+        }
+        return try body()
+    }
+
+    /// Ends the session with its first failure. Called under the lock.
+    func fail(_ error: DiskError) {
+        if log.failure == nil { log.failure = error }
+        monitor.announce()
+    }
+
+    /// Throws if the session is over. Called under the lock.
+    func checkAlive() throws {
+        if let failure = log.failure {
+            throw DiskError(
+                .sessionOver,
+                "disk \(id) takes no more writes since: \(failure.message); detach it and attach it"
+                    + " again", cause: failure)
+        }
+    }
+
+    /// An error met on this disk at a byte offset, with both in its message.
+    func located(_ error: any Error, at offset: UInt64, _ action: String) -> DiskError {
+        let cause = DiskError.wrap(error, while: action)
+        return DiskError(
+            cause.code, "\(action) disk \(id) at byte \(offset): \(cause.message)", cause: cause)
+    }
+}

@@ -1,0 +1,49 @@
+import DiskFormat
+
+/// What went wrong with a disk, snapshot or store. `code` is what a caller acts on; `message` says
+/// what happened, where, and what to do; neither ever carries keys or plaintext.
+public struct DiskError: Error, Sendable, CustomStringConvertible {
+    public enum Code: String, Sendable, CaseIterable {
+        /// No disk, snapshot or store of that name.
+        case notFound
+        /// The request cannot be met as it is put (size, range, combination).
+        case invalid
+        /// It exists already.
+        case alreadyExists
+        /// In use: attached, open, or something depends on it.
+        case busy
+        /// The disk is not attached, or no disk of the snapshot's lineage is: its key is not here.
+        case keyRequired
+        /// The KMS is not activated.
+        case keyServiceInactive
+        /// The KMS or the key check refused the key.
+        case keyRefused
+        /// The medium is full.
+        case noSpace
+        /// Stored bytes are not what was sealed: damaged, swapped, truncated, or forged.
+        case damaged
+        /// The medium failed.
+        case io
+        /// The session ended with an earlier failure; detach and attach again.
+        case sessionOver
+        /// Another process has the store.
+        case storeLocked
+        /// The store is open read-only, or a snapshot was to be written.
+        case readOnly
+        /// A limit of this version was reached.
+        case limit
+    }
+
+    public let code: Code
+    public let message: String
+    /// The error underneath, if there is one.
+    public let cause: (any Error)?
+
+    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+        self.code = code
+        self.message = message
+        self.cause = cause
+    }
+
+    public var description: String { message }
+}

@@ -1,0 +1,48 @@
+import DiskFormat
+
+/// Every bound of the engine. Their relations are asserted when a store is opened.
+public struct Limits: Sendable {
+    /// Memory for map pages of all disks and snapshots, bytes.
+    public var mapMemory = 256 << 20
+    /// Slots per chunk of new disks; nil: by the disk's size (`ChunkLayout.forDisk`).
+    public var slotsPerChunk: UInt32?
+    /// A checkpoint starts when the log since the last cut has this many data slots: 512 MiB.
+    public var checkpointLogBlocks: UInt64 = 131_072
+    /// Chunks with an open file, per lineage.
+    public var openChunks = 1024
+    /// Full chunks that wait for their fdatasync, at most.
+    public var unsyncedChunks = 4
+    /// Space set aside for discards, checkpoints and manifests, bytes; less on a small medium.
+    public var reserveBytes: UInt64 = 128 << 20
+    /// Store all-zero blocks as discards.
+    public var detectZeroes = false
+
+    /// Blocks sealed and written in one go. Callers' writes of any length are cut into these.
+    static let blocksPerRun = 32
+    /// Map leaves that one discard entry may touch.
+    static let leavesPerDiscard = 64
+    /// Blocks read in one go by recovery.
+    static let blocksPerScan = 256
+
+    public init() {}
+
+    public static let standard = Limits()
+
+    /// Dirty map pages of a disk at which a checkpoint starts, with `attached` disks.
+    func dirtyPages(attached: Int) -> Int {
+        max(256, mapMemory / Format.blockSize / (4 * max(1, attached)))
+    }
+
+    func check() throws {
+        let largestRun = ChunkLayout.minimumSlots
+        guard mapMemory >= 4 << 20, checkpointLogBlocks >= 64, openChunks >= 16,
+            unsyncedChunks >= 1, (slotsPerChunk ?? largestRun) >= largestRun,
+            slotsPerChunk.map({ ChunkLayout(slotCount: $0) != nil }) ?? true
+        else {
+            throw DiskError(
+                .invalid,
+                "limits out of range: at least 4 MiB of map memory, 64 log blocks, 16 open chunks,"
+                    + " 1 unsynced chunk and 8 slots per chunk are needed")
+        }
+    }
+}

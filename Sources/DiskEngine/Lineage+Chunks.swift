@@ -1,0 +1,89 @@
+import ChunkStore
+import DiskFormat
+
+// Opening chunks, and reading what their slots hold.
+extension Lineage {
+    /// The chunk, opened if need be: header verified against the session record that owns it.
+    func chunk(_ number: ChunkNumber) throws -> OpenChunk {
+        if let chunk = chunks.find(number) { return chunk }
+        let (header, file) = try openHeader(number)
+        let chunk = OpenChunk(
+            number: number, file: file,
+            cipher: try keys.cipher(forChunk: number, salt: header.salt))
+        chunks.insert(chunk)
+        return chunk
+    }
+
+    /// A chunk's verified header and its file. Throws `.damaged` if the header is not authentic, or
+    /// not of the session that owns the number.
+    func openHeader(_ number: ChunkNumber) throws -> (ChunkHeader, SealedChunkFile) {
+        let place = "chunk \(number) of lineage \(id)"
+        do {
+            let file = try store.openChunk(id, number)
+            let header = try file.readHeader().open(with: keys, expecting: number)
+            guard let owner = session(owning: number), owner.number == header.session,
+                owner.salt.bytes == header.salt
+            else {
+                throw DiskError(.damaged, "\(place) is not of the session that owns its number")
+            }
+            return (header, file.identified(as: header.layout))
+        } catch {
+            throw DiskError.wrap(error, while: "opening \(place)")
+        }
+    }
+
+    /// Reads `bodies.count / 4096` consecutive slots from `address` on and opens them in place.
+    /// Throws `.damaged`, naming chunk and slot, if one is not what `expecting` says.
+    func read(
+        from address: BlockAddress, into bodies: UnsafeMutableRawBufferPointer,
+        expecting: (Int) -> ExpectedSlot
+    ) throws {
+        let chunk = try chunk(address.chunk)
+        let count = bodies.count / Format.blockSize
+        guard Int(address.slot) + count <= Int(chunk.file.layout.slotCount) else {
+            throw DiskError(.damaged, "address \(address) lies outside its chunk")
+        }
+        do {
+            try withUnsafeTemporaryAllocation(
+                byteCount: count * Format.entrySize, alignment: 8
+            ) { entries in
+                let run = try chunk.file.read(from: address.slot, entries: entries, bodies: bodies)
+                if let bad = try chunk.cipher.open(run, expecting: expecting) {
+                    bodies.initializeMemory(as: UInt8.self, repeating: 0)
+                    throw DiskError(
+                        .damaged,
+                        "chunk \(chunk.number) of lineage \(id): slot \(Int(address.slot) + bad) is"
+                            + " not what was sealed there")
+                }
+            }
+        } catch {
+            throw DiskError.wrap(error, while: "reading chunk \(chunk.number) of lineage \(id)")
+        }
+    }
+
+    /// Reads one map page. Its addresses are checked as far as they can be by themselves.
+    func readMapPage(_ page: MapPage, at address: BlockAddress) throws {
+        try read(from: address, into: page.bytes) { _ in
+            .mapPage(level: page.id.level, index: page.id.index)
+        }
+        for index in 0..<MapGeometry.fanOut where page.entries[index] != 0 {
+            if BlockAddress(rawValue: page.entries[index]).chunk.sequence == 0 {
+                throw DiskError(
+                    .damaged, "map page at \(address) of lineage \(id) holds an impossible address")
+            }
+        }
+    }
+
+    /// Reads the record in a checkpoint slot.
+    func readCheckpoint(at address: BlockAddress) throws -> CheckpointRecord {
+        let body = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: Format.blockSize, alignment: 4096)
+        defer { body.deallocate() }
+        try read(from: address, into: body) { _ in .checkpoint }
+        do {
+            return try CheckpointRecord(decoding: UnsafeRawBufferPointer(body))
+        } catch {
+            throw DiskError.wrap(error, while: "reading the checkpoint at \(address)")
+        }
+    }
+}

@@ -1,0 +1,193 @@
+import DiskFormat
+
+/// Reads a disk's log in order, from a position to its end, over all its sessions.
+///
+/// The log ends at the first slot that is missing (blank or not authentic) in the last session.
+/// These are damage and never an end:
+/// - a slot missing below the end that a later session recorded;
+/// - a slot missing below a durable mark, in a later slot's descriptor or a later chunk's header;
+/// - a chunk whose predecessor is not where the log stood;
+/// - a header that is not authentic; a read error.
+///
+/// What it visits was read from the medium, past the page cache, and was synced before: it is
+/// durable.
+struct LogScan {
+    let lineage: Lineage
+    let disk: DiskID
+    let sessions: [LineageManifest.Session]
+    /// The sequences of the chunks that exist in the disk's lane, ascending.
+    let existing: [UInt32]
+    /// Slots known to hold a checkpoint or map page that could not be opened; passed over.
+    var passOver: Set<BlockAddress> = []
+
+    typealias Visit = (BlockAddress, SlotDescriptor, UnsafeRawBufferPointer) throws -> Void
+
+    /// Visits every slot from `start` on (nil: the beginning) and returns where the log ends.
+    func run(from start: LogPosition?, visit: Visit) throws -> LogPosition? {
+        var here = start
+        var first = 0
+        if let start {
+            first =
+                sessions.lastIndex {
+                    $0.lane == start.chunk.lane && $0.firstSequence <= start.chunk.sequence
+                } ?? 0
+        }
+        for index in sessions.indices.dropFirst(first) {
+            let next = index + 1 < sessions.count ? sessions[index + 1] : nil
+            here = try scan(
+                sessions[index], before: next, from: here, startsInside: index == first, visit)
+        }
+        return here
+    }
+
+    private func scan(
+        _ session: LineageManifest.Session, before next: LineageManifest.Session?,
+        from start: LogPosition?, startsInside: Bool, _ visit: Visit
+    ) throws -> LogPosition? {
+        // A session that recorded no progress of its own wrote nothing.
+        if let next, next.previousEnd == start { return start }
+        let end = next?.firstSequence ?? .max
+        var here = start
+        let chunks = existing.filter { $0 >= session.firstSequence && $0 < end }
+        for (index, sequence) in chunks.enumerated() {
+            let number = ChunkNumber(lane: session.lane, sequence: sequence)
+            let isFirst = startsInside && here?.chunk == number
+            if let start, startsInside, number < start.chunk { continue }
+            guard let chunk = try open(number, isLast: index == chunks.count - 1) else { break }
+            if !isFirst, chunk.header.predecessor != here {
+                throw damage(number, 0, "its predecessor is not where the log stood before it")
+            }
+            let recorded = next?.previousEnd.flatMap { $0.chunk == number ? $0.slot : nil }
+            let limit = recorded ?? chunk.header.layout.slotCount
+            let reached = try scan(
+                chunk, slots: (isFirst ? here?.slot ?? 0 : 0), limit: limit, visit)
+            here = LogPosition(chunk: number, slot: reached)
+            if reached < limit {
+                if next != nil { throw damage(number, reached, "the log went on after it") }
+                try checkNothingDurable(after: chunk, slot: reached, in: chunks[(index + 1)...])
+                return here
+            }
+            if recorded != nil { return here }
+        }
+        if let next, next.previousEnd != here {
+            throw DiskError(
+                .damaged,
+                "disk \(disk): the log of session \(session.number) ends before the place where"
+                    + " session \(next.number) found its end")
+        }
+        return here
+    }
+
+    private struct ScannedChunk {
+        let header: ChunkHeader
+        let open: OpenChunk
+    }
+
+    /// nil for a chunk that was prepared and never used: its header was not written.
+    private func open(_ number: ChunkNumber, isLast: Bool) throws -> ScannedChunk? {
+        do {
+            if isLast, try lineage.store.openChunk(lineage.id, number).readHeader().isBlank {
+                return nil
+            }
+            let (header, file) = try lineage.openHeader(number)
+            try file.dropCache()
+            let cipher = try lineage.keys.cipher(forChunk: number, salt: header.salt)
+            return ScannedChunk(
+                header: header, open: OpenChunk(number: number, file: file, cipher: cipher))
+        } catch {
+            throw DiskError.wrap(error, while: "replaying chunk \(number) of disk \(disk)")
+        }
+    }
+
+    /// Visits slots until one is missing or `limit` is reached; returns which.
+    private func scan(
+        _ chunk: ScannedChunk, slots first: UInt32, limit: UInt32, _ visit: Visit
+    ) throws -> UInt32 {
+        try forEachBatch(of: chunk, from: first, limit: limit) { run in
+            for (index, slot) in run.slots.enumerated() {
+                let address = BlockAddress(chunk: chunk.open.number, slot: slot)
+                if let descriptor = try chunk.open.cipher.open(run, index: index) {
+                    try visit(address, descriptor, run.body(index))
+                } else if !passOver.contains(address) {
+                    return slot
+                }
+            }
+            return nil
+        } ?? max(first, limit)
+    }
+
+    /// Throws if anything behind a missing slot says that the slot was durable.
+    private func checkNothingDurable(
+        after chunk: ScannedChunk, slot: UInt32, in later: ArraySlice<UInt32>
+    ) throws {
+        let missing = LogPosition(chunk: chunk.open.number, slot: slot)
+        try checkMarks(of: chunk, from: slot + 1, against: missing)
+        for (offset, sequence) in later.enumerated() {
+            let number = ChunkNumber(lane: missing.chunk.lane, sequence: sequence)
+            guard let behind = try open(number, isLast: offset == later.count - 1) else { break }
+            if let durable = behind.header.durable, durable.chunk.lane == missing.chunk.lane,
+                (durable.chunk, durable.slot) > (missing.chunk, missing.slot)
+            {
+                throw damage(missing.chunk, slot, "chunk \(number) knows that it was durable")
+            }
+            try checkMarks(of: behind, from: 0, against: missing)
+        }
+    }
+
+    private func checkMarks(of chunk: ScannedChunk, from slot: UInt32, against missing: LogPosition)
+        throws
+    {
+        let known = chunk.open.number == missing.chunk ? missing.slot : 0
+        _ = try forEachBatch(
+            of: chunk, from: slot, limit: chunk.header.layout.slotCount
+        ) { run -> Bool? in
+            for index in 0..<run.slots.count where !run.isBlank(index) {
+                if let descriptor = try chunk.open.cipher.open(run, index: index),
+                    descriptor.durableSlots > known
+                {
+                    throw damage(
+                        missing.chunk, missing.slot,
+                        "chunk \(chunk.open.number) knows that it was durable")
+                }
+            }
+            return nil
+        }
+    }
+
+    /// Reads slots in batches until `body` returns something.
+    private func forEachBatch<R>(
+        of chunk: ScannedChunk, from first: UInt32, limit: UInt32,
+        _ body: (UnopenedRun) throws -> R?
+    ) throws -> R? {
+        let size = Limits.blocksPerScan
+        let bodies = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: size * Format.blockSize, alignment: 4096)
+        let entries = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: size * Format.entrySize, alignment: 64)
+        defer {
+            bodies.deallocate()
+            entries.deallocate()
+        }
+        var slot = first
+        while slot < limit {
+            let count = min(size, Int(limit - slot))
+            do {
+                let run = try chunk.open.file.read(
+                    from: slot, entries: .init(rebasing: entries[..<(count * Format.entrySize)]),
+                    bodies: .init(rebasing: bodies[..<(count * Format.blockSize)]))
+                if let result = try body(run) { return result }
+            } catch {
+                throw DiskError.wrap(
+                    error, while: "replaying chunk \(chunk.open.number) of disk \(disk)")
+            }
+            slot += UInt32(count)
+        }
+        return nil
+    }
+
+    private func damage(_ chunk: ChunkNumber, _ slot: UInt32, _ what: String) -> DiskError {
+        DiskError(
+            .damaged,
+            "disk \(disk): chunk \(chunk) of lineage \(lineage.id), slot \(slot), is damaged: \(what)")
+    }
+}

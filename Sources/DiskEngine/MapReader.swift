@@ -1,0 +1,104 @@
+import DiskFormat
+
+/// A map together with the lock that guards it and the lineage that its pages are read from.
+/// Disks and snapshots read through one alike.
+final class MapReader: @unchecked Sendable {
+    // @unchecked: `tree` is accessed under `monitor`.
+    let monitor: Monitor
+    let lineage: Lineage
+    let tree: MapTree
+
+    init(tree: MapTree, monitor: Monitor, lineage: Lineage) {
+        self.tree = tree
+        self.monitor = monitor
+        self.lineage = lineage
+    }
+
+    /// Repeats `plan` (under the lock, which the caller holds) until it has every page it needs,
+    /// loading each without the lock.
+    func planned<R>(_ plan: (MapTree) throws -> MapTree.Step<R>) throws -> R {
+        while true {
+            switch try plan(tree) {
+            case .done(let result): return result
+            case .missing(let id, let address): try load(id, from: address)
+            }
+        }
+    }
+
+    /// Loads a page. If that fails but the page is no longer wanted from there, nothing is wrong:
+    /// the caller's next plan decides. Called with the lock held, which is released meanwhile.
+    private func load(_ id: PageID, from address: BlockAddress) throws {
+        let page = MapPage(id, memory: tree.memory)
+        do {
+            try monitor.withoutLock { try lineage.readMapPage(page, at: address) }
+        } catch {
+            if case .missing(id, address) = tree.find(id) { throw error }
+            return
+        }
+        tree.insert(page, from: address)
+    }
+}
+
+extension MapReader {
+    /// Reads whole blocks into `buffer`; holes read as zeros. Called under the lock, which is
+    /// released for the I/O.
+    ///
+    /// Plan looks up the extents; perform reads and opens each in place. A slot that does not open
+    /// is looked up again: only if no block of the extent has moved since is it damage.
+    func read(_ blocks: Range<BlockNumber>, into buffer: UnsafeMutableRawBufferPointer) throws {
+        var extents: [Extent] = []
+        var block = blocks.lowerBound
+        var failure: (block: BlockNumber, extent: Extent, error: any Error)?
+        while block < blocks.upperBound {
+            let rest = block..<blocks.upperBound
+            try planned { $0.lookUp(rest, into: &extents) }
+            if let failure, failure.block == block, let first = extents.first,
+                first.address == failure.extent.address, first.count == failure.extent.count
+            {
+                throw failure.error
+            }
+            let (reached, failed) = monitor.withoutLock {
+                read(extents, at: block, into: buffer, from: blocks.lowerBound)
+            }
+            block = reached
+            failure = failed
+        }
+    }
+
+    /// Perform: reads extents that begin at `block`; how far it came, and what stopped it.
+    private func read(
+        _ extents: [Extent], at first: BlockNumber, into buffer: UnsafeMutableRawBufferPointer,
+        from base: BlockNumber
+    ) -> (BlockNumber, (block: BlockNumber, extent: Extent, error: any Error)?) {
+        var block = first
+        for extent in extents {
+            let offset = Int(block - base) * Format.blockSize
+            let place = UnsafeMutableRawBufferPointer(
+                rebasing: buffer[offset..<offset + extent.count * Format.blockSize])
+            if extent.address.isHole {
+                place.initializeMemory(as: UInt8.self, repeating: 0)
+            } else {
+                let start = block
+                do {
+                    try lineage.read(from: extent.address, into: place) {
+                        .data(start + UInt64($0))
+                    }
+                } catch {
+                    return (block, (block, extent, error))
+                }
+            }
+            block += UInt64(extent.count)
+        }
+        return (block, nil)
+    }
+
+    /// First byte at or after `offset` that lies in a block with data (or in a hole), below `size`,
+    /// which is whole blocks. Called under the lock.
+    func seek(toData: Bool, from offset: UInt64, size: UInt64) throws -> UInt64? {
+        let blockSize = UInt64(Format.blockSize)
+        let blocks = min(offset, size) / blockSize..<size / blockSize
+        guard !blocks.isEmpty else { return nil }
+        let found = try planned { $0.first(holding: toData, in: blocks) }
+        return found.map { max($0 * blockSize, offset) }
+    }
+}

@@ -1,0 +1,113 @@
+import DiskFormat
+
+// Plan pins the leaves that commit will change: commit finds them resident without any I/O.
+extension MapTree {
+    /// Makes the leaves of `blocks` resident and pins them until `unpin`.
+    func pinLeaves(of blocks: Range<BlockNumber>) -> Step<Void> {
+        for leaf in Self.leaves(of: blocks) {
+            switch find(leaf) {
+            case .missing(let id, let address): return .missing(id, address)
+            case .resident, .hole: break
+            }
+        }
+        for leaf in Self.leaves(of: blocks) { leafForWriting(leaf).pins += 1 }
+        return .done(())
+    }
+
+    func unpin(_ blocks: Range<BlockNumber>) {
+        for leaf in Self.leaves(of: blocks) { pages[leaf]?.pins -= 1 }
+    }
+
+    func unpin(leaves: [PageID]) {
+        for leaf in leaves { pages[leaf]?.pins -= 1 }
+    }
+
+    /// Publishes one block. Precondition: its leaf is pinned.
+    func store(_ block: BlockNumber, at address: BlockAddress) {
+        // Resident because it is pinned.
+        let page = writable(pages[.leaf(of: block)]!)
+        let entry = MapGeometry.entry(of: block, level: 0)
+        if page.entries[entry] == 0 { storedBlocks += 1 }
+        page.entries[entry] = address.rawValue
+    }
+
+    /// How far a discard of `blocks` may go in one log entry, with the leaves it touches pinned.
+    func pinForDiscard(_ blocks: Range<BlockNumber>, leafLimit: Int)
+        -> Step<(end: BlockNumber, leaves: [PageID])>
+    {
+        var block = blocks.lowerBound
+        var leaves: [PageID] = []
+        while block < blocks.upperBound, leaves.count < leafLimit {
+            let leaf = PageID.leaf(of: block)
+            switch find(leaf) {
+            case .missing(let id, let address): return .missing(id, address)
+            case .hole(let level):
+                block = PageID(level: level, covering: block).blocks.upperBound
+            case .resident:
+                leaves.append(leaf)
+                block = leaf.blocks.upperBound
+            }
+        }
+        for leaf in leaves { pages[leaf]?.pins += 1 }
+        return .done((min(block, blocks.upperBound), leaves))
+    }
+
+    /// Makes `blocks` holes and ends their leaves' pins. Precondition: `leaves` came from `pinForDiscard`,
+    /// and every other leaf in the range was a hole then and still is (the range is claimed).
+    func discard(_ blocks: Range<BlockNumber>, leaves: [PageID]) {
+        for leaf in leaves {
+            // Resident because it is pinned.
+            var page = pages[leaf]!
+            page.pins -= 1
+            for block in blocks.clamped(to: leaf.blocks) {
+                let entry = MapGeometry.entry(of: block, level: 0)
+                if page.entries[entry] != 0 {
+                    page = writable(page)
+                    page.entries[entry] = 0
+                    storedBlocks -= 1
+                }
+            }
+        }
+    }
+
+    private static func leaves(of blocks: Range<BlockNumber>) -> some Sequence<PageID> {
+        let first = MapGeometry.pageIndex(of: blocks.lowerBound, level: 0)
+        let last = MapGeometry.pageIndex(of: blocks.upperBound - 1, level: 0)
+        return (first...last).lazy.map { PageID(level: 0, index: $0) }
+    }
+
+    /// The resident page, or a new empty one with the ancestors it needs.
+    /// Precondition: `find` of this page did not say `.missing`.
+    private func leafForWriting(_ id: PageID) -> MapPage {
+        if let page = pages[id] { return page }
+        if id.level < MapGeometry.rootLevel {
+            // Pinned meanwhile: adopting the child may evict, and must not evict its parent.
+            let parent = leafForWriting(id.parent)
+            parent.pins += 1
+            defer { parent.pins -= 1 }
+            return adoptEmpty(id)
+        }
+        return adoptEmpty(id)
+    }
+
+    private func adoptEmpty(_ id: PageID) -> MapPage {
+        let page = MapPage(id, memory: memory)
+        page.pins += 1
+        defer { page.pins -= 1 }
+        adopt(page)
+        return page
+    }
+
+    /// The page as it may be changed now: dirty, with dirty ancestors; a copy if it was frozen.
+    private func writable(_ page: MapPage) -> MapPage {
+        if page.epoch == epoch { return page }
+        if page.id.level < MapGeometry.rootLevel {
+            _ = writable(pages[page.id.parent]!)  // resident: a resident page's parent is
+        }
+        let changed = page.epoch == 0 ? page : page.takeOverCopy()
+        changed.epoch = epoch
+        pages[page.id] = changed
+        dirty[page.id] = changed
+        return changed
+    }
+}

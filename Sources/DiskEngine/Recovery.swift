@@ -1,0 +1,162 @@
+import DiskFormat
+
+/// A disk as its log leaves it: what an attach begins with.
+struct RecoveredDisk {
+    let map: MapTree
+    let size: UInt64
+    /// Where the log ends; nil if there is none.
+    let end: LogPosition?
+    /// Of the newest checkpoint, or 0.
+    let generation: UInt64
+}
+
+/// Rebuilds a disk from its newest usable checkpoint and the log behind it.
+///
+/// A complete checkpoint met on the way replaces the state, and replay continues from its cut:
+/// this is how a rollback, a resize or a checkpoint that the manifest does not name yet takes
+/// effect. Checkpoints are complete where they stand, because the log up to them is.
+struct Recovery {
+    let lineage: Lineage
+    let manifest: DiskManifest
+    let memory: MapMemory
+
+    func run() throws -> RecoveredDisk {
+        let (checkpoint, unreadable) = try usableCheckpoint()
+        var scan = LogScan(
+            lineage: lineage, disk: manifest.id, sessions: lineage.sessions(of: manifest.id),
+            existing: try existingChunks())
+        if let unreadable {
+            scan.passOver = [unreadable.slot, unreadable.state.root]
+        }
+        var replay = Replay(
+            state: checkpoint?.state ?? manifest.origin, generation: checkpoint?.generation ?? 0)
+        let newest = manifest.checkpoints.first
+        var metNewest = newest == nil
+        let end = try scan.run(from: checkpoint?.replayFrom) { address, descriptor, body in
+            if address == newest?.slot { metNewest = true }
+            try replay.visit(address, descriptor, body, disk: manifest.id)
+        }
+        // A damaged newest checkpoint was passed over, which also says that the log goes beyond it.
+        guard metNewest || unreadable != nil else {
+            throw DiskError(
+                .damaged,
+                "disk \(manifest.id): its log ends before its checkpoint at"
+                    + " \(newest?.slot.description ?? "")")
+        }
+        let map = MapTree(
+            root: replay.state.root, storedBlocks: replay.state.storedBlocks, memory: memory)
+        try replay.apply(
+            to: MapReader(
+                tree: map, monitor: lineage.environment.threads.makeMonitor(), lineage: lineage))
+        return RecoveredDisk(
+            map: map, size: replay.state.size, end: end,
+            generation: max(replay.generation, newest?.generation ?? 0))
+    }
+
+    private func existingChunks() throws -> [UInt32] {
+        do {
+            return try lineage.store.sequences(lineage.id, lane: manifest.lane)
+        } catch {
+            throw DiskError.wrap(error, while: "listing the chunks of disk \(manifest.id)")
+        }
+    }
+
+    /// The newest durable checkpoint that can be read, and the newer one that cannot, if so.
+    private func usableCheckpoint() throws -> (CheckpointReference?, CheckpointReference?) {
+        guard let newest = manifest.checkpoints.first else { return (nil, nil) }
+        do {
+            try verify(newest)
+            return (newest, nil)
+        } catch let error as DiskError where error.code == .damaged {
+            guard let older = manifest.checkpoints.dropFirst().first else { throw error }
+            do {
+                try verify(older)
+            } catch {
+                throw DiskError(
+                    .damaged,
+                    "disk \(manifest.id): neither of its checkpoints can be read: \(error)",
+                    cause: error)
+            }
+            return (older, newest)
+        }
+    }
+
+    private func verify(_ reference: CheckpointReference) throws {
+        let record = try lineage.readCheckpoint(at: reference.slot)
+        let state = DiskState(
+            root: record.root, size: record.size, storedBlocks: record.storedBlocks)
+        guard record.disk == manifest.id, record.generation == reference.generation,
+            state == reference.state, record.replayFrom == reference.replayFrom
+        else {
+            throw DiskError(
+                .damaged, "disk \(manifest.id): its checkpoint is not the one its manifest names")
+        }
+        if !state.root.isHole {
+            try lineage.readMapPage(MapPage(.root, memory: memory), at: state.root)
+        }
+    }
+}
+
+/// What replaying the log has gathered: a state, and the changes since its cut, in log order.
+private struct Replay {
+    var state: DiskState
+    var generation: UInt64
+    private var changes: [(address: BlockAddress, blocks: Range<BlockNumber>, isData: Bool)] = []
+
+    init(state: DiskState, generation: UInt64) {
+        self.state = state
+        self.generation = generation
+    }
+
+    mutating func visit(
+        _ address: BlockAddress, _ descriptor: SlotDescriptor, _ body: UnsafeRawBufferPointer,
+        disk: DiskID
+    ) throws {
+        let blocks = descriptor.index..<descriptor.index + descriptor.length
+        switch descriptor.kind {
+        case .data: changes.append((address, blocks, true))
+        case .discard: changes.append((address, blocks, false))
+        case .mapPage, .void: break
+        case .checkpoint:
+            let record = try CheckpointRecord(decoding: body)
+            guard record.disk == disk else {
+                throw DiskError(.damaged, "disk \(disk): the checkpoint at \(address) is another's")
+            }
+            guard record.generation > generation else { return }
+            generation = record.generation
+            state = DiskState(
+                root: record.root, size: record.size, storedBlocks: record.storedBlocks)
+            // One lane, and addresses grow along its log.
+            let cut = BlockAddress(
+                chunk: record.replayFrom.chunk, slot: 0
+            ).rawValue + UInt64(record.replayFrom.slot)
+            changes.removeAll { $0.address.rawValue < cut }
+        }
+    }
+
+    func apply(to reader: MapReader) throws {
+        try reader.monitor.withLock {
+            for change in changes {
+                if change.isData {
+                    try reader.planned { $0.pinLeaves(of: change.blocks) }
+                    reader.tree.store(change.blocks.lowerBound, at: change.address)
+                    reader.tree.unpin(change.blocks)
+                } else {
+                    try discard(change.blocks, in: reader)
+                }
+            }
+        }
+    }
+
+    private func discard(_ blocks: Range<BlockNumber>, in reader: MapReader) throws {
+        var block = blocks.lowerBound
+        while block < blocks.upperBound {
+            let rest = block..<blocks.upperBound
+            let plan = try reader.planned {
+                $0.pinForDiscard(rest, leafLimit: Limits.leavesPerDiscard)
+            }
+            reader.tree.discard(block..<plan.end, leaves: plan.leaves)
+            block = plan.end
+        }
+    }
+}

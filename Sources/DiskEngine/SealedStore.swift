@@ -1,0 +1,179 @@
+import ChunkStore
+import DiskFormat
+
+/// The engine's only way to storage. What goes in was sealed (`SealedRun`, `SealedHeader`,
+/// `SealedManifest`); what comes out must be opened (`UnopenedRun`, `UnopenedHeader`,
+/// `UnopenedManifest`). Plaintext cannot be written by mistake: there is no call that takes it.
+final class SealedStore: Sendable {
+    private let files: any ChunkStore
+
+    init(_ files: any ChunkStore) { self.files = files }
+
+    // MARK: Chunks
+
+    func createChunk(_ lineage: LineageID, _ number: ChunkNumber, layout: ChunkLayout)
+        throws(StoreError) -> SealedChunkFile
+    {
+        let name = Self.name(StoreLayout.chunk(lineage, number))
+        return SealedChunkFile(
+            try files.createFile(name, length: layout.fileSize), layout: layout)
+    }
+
+    /// The file of a chunk whose layout its header will tell.
+    func openChunk(_ lineage: LineageID, _ number: ChunkNumber) throws(StoreError)
+        -> UnidentifiedChunkFile
+    {
+        UnidentifiedChunkFile(
+            file: try files.openFile(Self.name(StoreLayout.chunk(lineage, number))))
+    }
+
+    /// Durably. No error if it is not there.
+    func removeChunk(_ lineage: LineageID, _ number: ChunkNumber) throws(StoreError) {
+        do {
+            try files.remove(Self.name(StoreLayout.chunk(lineage, number)))
+        } catch {
+            guard error.code == .notFound else { throw error }
+        }
+    }
+
+    /// The sequences of the chunks in a lane, ascending.
+    func sequences(_ lineage: LineageID, lane: UInt16) throws(StoreError) -> [UInt32] {
+        let folder = StoreLayout.lane(lineage, lane)
+        var found: [UInt32] = []
+        for group in try files.list(Self.name(folder)) where group.isFolder {
+            for file in try files.list(Self.name("\(folder)/\(group.name)")) {
+                if let sequence = StoreLayout.sequence(ofChunkNamed: file.name) {
+                    found.append(sequence)
+                }
+            }
+        }
+        return found.sorted()
+    }
+
+    /// The lanes that have a folder, ascending.
+    func lanes(_ lineage: LineageID) throws(StoreError) -> [UInt16] {
+        try files.list(Self.name(StoreLayout.chunks(lineage)))
+            .compactMap { StoreLayout.lane(named: $0.name) }.sorted()
+    }
+
+    // MARK: Manifests
+
+    func readManifest(_ path: String) throws(StoreError) -> UnopenedManifest {
+        UnopenedManifest(
+            bytes: try files.readObject(Self.name(path), limit: Format.maximumManifestSize))
+    }
+
+    func replaceManifest(_ path: String, with manifest: SealedManifest) throws(StoreError) {
+        try files.replaceObject(Self.name(path), with: manifest.bytes)
+    }
+
+    /// A size asked for while the disk's key is not here: the one thing stored unauthenticated.
+    func replacePendingSize(_ path: String, with pending: PendingSize) throws(StoreError) {
+        try files.replaceObject(Self.name(path), with: pending.encoded())
+    }
+
+    func readPendingSize(_ path: String) throws -> PendingSize? {
+        do {
+            return try PendingSize(decoding: files.readObject(Self.name(path), limit: 4096))
+        } catch let error as StoreError where error.code == .notFound {
+            return nil
+        }
+    }
+
+    func remove(_ path: String) throws(StoreError) { try files.remove(Self.name(path)) }
+    func removeFolder(_ path: String) throws(StoreError) {
+        try files.removeFolder(Self.name(path))
+    }
+    func list(_ path: String) throws(StoreError) -> [StoreEntry] {
+        try files.list(Self.name(path))
+    }
+
+    // MARK: The medium
+
+    func capacity() throws(StoreError) -> StoreCapacity { try files.capacity() }
+    func reserve(_ bytes: UInt64) throws(StoreError) -> UInt64 {
+        try files.reserve(bytes, name: Self.name(StoreLayout.reserve))
+    }
+
+    private static func name(_ path: String) -> ObjectName {
+        // StoreLayout builds paths of ids and hexadecimal numbers, which are always valid names.
+        ObjectName(path)!
+    }
+}
+
+/// A chunk file whose header was not yet opened: only its header can be read.
+struct UnidentifiedChunkFile {
+    fileprivate let file: any ChunkFile
+
+    func readHeader() throws(StoreError) -> UnopenedHeader {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: ChunkLayout.headerSize, alignment: 8)
+        defer { buffer.deallocate() }
+        let count = try file.read(into: buffer, at: 0)
+        return UnopenedHeader(bytes: Array(buffer[..<count]))
+    }
+
+    func identified(as layout: ChunkLayout) -> SealedChunkFile {
+        SealedChunkFile(file, layout: layout)
+    }
+}
+
+/// The file of one chunk: slots in, slots out.
+final class SealedChunkFile: Sendable {
+    let layout: ChunkLayout
+    private let file: any ChunkFile
+
+    fileprivate init(_ file: any ChunkFile, layout: ChunkLayout) {
+        self.file = file
+        self.layout = layout
+    }
+
+    func writeHeader(_ header: SealedHeader) throws(StoreError) {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: header.bytes.count, alignment: 8)
+        defer { buffer.deallocate() }
+        buffer.copyBytes(from: header.bytes)
+        try file.write(UnsafeRawBufferPointer(buffer), at: 0)
+    }
+
+    /// Bodies first, then entries: in a process that is killed in between, no entry stands without
+    /// its body.
+    func write(_ run: SealedRun) throws(StoreError) {
+        if run.hasBodies {
+            try file.write(run.bodyBytes, at: layout.bodyOffset(of: run.firstSlot))
+        }
+        try file.write(run.entryBytes, at: layout.entryOffset(of: run.firstSlot))
+    }
+
+    /// Reads consecutive slots into the caller's memory. What lies beyond the end of the file reads
+    /// as zeros, which no suite accepts as a slot.
+    func read(
+        from slot: UInt32, entries: UnsafeMutableRawBufferPointer,
+        bodies: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) -> UnopenedRun {
+        try fill(bodies, at: layout.bodyOffset(of: slot))
+        try fill(entries, at: layout.entryOffset(of: slot))
+        return UnopenedRun(firstSlot: slot, entries: entries, bodies: bodies)
+    }
+
+    private func fill(_ buffer: UnsafeMutableRawBufferPointer, at offset: UInt64)
+        throws(StoreError)
+    {
+        let count = try file.read(into: buffer, at: offset)
+        if count < buffer.count {
+            UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
+                .initializeMemory(as: UInt8.self, repeating: 0)
+        }
+    }
+
+    func synchronize() throws(StoreError) { try file.synchronize() }
+    func dropCache() throws(StoreError) { try file.dropCache() }
+
+    /// Gives back the bodies from `slot` to the end of the chunk.
+    func deallocateTail(from slot: UInt32) throws(StoreError) {
+        let start = layout.bodyOffset(of: slot)
+        if start < layout.fileSize {
+            try file.deallocate(at: start, length: layout.fileSize - start)
+        }
+    }
+}

@@ -1,0 +1,69 @@
+import DiskFormat
+
+/// A snapshot, open for reading. It keeps the snapshot from being deleted until `close()`.
+public final class SnapshotReader: @unchecked Sendable {
+    // @unchecked: `isOpen` is accessed under `monitor`; the map by way of `reader`, under it too.
+    public let id: SnapshotID
+    /// Bytes.
+    public let size: UInt64
+    /// Bytes of blocks that are not holes.
+    public let storedBytes: UInt64
+    private let monitor: Monitor
+    private let reader: MapReader
+    private let onClose: @Sendable () -> Void
+    private var isOpen = true
+
+    init(
+        _ manifest: SnapshotManifest, lineage: Lineage, memory: MapMemory,
+        onClose: @escaping @Sendable () -> Void
+    ) {
+        id = manifest.id
+        size = manifest.state.size
+        storedBytes = manifest.state.storedBlocks * UInt64(Format.blockSize)
+        monitor = lineage.environment.threads.makeMonitor()
+        let tree = MapTree(
+            root: manifest.state.root, storedBlocks: manifest.state.storedBlocks, memory: memory)
+        reader = MapReader(tree: tree, monitor: monitor, lineage: lineage)
+        self.onClose = onClose
+    }
+
+    deinit { close() }
+
+    /// Fills `buffer` with the snapshot's bytes from `offset` on. Throws `.invalid` outside it,
+    /// `.damaged`, `.io`.
+    public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws {
+        guard offset <= size, UInt64(buffer.count) <= size - offset else {
+            throw DiskError(
+                .invalid,
+                "snapshot \(id) ends at byte \(size); \(buffer.count) bytes from \(offset) do not fit")
+        }
+        do {
+            try monitor.withLock { try reader.read(bytes: buffer, at: offset) }
+        } catch {
+            let cause = DiskError.wrap(error, while: "reading")
+            throw DiskError(
+                cause.code, "reading snapshot \(id) at byte \(offset): \(cause.message)",
+                cause: cause)
+        }
+    }
+
+    /// As `Disk.nextData` and `Disk.nextHole`.
+    public func nextData(from offset: UInt64) throws -> UInt64? {
+        try monitor.withLock { try reader.seek(toData: true, from: offset, size: size) }
+    }
+
+    public func nextHole(from offset: UInt64) throws -> UInt64 {
+        try monitor.withLock {
+            try reader.seek(toData: false, from: offset, size: size) ?? size
+        }
+    }
+
+    /// Ends the reader. Idempotent.
+    public func close() {
+        let wasOpen = monitor.withLock {
+            defer { isOpen = false }
+            return isOpen
+        }
+        if wasOpen { onClose() }
+    }
+}

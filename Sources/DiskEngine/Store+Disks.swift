@@ -1,0 +1,212 @@
+import ChunkStore
+import CryptoPrimitives
+import DiskFormat
+import KeyManagement
+
+extension Store {
+    /// Creates a blank disk of `size` bytes in a lineage of its own. When this returns it is
+    /// durable. Calls the KMS (GenerateDataKey) if it is to be encrypted.
+    ///
+    /// Throws `.invalid` for a size that is not one, `.keyServiceInactive`, `.keyRefused`,
+    /// `.noSpace`, `.io`.
+    public func createDisk(encrypted: Bool, size: UInt64, attributes: [String: String]) throws
+        -> DiskSummary
+    {
+        guard CheckpointRecord.isValidSize(size) else { throw DiskError.invalidSize(size) }
+        let id = try newDiskID()
+        try acting("creating disk \(id)") {
+            let lineage = LineageID(bytes: try environment.entropy.bytes(LineageID.byteCount))
+            let (keys, envelope) = try makeKeys(lineage, encrypted: encrypted, for: id)
+            var manifest = LineageManifest(key: envelope, created: now)
+            let lane = manifest.nextLane
+            manifest.nextLane += 1
+            let disk = DiskManifest(
+                id: id, created: now, lane: lane, slotsPerChunk: try slotsPerChunk(size),
+                origin: DiskState(root: .hole, size: size, storedBlocks: 0), sourceSnapshot: nil,
+                nextSequence: 1, attributes: attributes)
+            do {
+                try sealed.replaceManifest(
+                    StoreLayout.lineageManifest(lineage),
+                    with: manifest.sealed(version: 1, with: keys))
+                try sealed.replaceManifest(
+                    StoreLayout.disk(lineage, id), with: disk.sealed(version: 1, with: keys))
+            } catch {
+                // Whatever of it is there has no disk; the next opening clears it away if this
+                // cannot.
+                try? sealed.removeFolder(StoreLayout.lineage(lineage))
+                throw error
+            }
+            monitor.withLock {
+                catalogue.envelopes[lineage] = envelope
+                catalogue.disks[id] = .init(manifest: disk, lineage: lineage)
+            }
+        }
+        return try disk(id)
+    }
+
+    /// Creates a disk that begins as the snapshot: at once, sharing every block. `size` in bytes,
+    /// nil for the snapshot's. Calls the KMS (Decrypt) if the snapshot is encrypted.
+    ///
+    /// Throws `.notFound`, `.invalid` for a smaller size, `.limit`, `.keyRefused`, `.noSpace`.
+    public func createDisk(
+        from snapshot: SnapshotID, size: UInt64?, attributes: [String: String]
+    ) throws -> DiskSummary {
+        let id = try newDiskID()
+        try acting("creating disk \(id) from snapshot \(snapshot)") {
+            let lineageID = try lineage(of: snapshot)
+            let use = KeyUse(action: "CreateDisk", resource: id.text)
+            try withLineage(lineageID, for: use) { lineage in
+                let source = try verified(snapshot, in: lineage)
+                let size = size ?? source.state.size
+                guard CheckpointRecord.isValidSize(size) else { throw DiskError.invalidSize(size) }
+                guard size >= source.state.size else {
+                    throw DiskError(
+                        .invalid,
+                        "a disk of \(size) bytes cannot hold snapshot \(snapshot) of"
+                            + " \(source.state.size); ask for at least that")
+                }
+                let (lane, sequence) = try lineage.takeLane()
+                let disk = DiskManifest(
+                    id: id, created: now, lane: lane, slotsPerChunk: try slotsPerChunk(size),
+                    origin: DiskState(
+                        root: source.state.root, size: size,
+                        storedBlocks: source.state.storedBlocks),
+                    sourceSnapshot: snapshot, nextSequence: sequence, attributes: attributes)
+                try sealed.replaceManifest(
+                    StoreLayout.disk(lineageID, id),
+                    with: disk.sealed(version: 1, with: lineage.keys))
+                monitor.withLock {
+                    catalogue.disks[id] = .init(manifest: disk, lineage: lineageID)
+                }
+            }
+        }
+        return try disk(id)
+    }
+
+    /// Deletes a detached disk. Its snapshots and the disks made from them live on. With the last
+    /// disk and snapshot of its lineage go the chunks and the wrapped key, so that nothing can ever
+    /// be decrypted again. Needs no key.
+    ///
+    /// Throws `.notFound`, `.busy` while attached, `.io`.
+    public func deleteDisk(_ id: DiskID) throws {
+        try acting("deleting disk \(id)") {
+            let lineage = try detachedLineage(of: id)
+            try sealed.remove(StoreLayout.disk(lineage, id))
+            try removePendingSize(lineage, id)
+            monitor.withLock { catalogue.disks[id] = nil }
+            try discardIfUnused(lineage)
+        }
+    }
+
+    /// Grows a disk to `size` bytes: at once if it is attached, else at its next attach.
+    ///
+    /// Throws `.notFound`, `.invalid` if it would shrink, `.noSpace`, `.io`.
+    public func resize(_ id: DiskID, to size: UInt64) throws {
+        try acting("resizing disk \(id)") {
+            let present = try disk(id)
+            guard CheckpointRecord.isValidSize(size) else { throw DiskError.invalidSize(size) }
+            if let disk = attached(id) {
+                try disk.resize(to: size)
+                remember(disk)
+            } else {
+                guard size >= max(present.size, present.pendingSize ?? 0) else {
+                    throw DiskError(
+                        .invalid,
+                        "disk \(id) has \(present.size) bytes and cannot shrink to \(size); create"
+                            + " a smaller disk and copy the files")
+                }
+                try sealed.replacePendingSize(
+                    StoreLayout.pendingSize(present.lineage, id), with: PendingSize(size: size))
+                monitor.withLock { catalogue.disks[id]?.pendingSize = size }
+            }
+        }
+    }
+
+    // MARK: Parts
+
+    /// Runs an action that changes what exists; one at a time.
+    func acting<R>(_ what: String, _ body: () throws -> R) throws -> R {
+        try actions.withLock {
+            do {
+                return try body()
+            } catch {
+                throw DiskError.wrap(error, while: what)
+            }
+        }
+    }
+
+    var now: Int64 { environment.clock.now().seconds }
+
+    private func newDiskID() throws -> DiskID {
+        do {
+            return DiskID(random: try environment.entropy.bytes(20))
+        } catch {
+            throw DiskError.wrap(error, while: "drawing a disk's id")
+        }
+    }
+
+    private func slotsPerChunk(_ size: UInt64) throws -> UInt32 {
+        if let fixed = limits.slotsPerChunk { return fixed }
+        return ChunkLayout.forDisk(size: size, capacity: try sealed.capacity().total).slotCount
+    }
+
+    private func makeKeys(_ lineage: LineageID, encrypted: Bool, for disk: DiskID) throws
+        -> (LineageKeys, LineageManifest.KeyEnvelope)
+    {
+        guard encrypted else {
+            let keys = try LineageKeys.plain(lineage)
+            let envelope = LineageManifest.KeyEnvelope(
+                suite: .plain, epoch: 0, keyID: nil, wrappedKey: nil,
+                keyCheck: HexBytes(keys.keyCheck))
+            return (keys, envelope)
+        }
+        let epoch: UInt32 = 1
+        let generated = try keys.generateDataKey(
+            context: keyContext(lineage, epoch: epoch),
+            use: KeyUse(action: "CreateDisk", resource: disk.text))
+        let wrapped = generated.wrapped
+        let keys = try LineageKeys(
+            lineage: lineage, suite: .aes256GCM, epoch: epoch, dataKey: generated.takeKey())
+        let envelope = LineageManifest.KeyEnvelope(
+            suite: .aes256GCM, epoch: epoch, keyID: wrapped.keyID,
+            wrappedKey: HexBytes(wrapped.bytes), keyCheck: HexBytes(keys.keyCheck))
+        return (keys, envelope)
+    }
+
+    /// The lineage of a disk that exists and is not attached.
+    func detachedLineage(of id: DiskID) throws -> LineageID {
+        try monitor.withLock {
+            guard let entry = catalogue.disks[id] else { throw Self.noDisk(id) }
+            guard catalogue.attached[id] == nil else {
+                throw DiskError(.busy, "disk \(id) is attached; detach it first")
+            }
+            return entry.lineage
+        }
+    }
+
+    func removePendingSize(_ lineage: LineageID, _ id: DiskID) throws {
+        do {
+            try sealed.remove(StoreLayout.pendingSize(lineage, id))
+        } catch {
+            guard error.code == .notFound else { throw error }
+        }
+        monitor.withLock { catalogue.disks[id]?.pendingSize = nil }
+    }
+
+    /// Something of the lineage is gone: all of it if it was the last, else reclamation may find
+    /// dead chunks.
+    func discardIfUnused(_ lineage: LineageID) throws {
+        if monitor.withLock({ catalogue.isUsed(lineage) }) {
+            reclaimer.request(lineage)
+        } else {
+            try sealed.removeFolder(StoreLayout.lineage(lineage))
+            monitor.withLock { catalogue.envelopes[lineage] = nil }
+        }
+    }
+
+    /// Takes over into the catalogue what an attached disk's manifest says now.
+    func remember(_ disk: Disk) {
+        let manifest = disk.monitor.withLock { disk.manifest }
+        monitor.withLock { catalogue.disks[disk.id]?.manifest = manifest }
+    }
+}

@@ -1,0 +1,130 @@
+import DiskFormat
+import KeyManagement
+
+// Liveness is derived, never stored: a chunk is dead when no root reaches a slot of it and no
+// recovery could need it. Nothing is ever moved.
+extension Store {
+    /// The roots of a lineage, and below which sequence each lane may be given back.
+    private struct Roots {
+        var maps: Set<BlockAddress> = []
+        var checkpoints: Set<BlockAddress> = []
+        /// Per lane of a living disk: the first sequence that recovery may need.
+        var protectedFrom: [UInt16: UInt32] = [:]
+
+        mutating func add(_ state: DiskState) {
+            if !state.root.isHole { maps.insert(state.root) }
+        }
+    }
+
+    /// Deletes the chunks of a lineage that are wholly dead; returns how many. Does nothing while
+    /// the lineage's key is not in memory.
+    ///
+    /// The chunks are listed first and the roots collected after that, under `actions`: a chunk
+    /// made later is no candidate, and whatever can still be reached later is reached from these
+    /// roots or lies in a protected part of a log.
+    func reclaim(_ id: LineageID) throws -> Int {
+        let open = monitor.withLock { () -> Lineage? in
+            catalogue.openLineages[id]?.users += 1
+            return catalogue.openLineages[id]?.lineage
+        }
+        guard let lineage = open else { return 0 }
+        defer { closeLineage(id) }
+        var candidates: [UInt16: [UInt32]] = [:]
+        for lane in try sealed.lanes(id) {
+            candidates[lane] = try sealed.sequences(id, lane: lane)
+        }
+        let roots = try actions.withLock { try collectRoots(lineage) }
+        var live = try Mark(lineage: lineage, memory: memory).chunks(reachedFrom: roots.maps)
+        live.formUnion(roots.checkpoints.map(\.chunk))
+        var count = 0
+        for (lane, sequences) in candidates {
+            let limit = roots.protectedFrom[lane] ?? .max
+            let dead = sequences.filter {
+                $0 < limit && !live.contains(ChunkNumber(lane: lane, sequence: $0))
+            }
+            if roots.protectedFrom[lane] == nil, dead.count == sequences.count,
+                let last = sequences.last
+            {
+                try lineage.free(lane, nextSequence: last + 1)
+            }
+            for sequence in dead {
+                let number = ChunkNumber(lane: lane, sequence: sequence)
+                lineage.chunks.remove(number)
+                try sealed.removeChunk(id, number)
+                count += 1
+            }
+        }
+        return count
+    }
+
+    /// Called under `actions`. Every manifest is read and verified anew: nothing is given back on
+    /// the word of one that is not authentic.
+    private func collectRoots(_ lineage: Lineage) throws -> Roots {
+        var roots = Roots()
+        let (disks, snapshots) = monitor.withLock {
+            (
+                catalogue.disks.filter { $0.value.lineage == lineage.id }.map(\.key),
+                catalogue.snapshots.filter { $0.value.lineage == lineage.id }.map(\.key)
+            )
+        }
+        for id in disks {
+            let (manifest, _) = try sealed.readManifest(StoreLayout.disk(lineage.id, id))
+                .disk(id, with: lineage.keys)
+            roots.add(manifest.origin)
+            for checkpoint in manifest.checkpoints {
+                roots.add(checkpoint.state)
+                roots.checkpoints.insert(checkpoint.slot)
+            }
+            // Nothing at or after the replay-from of the older of two checkpoints; with fewer than
+            // two, nothing at all.
+            roots.protectedFrom[manifest.lane] =
+                manifest.checkpoints.count == 2
+                ? manifest.checkpoints[1].replayFrom.chunk.sequence : 0
+        }
+        for id in snapshots { roots.add(try verified(id, in: lineage).state) }
+        return roots
+    }
+}
+
+extension Lineage {
+    /// Notes that a lane without a disk is about to lose its last chunks: whoever takes it next
+    /// begins behind them.
+    fileprivate func free(_ lane: UInt16, nextSequence: UInt32) throws {
+        try update { manifest in
+            manifest.freeLanes.removeAll { $0.lane == lane }
+            manifest.freeLanes.append(.init(lane: lane, nextSequence: nextSequence))
+        }
+    }
+}
+
+/// Walks maps from their roots, each shared page once.
+private struct Mark {
+    let lineage: Lineage
+    let memory: MapMemory
+
+    func chunks(reachedFrom roots: Set<BlockAddress>) throws -> Set<ChunkNumber> {
+        var live: Set<ChunkNumber> = []
+        var visited: Set<BlockAddress> = []
+        for root in roots { try visit(.root, at: root, &visited, &live) }
+        return live
+    }
+
+    private func visit(
+        _ id: PageID, at address: BlockAddress, _ visited: inout Set<BlockAddress>,
+        _ live: inout Set<ChunkNumber>
+    ) throws {
+        guard visited.insert(address).inserted else { return }
+        live.insert(address.chunk)
+        let page = MapPage(id, memory: memory)
+        try lineage.readMapPage(page, at: address)
+        for entry in 0..<MapGeometry.fanOut where page.entries[entry] != 0 {
+            let below = BlockAddress(rawValue: page.entries[entry])
+            if id.level == 0 {
+                live.insert(below.chunk)
+            } else {
+                let index = id.index << MapGeometry.fanOutBits | UInt64(entry)
+                try visit(PageID(level: id.level - 1, index: index), at: below, &visited, &live)
+            }
+        }
+    }
+}

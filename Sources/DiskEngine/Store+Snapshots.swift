@@ -1,0 +1,180 @@
+import DiskFormat
+import KeyManagement
+
+extension Store {
+    /// Takes a snapshot of everything written to the disk before the call. When this returns it is
+    /// durable. Takes as long as writing the changed map pages, whatever the disk's size. Calls the
+    /// KMS if the disk is encrypted.
+    ///
+    /// Throws `.notFound`, `.noSpace`, `.io`, `.keyRefused`.
+    public func createSnapshot(of id: DiskID, attributes: [String: String]) throws
+        -> SnapshotSummary
+    {
+        let snapshot = try acting("taking a snapshot of disk \(id)") {
+            let snapshot = SnapshotID(random: try environment.entropy.bytes(20))
+            let salt = try environment.entropy.bytes(LineageKeys.saltSize)
+            guard monitor.withLock({ catalogue.disks[id] != nil }) else { throw Self.noDisk(id) }
+            // Reclamation collects its roots under `actions`, as this runs: it cannot overlook a
+            // state that is in the store and not yet named by the snapshot.
+            try withDisk(id, for: "CreateSnapshot") { disk in
+                let manifest = SnapshotManifest(
+                    id: snapshot, disk: id, created: now, state: try disk.stateInStore(),
+                    salt: HexBytes(salt), attributes: attributes)
+                try sealed.replaceManifest(
+                    StoreLayout.snapshot(disk.lineage.id, snapshot),
+                    with: manifest.sealed(with: disk.lineage.keys))
+                monitor.withLock {
+                    catalogue.snapshots[snapshot] = .init(
+                        manifest: manifest, lineage: disk.lineage.id)
+                }
+            }
+            return snapshot
+        }
+        return try self.snapshot(snapshot)
+    }
+
+    /// Deletes a snapshot; disks made from it live on. Its blocks stop being roots of reclamation
+    /// once the removal is durable. Needs no key.
+    ///
+    /// Throws `.notFound`, `.busy` while it is open, `.io`.
+    public func deleteSnapshot(_ id: SnapshotID) throws {
+        try acting("deleting snapshot \(id)") {
+            let entry = try monitor.withLock {
+                guard let entry = catalogue.snapshots[id] else { throw Self.noSnapshot(id) }
+                guard entry.readers == 0 else {
+                    throw DiskError(.busy, "snapshot \(id) is open; close it first")
+                }
+                // From here on it cannot be opened any more.
+                catalogue.snapshots[id] = nil
+                return entry
+            }
+            do {
+                try sealed.remove(StoreLayout.snapshot(entry.lineage, id))
+            } catch {
+                monitor.withLock { catalogue.snapshots[id] = entry }
+                throw error
+            }
+            try discardIfUnused(entry.lineage)
+        }
+    }
+
+    /// Puts the disk back to a snapshot of it, content and size. The caller has made sure that the
+    /// disk is not open; if it is attached it stays attached, and kernel caches must be dropped.
+    ///
+    /// Throws `.notFound`, `.invalid` for a snapshot of another disk, `.busy`, `.noSpace`, `.io`.
+    public func reset(_ id: DiskID, to snapshot: SnapshotID) throws {
+        try acting("resetting disk \(id)") {
+            guard monitor.withLock({ catalogue.disks[id] != nil }) else { throw Self.noDisk(id) }
+            let summary = try self.snapshot(snapshot)
+            guard summary.disk == id else {
+                throw DiskError(
+                    .invalid,
+                    "snapshot \(snapshot) is of disk \(summary.disk), not of \(id); create a disk"
+                        + " from it instead")
+            }
+            try withDisk(id, for: "ResetDisk") { disk in
+                try disk.replaceState(with: verified(snapshot, in: disk.lineage).state)
+            }
+            try removePendingSize(summary.lineage, id)
+            reclaimer.request(summary.lineage)
+        }
+    }
+
+    /// Puts the disk back to its state at creation. As `reset` otherwise; refused with `.busy` while
+    /// the disk has snapshots.
+    public func reinitialize(_ id: DiskID) throws {
+        try acting("re-initialising disk \(id)") {
+            let summary = try disk(id)
+            guard summary.snapshotCount == 0 else {
+                throw DiskError(
+                    .busy,
+                    "disk \(id) has \(summary.snapshotCount) snapshots; delete them first")
+            }
+            try withDisk(id, for: "ReInitDisk") { disk in
+                try disk.replaceState(with: disk.monitor.withLock { disk.manifest.origin })
+            }
+            try removePendingSize(summary.lineage, id)
+            reclaimer.request(summary.lineage)
+        }
+    }
+
+    /// Opens a snapshot for reading.
+    ///
+    /// Throws `.notFound`, `.keyRequired` if it is encrypted and no disk of its lineage is
+    /// attached, `.damaged`, `.io`.
+    public func openSnapshot(_ id: SnapshotID) throws -> SnapshotReader {
+        let lineageID = try lineage(of: id)
+        let isPlain = monitor.withLock {
+            catalogue.snapshots[id]?.readers += 1  // from here on it cannot be deleted
+            return catalogue.envelopes[lineageID]?.suite == .plain
+        }
+        do {
+            let lineage: Lineage
+            if isPlain {
+                lineage = try openLineage(lineageID, for: nil)
+            } else {
+                lineage = try monitor.withLock {
+                    guard let open = catalogue.openLineages[lineageID] else {
+                        throw DiskError(
+                            .keyRequired,
+                            "the key of snapshot \(id) is not in memory; attach a disk of its"
+                                + " lineage")
+                    }
+                    catalogue.openLineages[lineageID]?.users += 1
+                    return open.lineage
+                }
+            }
+            do {
+                let manifest = try verified(id, in: lineage)
+                return SnapshotReader(manifest, lineage: lineage, memory: memory) { [self] in
+                    closed(id)
+                    closeLineage(lineageID)
+                }
+            } catch {
+                closeLineage(lineageID)
+                throw error
+            }
+        } catch {
+            closed(id)
+            throw DiskError.wrap(error, while: "opening snapshot \(id)")
+        }
+    }
+
+    private func closed(_ id: SnapshotID) {
+        monitor.withLock { catalogue.snapshots[id]?.readers -= 1 }
+    }
+
+    func lineage(of snapshot: SnapshotID) throws -> LineageID {
+        try monitor.withLock {
+            guard let entry = catalogue.snapshots[snapshot] else {
+                throw Self.noSnapshot(snapshot)
+            }
+            return entry.lineage
+        }
+    }
+
+    /// A snapshot's manifest as it stands in the store, authenticated.
+    func verified(_ id: SnapshotID, in lineage: Lineage) throws -> SnapshotManifest {
+        do {
+            return try sealed.readManifest(StoreLayout.snapshot(lineage.id, id))
+                .snapshot(id, with: lineage.keys)
+        } catch {
+            throw DiskError.wrap(error, while: "reading the manifest of snapshot \(id)")
+        }
+    }
+}
+
+extension Disk {
+    /// Another state in place of the present one, durably. Throws `.busy` if an operation is under
+    /// way; none can begin meanwhile.
+    func replaceState(with state: DiskState) throws {
+        try monitor.withLock {
+            guard operations == 0, !isClosing else {
+                throw DiskError(.busy, "disk \(id) is in use")
+            }
+            isClosing = true
+        }
+        defer { monitor.withLock { isClosing = false } }
+        try checkpoint(.state(state))
+    }
+}

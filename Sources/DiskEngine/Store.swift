@@ -1,0 +1,127 @@
+import ChunkStore
+import CryptoPrimitives
+import DiskFormat
+import KeyManagement
+
+/// An open store: its disks and snapshots, and those of them that are attached. One process at a
+/// time may have a store open.
+///
+/// `actions` serialises what changes the set of disks and snapshots, and may be held for long; the
+/// `catalogue` is guarded by a monitor that is only held for moments. Neither is on a data path.
+public final class Store: @unchecked Sendable {
+    // @unchecked: `catalogue` is accessed under `monitor`; the rest is constant.
+    public let identity: StoreIdentity
+    let files: any ChunkStore
+    let sealed: SealedStore
+    let keys: any KeyProvider
+    let environment: Environment
+    let limits: Limits
+    let memory: MapMemory
+    let reserve: SpaceReserve
+    let actions: Monitor
+    let monitor: Monitor
+    var catalogue = Catalogue()
+    let reclaimer: Reclaimer
+    private let lock: any StoreLock
+
+    /// Opens a store for this process alone; `holder` is what a second process is told of it.
+    ///
+    /// Throws `.notFound` if there is no store, `.storeLocked` naming the process that has it,
+    /// `.damaged`, `.io`.
+    public init(
+        opening files: any ChunkStore, keys: any KeyProvider, holder: String,
+        environment: Environment = Environment(), limits: Limits = .standard
+    ) throws {
+        try limits.check()
+        self.files = files
+        self.keys = keys
+        self.environment = environment
+        self.limits = limits
+        identity = try Self.identity(of: files)
+        sealed = SealedStore(files)
+        memory = MapMemory(limitBytes: limits.mapMemory)
+        actions = environment.threads.makeMonitor()
+        monitor = environment.threads.makeMonitor()
+        reclaimer = Reclaimer(threads: environment.threads)
+        do {
+            lock = try files.lockExclusively(holder: holder)
+            let total = try files.capacity().total
+            reserve = SpaceReserve(
+                store: sealed, bytes: min(limits.reserveBytes, total / 32),
+                threads: environment.threads)
+        } catch {
+            throw DiskError.wrap(error, while: "opening the store")
+        }
+        do {
+            try loadCatalogue()
+        } catch {
+            lock.release()
+            throw DiskError.wrap(error, while: "opening the store")
+        }
+        _ = reserve.refill()
+        reclaimer.start(for: self)
+    }
+
+    /// Makes an empty store. Throws `.alreadyExists` if there is one.
+    @discardableResult
+    public static func create(
+        in files: any ChunkStore, account: String, region: String,
+        environment: Environment = Environment()
+    ) throws -> StoreIdentity {
+        do {
+            do {
+                _ = try files.readObject(manifestName, limit: 4096)
+                throw DiskError(.alreadyExists, "there is a SealDisk store already")
+            } catch let error as StoreError where error.code == .notFound {}
+            let id = Hex.encode(try environment.entropy.bytes(16))
+            let manifest = StoreManifest(
+                store: id, account: account, region: region,
+                created: environment.clock.now().seconds)
+            try files.replaceObject(manifestName, with: manifest.encoded())
+            return StoreIdentity(manifest)
+        } catch {
+            throw DiskError.wrap(error, while: "creating the store")
+        }
+    }
+
+    /// What a store is, without opening it. Throws `.notFound`, `.damaged`, `.io`.
+    public static func identity(of files: any ChunkStore) throws -> StoreIdentity {
+        do {
+            return StoreIdentity(
+                try StoreManifest(decoding: files.readObject(manifestName, limit: 4096)))
+        } catch let error as StoreError where error.code == .notFound {
+            throw DiskError(.notFound, "there is no SealDisk store here; `sealdisk init` makes one")
+        } catch {
+            throw DiskError.wrap(error, while: "reading the store's description")
+        }
+    }
+
+    private static var manifestName: ObjectName {
+        ObjectName(StoreLayout.store)!  // a constant that is a valid name
+    }
+
+    /// Detaches every disk and gives the store up. Everything is done even if a part fails; the
+    /// first failure is thrown at the end.
+    public func close() throws {
+        reclaimer.stop()
+        var failure: (any Error)?
+        for disk in attachedDisks() {
+            do {
+                try detach(disk.id, evenIfSnapshotsAreOpen: true)
+            } catch {
+                failure = failure ?? error
+            }
+        }
+        lock.release()
+        if let failure { throw failure }
+    }
+
+    /// Space of the medium, in bytes. Throws `.io`.
+    public func capacity() throws -> StoreCapacity {
+        do {
+            return try sealed.capacity()
+        } catch {
+            throw DiskError.wrap(error, while: "asking for the store's space")
+        }
+    }
+}

@@ -1,0 +1,112 @@
+import Glibc
+
+/// A mutex with one condition: `wait()` releases the lock and takes it again when something was
+/// announced. The engine's only way to synchronise, so that a simulator may supply its own and
+/// decide who runs.
+open class Monitor: @unchecked Sendable {
+    // @unchecked: pthread's objects are made for use from any thread and never move.
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private let condition: UnsafeMutablePointer<pthread_cond_t>
+
+    public init() {
+        mutex = .allocate(capacity: 1)
+        mutex.initialize(to: pthread_mutex_t())
+        pthread_mutex_init(mutex, nil)
+        condition = .allocate(capacity: 1)
+        condition.initialize(to: pthread_cond_t())
+        pthread_cond_init(condition, nil)
+    }
+
+    deinit {
+        pthread_cond_destroy(condition)
+        pthread_mutex_destroy(mutex)
+        condition.deallocate()
+        mutex.deallocate()
+    }
+
+    open func lock() { pthread_mutex_lock(mutex) }
+    open func unlock() { pthread_mutex_unlock(mutex) }
+    /// Precondition: the caller holds the lock. May return without cause: callers loop.
+    open func wait() { pthread_cond_wait(condition, mutex) }
+    /// Wakes all that wait.
+    open func announce() { pthread_cond_broadcast(condition) }
+
+    @inline(__always)
+    public final func withLock<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+        lock()
+        defer { unlock() }
+        return try body()
+    }
+
+    /// Runs `body` without the lock that the caller holds, and takes it again.
+    @inline(__always)
+    public final func withoutLock<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+        unlock()
+        defer { lock() }
+        return try body()
+    }
+}
+
+/// Where monitors and threads come from.
+public protocol Threads: Sendable {
+    func makeMonitor() -> Monitor
+    /// Starts a thread that runs `body` and ends.
+    func start(name: String, _ body: @escaping @Sendable () -> Void) -> any RunningThread
+}
+
+public protocol RunningThread: Sendable {
+    /// Returns when the thread has ended. Called once.
+    func join()
+}
+
+/// The operating system's threads.
+public struct SystemThreads: Threads {
+    public init() {}
+
+    public func makeMonitor() -> Monitor { Monitor() }
+
+    public func start(name: String, _ body: @escaping @Sendable () -> Void) -> any RunningThread {
+        SystemThread(name: name, body)
+    }
+}
+
+private final class SystemThread: RunningThread {
+    private let thread: pthread_t
+
+    private final class Start {
+        let name: String
+        let body: @Sendable () -> Void
+        init(name: String, body: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.body = body
+        }
+    }
+
+    init(name: String, _ body: @escaping @Sendable () -> Void) {
+        var thread = pthread_t()
+        let start = Unmanaged.passRetained(Start(name: name, body: body))
+        let status = pthread_create(
+            &thread, nil,
+            { argument in
+                // `argument` is the retained Start passed below, taken over exactly once.
+                let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+                nameThisThread(start.name)
+                start.body()
+                return nil
+            }, start.toOpaque())
+        // Out of threads at attach: nothing was promised yet, and the engine cannot run without.
+        precondition(status == 0, "cannot start a thread: \(String(cString: strerror(status)))")
+        self.thread = thread
+    }
+
+    func join() { pthread_join(thread, nil) }
+}
+
+/// Shows the name in `top` and `perf`. A thread without its name works as well, so errors are left.
+private func nameThisThread(_ name: String) {
+    let file = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
+    guard file >= 0 else { return }
+    let text = String(name.prefix(15))
+    _ = write(file, text, text.utf8.count)
+    close(file)
+}
