@@ -1,0 +1,101 @@
+/// Untrusted storage: named files of fixed layout that are written in place and named once
+/// (*chunks*), and small objects that are replaced as a whole (*manifests*).
+///
+/// A write is visible to every later read at once, and survives power loss only after
+/// `ChunkFile.synchronize()`; a name, an object and a removal are durable when the call returns.
+/// Nothing stored here is trusted: what comes back may be anything, and is verified by the caller.
+///
+/// Folders come into being, durably, with the first name in them, and stay until `removeFolder`.
+/// Files and objects share one namespace. A store that is opened read-only refuses every call that
+/// would change it with `.readOnly`. Where no code fits better, a failure is `.io`.
+public protocol ChunkStore: Sendable {
+    /// Creates a file that must not exist yet, `length` bytes long with its space allocated and
+    /// reading as zeros. When this returns the file, its size and its name are durable.
+    ///
+    /// On failure nothing of that name is left behind. Throws `.alreadyExists`, `.noSpace`, `.io`.
+    func createFile(_ name: ObjectName, length: UInt64) throws(StoreError) -> any ChunkFile
+
+    /// Opens an existing file for reading, and for writing unless the store is read-only.
+    /// Throws `.notFound`, `.io`.
+    func openFile(_ name: ObjectName) throws(StoreError) -> any ChunkFile
+
+    /// Removes a file or an object, durably. Handles that are open stay usable.
+    /// Throws `.notFound`, `.io`.
+    func remove(_ name: ObjectName) throws(StoreError)
+
+    /// The whole of a small object. Throws `.notFound`, `.tooLarge` above `limit` bytes, `.io`.
+    func readObject(_ name: ObjectName, limit: Int) throws(StoreError) -> [UInt8]
+
+    /// Replaces a small object, or creates it, atomically and durably: after a crash it is wholly
+    /// the old one or wholly the new one, and once this returns, the new one.
+    /// Throws `.noSpace`, `.io`.
+    func replaceObject(_ name: ObjectName, with bytes: [UInt8]) throws(StoreError)
+
+    /// The names directly below a folder, in no particular order; empty if there is no such folder.
+    /// Not listed is what no `ObjectName` can name: what an interrupted call left behind, for one.
+    /// Throws `.io`, also if something other than a folder has that name.
+    func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry]
+
+    /// Removes a folder and everything below it, durably. No error if it is not there.
+    /// Links are removed, never followed. Throws `.io`, also if it is not a folder.
+    func removeFolder(_ folder: ObjectName) throws(StoreError)
+
+    /// Takes the store for this process alone until the returned lock is released or the process
+    /// ends. Throws `.locked` with a text that names the holder.
+    func lockExclusively(holder: String) throws(StoreError) -> any StoreLock
+
+    /// Space of the medium, in bytes.
+    func capacity() throws(StoreError) -> StoreCapacity
+
+    /// Sets aside `bytes` of space under `name`, or as many as there are, and returns how many
+    /// stand aside from then on. Space set aside before counts towards it and is not given up
+    /// meanwhile; what exceeds `bytes` is given back, and with 0 all of it. Throws `.io`.
+    func reserve(_ bytes: UInt64, name: ObjectName) throws(StoreError) -> UInt64
+}
+
+/// An open chunk. Every call may be made from any thread; calls on disjoint ranges run at once.
+public protocol ChunkFile: AnyObject, Sendable {
+    /// Reads up to `buffer.count` bytes at `offset`; fewer only at the end of the file.
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(StoreError)
+        -> Int
+    /// Writes the whole buffer, which must lie within the file: its length never changes.
+    /// On failure any part of the range may have been written. Throws `.noSpace` (after a
+    /// `deallocate`), `.io`.
+    func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError)
+    /// Makes every write that had returned before this call durable (fdatasync). After a failure
+    /// nothing is known of them, and a later success says nothing about them.
+    func synchronize() throws(StoreError)
+    /// Writes out and forgets cached pages, so that the next reads come from the medium.
+    func dropCache() throws(StoreError)
+    /// Gives the space of a range back to the host; it reads as zeros from then on. As a write, it
+    /// is durable with the next `synchronize()`. What lies beyond the end is ignored.
+    func deallocate(at offset: UInt64, length: UInt64) throws(StoreError)
+    /// Length in bytes, and bytes of space the host has allocated for it.
+    func size() throws(StoreError) -> (length: UInt64, allocated: UInt64)
+}
+
+/// Held while a store belongs to this process; released at the latest when the process ends.
+public protocol StoreLock: AnyObject, Sendable {
+    func release()
+}
+
+public struct StoreEntry: Sendable, Hashable {
+    public let name: String
+    public let isFolder: Bool
+
+    public init(name: String, isFolder: Bool) {
+        self.name = name
+        self.isFolder = isFolder
+    }
+}
+
+public struct StoreCapacity: Sendable, Hashable {
+    /// Bytes in all, and bytes that an ordinary user may still take.
+    public let total: UInt64
+    public let available: UInt64
+
+    public init(total: UInt64, available: UInt64) {
+        self.total = total
+        self.available = available
+    }
+}

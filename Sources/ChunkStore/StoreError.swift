@@ -1,0 +1,21 @@
+/// What went wrong in a store. `code` is what a caller acts on; the text is for people and carries
+/// names and offsets, never contents.
+public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
+    public enum Code: String, Sendable {
+        case notFound, alreadyExists, noSpace, locked, tooLarge, readOnly, io
+    }
+
+    public let code: Code
+    /// The operation and the name it was about, for instance `write lineages/…/00001.chunk`.
+    public let operation: String
+    /// The cause in words, for instance strerror's.
+    public let cause: String
+
+    public init(_ code: Code, operation: String, cause: String) {
+        self.code = code
+        self.operation = operation
+        self.cause = cause
+    }
+
+    public var description: String { "\(operation): \(cause)" }
+}

@@ -1,0 +1,113 @@
+import ChunkStore
+import Glibc
+
+/// An open file descriptor with one owner, closed at its end.
+struct Descriptor: ~Copyable, Sendable {
+    let number: Int32
+
+    deinit { close(number) }
+
+    /// Opens `name` below the folder `parent`, never through a link. Throws by errno.
+    init(
+        opening name: String, in parent: Int32, flags: Int32, mode: mode_t = 0, _ operation: String
+    ) throws(StoreError) {
+        number = retrying { openat(parent, name, flags | O_CLOEXEC | O_NOFOLLOW, mode) }
+        guard number >= 0 else { throw StoreError(errno: errno, operation) }
+    }
+
+    /// Opens a folder by a path of the host, where links are the user's own business.
+    init(folderAt path: String, _ operation: String) throws(StoreError) {
+        number = retrying { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard number >= 0 else { throw StoreError(errno: errno, operation) }
+    }
+
+    func status(_ operation: String) throws(StoreError) -> stat {
+        var status = stat()
+        try check(fstat(number, &status), operation)
+        return status
+    }
+
+    /// Makes contents and size durable; of a folder, the names in it.
+    func synchronize(_ operation: String) throws(StoreError) {
+        try check(retrying { fsync(number) }, operation)
+    }
+
+    /// Fills the buffer from `offset`; fewer bytes only at the end of the file.
+    func read(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: off_t, _ operation: String
+    ) throws(StoreError) -> Int {
+        var done = 0
+        while done < buffer.count {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+            let count = retrying {
+                pread(number, rest.baseAddress, rest.count, offset + off_t(done))
+            }
+            guard count >= 0 else {
+                throw StoreError(errno: errno, "\(operation) at \(offset + off_t(done))")
+            }
+            if count == 0 { break }
+            done += count
+        }
+        return done
+    }
+
+    func write(_ bytes: [UInt8], at offset: off_t, _ operation: String) throws(StoreError) {
+        try bytes.withUnsafeBufferPointer { buffer throws(StoreError) in
+            try write(UnsafeRawBufferPointer(buffer), at: offset, operation)
+        }
+    }
+
+    /// Writes the whole buffer at `offset`.
+    func write(
+        _ buffer: UnsafeRawBufferPointer, at offset: off_t, _ operation: String
+    ) throws(StoreError) {
+        var done = 0
+        while done < buffer.count {
+            let rest = UnsafeRawBufferPointer(rebasing: buffer[done...])
+            let count = retrying {
+                pwrite(number, rest.baseAddress, rest.count, offset + off_t(done))
+            }
+            guard count > 0 else {
+                // A write of nothing is no progress: on a regular file that is a failing medium.
+                let code = count == 0 ? EIO : errno
+                throw StoreError(errno: code, "\(operation) at \(offset + off_t(done))")
+            }
+            done += count
+        }
+    }
+}
+
+/// Repeats a call that a signal interrupted.
+func retrying<Result: SignedInteger>(_ call: () -> Result) -> Result {
+    while true {
+        let result = call()
+        if result != -1 || errno != EINTR { return result }
+    }
+}
+
+/// Throws by errno if a call returned -1.
+func check(_ result: Int32, _ operation: String) throws(StoreError) {
+    if result < 0 { throw StoreError(errno: errno, operation) }
+}
+
+extension StoreError {
+    /// The one table from errno to what a caller acts on.
+    init(errno number: Int32, _ operation: String) {
+        let code: Code =
+            switch number {
+            case ENOENT: .notFound
+            case EEXIST: .alreadyExists
+            case ENOSPC, EDQUOT: .noSpace
+            case EROFS: .readOnly
+            default: .io
+            }
+        // ELOOP and ENOTDIR are how the kernel says that it was told not to follow a link.
+        let cause =
+            switch number {
+            case ELOOP: "it is a symbolic link, and those are not followed"
+            case ENOTDIR: "not a folder, or a symbolic link, and those are not followed"
+            default: String(cString: strerror(number))
+            }
+        self.init(code, operation: operation, cause: cause)
+    }
+}

@@ -1,0 +1,76 @@
+import CLinuxFile
+import ChunkStore
+import Glibc
+
+/// An open file of a `LocalStore`. The kernel keeps calls on disjoint ranges apart; there is no
+/// state of ours to protect.
+final class LocalChunkFile: ChunkFile {
+    private let file: Descriptor
+    private let name: ObjectName
+    /// As it was when the file was opened; nothing in the contract changes it.
+    private let length: UInt64
+    private let isReadOnly: Bool
+
+    init(_ file: consuming Descriptor, name: ObjectName, length: UInt64, isReadOnly: Bool) {
+        self.file = file
+        self.name = name
+        self.length = length
+        self.isReadOnly = isReadOnly
+    }
+
+    func read(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
+    ) throws(StoreError) -> Int {
+        guard offset < length else { return 0 }
+        return try file.read(into: buffer, at: off_t(offset), "read \(name)")
+    }
+
+    func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError) {
+        let operation = "write \(name)"
+        try checkWritable(operation)
+        guard offset <= length, UInt64(buffer.count) <= length - offset else {
+            throw StoreError(
+                .io, operation: operation, cause: "offset \(offset) is outside the file")
+        }
+        try file.write(buffer, at: off_t(offset), operation)
+    }
+
+    func synchronize() throws(StoreError) {
+        try check(retrying { fdatasync(file.number) }, "synchronize \(name)")
+    }
+
+    func dropCache() throws(StoreError) {
+        try synchronize()
+        // Dirty pages are not dropped, hence the synchronize; this call returns its error.
+        let code = posix_fadvise(file.number, 0, 0, POSIX_FADV_DONTNEED)
+        if code != 0 { throw StoreError(errno: code, "drop cache of \(name)") }
+    }
+
+    func deallocate(at offset: UInt64, length count: UInt64) throws(StoreError) {
+        let operation = "deallocate in \(name)"
+        try checkWritable(operation)
+        guard offset < length, count > 0 else { return }
+        let end = min(count, length - offset) + offset
+        let mode = Int32(SEALDISK_FALLOC_PUNCH_HOLE | SEALDISK_FALLOC_KEEP_SIZE)
+        let (from, size) = (off_t(offset), off_t(end - offset))
+        if retrying({ fallocate(file.number, mode, from, size) }) == 0 { return }
+        guard errno == EOPNOTSUPP else { throw StoreError(errno: errno, operation) }
+        let zeros = [UInt8](repeating: 0, count: Int(min(end - offset, 1 << 20)))
+        for position in stride(from: offset, to: end, by: zeros.count) {
+            let piece = zeros[..<min(zeros.count, Int(end - position))]
+            try file.write(Array(piece), at: off_t(position), operation)
+        }
+    }
+
+    func size() throws(StoreError) -> (length: UInt64, allocated: UInt64) {
+        let status = try file.status("size of \(name)")
+        // st_blocks counts 512 bytes, whatever the file system's block size.
+        return (UInt64(status.st_size), UInt64(status.st_blocks) * 512)
+    }
+
+    private func checkWritable(_ operation: String) throws(StoreError) {
+        guard isReadOnly else { return }
+        throw StoreError(
+            .readOnly, operation: operation, cause: "the store was opened read-only")
+    }
+}

@@ -1,0 +1,98 @@
+import CLinuxFile
+import ChunkStore
+import Glibc
+import Synchronization
+
+/// A folder of the host as a store. It may lie on any Linux file system; ext4, XFS and Btrfs give
+/// all that the contract asks. Where the file system cannot preallocate, a file's space is not
+/// promised; where it cannot punch holes, `deallocate` writes zeros and gives nothing back.
+///
+/// Every name is reached from the folder's descriptor, one component at a time, and links are never
+/// followed, so nothing that was planted in the store can lead out of it. Files are 0600 and
+/// folders 0700. What begins with a dot is the store's own, since no `ObjectName` does:
+/// `.lock`, and `.new-…` while an object is being replaced.
+public final class LocalStore: ChunkStore {
+    /// The path as it was given, for messages.
+    public let path: String
+    public let isReadOnly: Bool
+    let root: Descriptor
+    /// Invariant: the name of every folder in here, and of those above it, is durable.
+    let durableFolders = Mutex<Set<String>>([])
+
+    /// Opens the store in an existing folder. Throws `.notFound`, `.io`.
+    public init(path: String, readOnly: Bool = false) throws(StoreError) {
+        self.path = path
+        isReadOnly = readOnly
+        root = try Descriptor(folderAt: path, "open store \(path)")
+    }
+
+    public func createFile(
+        _ name: ObjectName, length: UInt64
+    ) throws(StoreError) -> any ChunkFile {
+        let operation = "create \(name)"
+        try checkWritable(operation)
+        let place = try place(of: name, creating: true, operation)
+        let file = try Descriptor(
+            opening: place.leaf, in: place.folder.number, flags: O_RDWR | O_CREAT | O_EXCL,
+            mode: 0o600, operation)
+        do throws(StoreError) {
+            try Self.allocate(length, in: file, operation)
+            try file.synchronize(operation)
+            try place.folder.synchronize(operation)
+        } catch {
+            // The failure that is reported is the first one; this only tidies up after it.
+            unlinkat(place.folder.number, place.leaf, 0)
+            fsync(place.folder.number)
+            throw error
+        }
+        return LocalChunkFile(file, name: name, length: length, isReadOnly: false)
+    }
+
+    public func openFile(_ name: ObjectName) throws(StoreError) -> any ChunkFile {
+        let operation = "open \(name)"
+        let file = try open(name, isReadOnly ? O_RDONLY : O_RDWR, operation)
+        let length = UInt64(try file.status(operation).st_size)
+        return LocalChunkFile(file, name: name, length: length, isReadOnly: isReadOnly)
+    }
+
+    public func remove(_ name: ObjectName) throws(StoreError) {
+        let operation = "remove \(name)"
+        try checkWritable(operation)
+        let place = try place(of: name, creating: false, operation)
+        try check(unlinkat(place.folder.number, place.leaf, 0), operation)
+        try place.folder.synchronize(operation)
+    }
+
+    func checkWritable(_ operation: String) throws(StoreError) {
+        guard isReadOnly else { return }
+        throw StoreError(
+            .readOnly, operation: operation, cause: "the store \(path) was opened read-only")
+    }
+
+    /// Opens a regular file, and nothing else that may stand in its place.
+    func open(
+        _ name: ObjectName, _ flags: Int32, _ operation: String
+    ) throws(StoreError) -> Descriptor {
+        let place = try place(of: name, creating: false, operation)
+        // O_NONBLOCK: a planted FIFO must not hold us up.
+        let file = try Descriptor(
+            opening: place.leaf, in: place.folder.number, flags: flags | O_NONBLOCK, operation)
+        guard try file.status(operation).st_mode & S_IFMT == S_IFREG else {
+            throw StoreError(.io, operation: operation, cause: "not a regular file")
+        }
+        return file
+    }
+
+    private static func allocate(
+        _ length: UInt64, in file: borrowing Descriptor, _ operation: String
+    ) throws(StoreError) {
+        guard length > 0 else { return }
+        guard let length = off_t(exactly: length) else {
+            throw StoreError(errno: EFBIG, operation)
+        }
+        let number = file.number
+        if retrying({ fallocate(number, 0, 0, length) }) == 0 { return }
+        guard errno == EOPNOTSUPP else { throw StoreError(errno: errno, operation) }
+        try check(retrying { ftruncate(number, length) }, operation)
+    }
+}

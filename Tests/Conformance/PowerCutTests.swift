@@ -1,0 +1,83 @@
+import ChunkStore
+import Foundation
+import LocalStore
+import Testing
+
+/// A real journal loses what was not synced: XFS on a loop device, shut down without a log flush.
+/// Each call is the last one before a cut of its own, since a later sync would cover for it.
+@Suite("LocalStore: a power cut", .serialized, .enabled(if: geteuid() == 0))
+struct PowerCutTests {
+    enum LastCall: CaseIterable {
+        case createFile, synchronize, deallocate, remove, replaceObject, replaceInNewFolder
+        case removeFolder, reserve
+    }
+
+    @Test(arguments: LastCall.allCases)
+    func whatTheContractCallsDurableSurvives(last: LastCall) throws {
+        let image = try TemporaryFolder()
+        let file = image.path + "/xfs"
+        try run("truncate", ["-s", "320M", file])
+        try run("mkfs.xfs", ["-q", file])
+        try prepareAndCutPower(of: file, after: last)
+        let mount = try MountedFolder(["-o", "loop", file])
+        try check(last, in: try LocalStore(path: mount.path + "/store"))
+        withExtendedLifetime((image, mount)) {}
+    }
+
+    private func prepareAndCutPower(of file: String, after last: LastCall) throws {
+        let mount = try MountedFolder(["-o", "loop", file])
+        let store = try LocalStore.create(at: mount.path + "/store")
+        let chunk = try store.createFile(try name("a/chunk"), length: 1 << 20)
+        try store.replaceObject(try name("a/object"), with: [1])
+        try chunk.write([UInt8](repeating: 1, count: 8192), at: 0)
+        try chunk.synchronize()
+        try perform(last, in: store, chunk)
+        // Nothing that is not durable by now ever will be.
+        try run("xfs_io", ["-x", "-c", "shutdown", mount.path])
+    }
+
+    private func perform(_ last: LastCall, in store: LocalStore, _ chunk: any ChunkFile) throws {
+        switch last {
+        case .createFile: _ = try store.createFile(try name("b/c/new"), length: 1 << 20)
+        case .synchronize:
+            try chunk.write([UInt8](repeating: 2, count: 4096), at: 0)
+            try chunk.synchronize()
+            try chunk.write([UInt8](repeating: 3, count: 4096), at: 4096)
+        case .deallocate:
+            try chunk.deallocate(at: 0, length: 4096)
+            try chunk.synchronize()
+        case .remove: try store.remove(try name("a/chunk"))
+        case .replaceObject: try store.replaceObject(try name("a/object"), with: [2])
+        case .replaceInNewFolder: try store.replaceObject(try name("b/c/object"), with: [3])
+        case .removeFolder: try store.removeFolder(try name("a"))
+        case .reserve: _ = try store.reserve(1 << 20, name: try name("reserve"))
+        }
+    }
+
+    private func check(_ last: LastCall, in store: LocalStore) throws {
+        switch last {
+        case .createFile:
+            let size = try store.openFile(try name("b/c/new")).size()
+            #expect(size.length == 1 << 20)
+            #expect(size.allocated >= 1 << 20)
+        case .synchronize:
+            let bytes = try store.openFile(try name("a/chunk")).bytes(8192)
+            #expect(bytes[..<4096].allSatisfy { $0 == 2 })
+            #expect(bytes[4096...].allSatisfy { $0 == 1 || $0 == 3 })
+        case .deallocate:
+            let bytes = try store.openFile(try name("a/chunk")).bytes(8192)
+            #expect(bytes[..<4096].allSatisfy { $0 == 0 })
+            #expect(bytes[4096...].allSatisfy { $0 == 1 })
+        case .remove:
+            #expect(try store.list(try name("a")).map(\.name) == ["object"])
+        case .replaceObject:
+            #expect(try store.readObject(try name("a/object"), limit: 9) == [2])
+        case .replaceInNewFolder:
+            #expect(try store.readObject(try name("b/c/object"), limit: 9) == [3])
+        case .removeFolder:
+            #expect(try store.list(try name("a")) == [])
+        case .reserve:
+            #expect(try store.openFile(try name("reserve")).size().allocated >= 1 << 20)
+        }
+    }
+}
