@@ -1,0 +1,97 @@
+/// One action of the API: its name, the parameters it knows, and what it does.
+struct Action: Sendable {
+    let name: String
+    /// Every parameter it takes, beside `RegionId`, which all take.
+    let parameters: [String]
+    /// Whether it may change something; such actions run one at a time.
+    let changes: Bool
+    let perform: @Sendable (ControlPlane, Arguments) throws(Refusal) -> JSONObject
+
+    /// Parameters that every action takes.
+    static let commonParameters = ["RegionId"]
+
+    /// The action of that very name.
+    static func named(_ name: String) throws(Refusal) -> Action {
+        if let action = all.first(where: { $0.name == name }) { return action }
+        let names = all.map(\.name)
+        throw Refusal(
+            .invalidAction, "There is no action '\(name)'.",
+            recommend: Suggestion.nearest(to: name, among: names).map { "Did you mean \($0)?" }
+                ?? "The actions are \(names.joined(separator: ", ")).")
+    }
+
+    /// All there are.
+    static let all: [Action] = [
+        Action("OpenKmsService", []) { plane, arguments throws(Refusal) in
+            try plane.openKmsService(arguments)
+        },
+        Action(describing: "DescribeKey", ["KeyId"]) { plane, arguments throws(Refusal) in
+            try plane.describeKey(arguments)
+        },
+        Action(
+            "CreateDisk",
+            [
+                "DiskName", "Description", "DiskCategory", "DiskType", "Size", "Encrypted",
+                "SnapshotId", "ClientToken",
+            ]
+        ) { plane, arguments throws(Refusal) in try plane.createDisk(arguments) },
+        Action("DeleteDisk", ["DiskId"]) { plane, arguments throws(Refusal) in
+            try plane.deleteDisk(arguments)
+        },
+        Action(
+            describing: "DescribeDisks",
+            [
+                "DiskId", "DiskIds", "DiskName", "Encrypted", "Status", "SnapshotId", "Category",
+                "PageNumber", "PageSize",
+            ]
+        ) { plane, arguments throws(Refusal) in try plane.describeDisks(arguments) },
+        Action("AttachDisk", ["DiskId", "DiskName", "InstanceId", "Encrypted"]) {
+            plane, arguments throws(Refusal) in try plane.attachDisk(arguments)
+        },
+        Action("DetachDisk", ["DiskId", "InstanceId"]) { plane, arguments throws(Refusal) in
+            try plane.detachDisk(arguments)
+        },
+        Action("ResizeDisk", ["DiskId", "NewSize"]) { plane, arguments throws(Refusal) in
+            try plane.resizeDisk(arguments)
+        },
+        Action("ResetDisk", ["DiskId", "SnapshotId"]) { plane, arguments throws(Refusal) in
+            try plane.resetDisk(arguments)
+        },
+        Action("ReInitDisk", ["DiskId"]) { plane, arguments throws(Refusal) in
+            try plane.reInitDisk(arguments)
+        },
+        Action("CreateSnapshot", ["DiskId", "SnapshotName", "Description", "ClientToken"]) {
+            plane, arguments throws(Refusal) in try plane.createSnapshot(arguments)
+        },
+        Action("DeleteSnapshot", ["SnapshotId"]) { plane, arguments throws(Refusal) in
+            try plane.deleteSnapshot(arguments)
+        },
+        Action(
+            describing: "DescribeSnapshots",
+            [
+                "DiskId", "SnapshotId", "SnapshotIds", "SnapshotName", "Encrypted", "PageNumber",
+                "PageSize",
+            ]
+        ) { plane, arguments throws(Refusal) in try plane.describeSnapshots(arguments) },
+        Action(describing: "DescribeStore", []) { plane, arguments throws(Refusal) in
+            try plane.describeStore(arguments)
+        },
+    ]
+
+    private init(
+        _ name: String, _ parameters: [String], changes: Bool = true,
+        _ perform: @escaping @Sendable (ControlPlane, Arguments) throws(Refusal) -> JSONObject
+    ) {
+        self.name = name
+        self.parameters = parameters
+        self.changes = changes
+        self.perform = perform
+    }
+
+    private init(
+        describing name: String, _ parameters: [String],
+        _ perform: @escaping @Sendable (ControlPlane, Arguments) throws(Refusal) -> JSONObject
+    ) {
+        self.init(name, parameters, changes: false, perform)
+    }
+}

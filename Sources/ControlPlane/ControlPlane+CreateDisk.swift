@@ -1,0 +1,179 @@
+import CryptoPrimitives
+import DiskEngine
+import DiskFormat
+
+/// Where a disk lives in the cloud; here it decides what is allowed.
+enum DiskCategory {
+    static let usual = "cloud_essd"
+    static let cloud = ["cloud", "cloud_efficiency", "cloud_ssd", "cloud_essd"]
+    static let shared = ["san_efficiency", "san_ssd"]
+
+    /// Local disks come and go with the machine: they exist here only to be refused.
+    static func isLocal(_ name: String) -> Bool {
+        name == "ephemeral" || name == "ephemeral_ssd" || name.hasPrefix("local_")
+    }
+}
+
+extension ControlPlane {
+    func createDisk(_ arguments: Arguments) throws(Refusal) -> JSONObject {
+        let digest = try digest(of: arguments)
+        if let token = try arguments.clientToken(),
+            let id = try diskCreated(with: token, digest: digest)
+        {
+            return ["DiskId": .string(id)]
+        }
+        let encrypted = try arguments.flag("Encrypted")
+        var attributes = try diskAttributes(arguments, encrypted: encrypted)
+        if try arguments.clientToken() != nil { attributes[Attribute.clientRequest] = digest }
+        let size = try arguments.size("Size")
+        let disk: DiskSummary
+        if let snapshot = try arguments.text("SnapshotId") {
+            disk = try createDisk(
+                from: try self.snapshot(snapshot), size: size, encrypted: encrypted,
+                attributes: attributes)
+        } else {
+            disk = try createBlankDisk(
+                size: size, encrypted: encrypted ?? false, attributes: attributes)
+        }
+        hooks?.didChange(.diskCreated(disk.id))
+        return ["DiskId": .string(disk.id.text)]
+    }
+
+    private func createBlankDisk(
+        size: UInt64?, encrypted: Bool, attributes: [String: String]
+    ) throws(Refusal) -> DiskSummary {
+        guard let size else {
+            throw Refusal(
+                .missingParameter, "A blank disk needs a size.", parameter: "Size",
+                recommend: "Add Size=20 (GiB), or SnapshotId= for a disk from a snapshot.")
+        }
+        if encrypted { try demandKeyService() }
+        return try engine(about: .store) {
+            try store.createDisk(encrypted: encrypted, size: size, attributes: attributes)
+        }
+    }
+
+    private func createDisk(
+        from snapshot: NamedSnapshot, size: UInt64?, encrypted: Bool?,
+        attributes: [String: String]
+    ) throws(Refusal) -> DiskSummary {
+        let source = snapshot.summary
+        if let encrypted, encrypted != source.isEncrypted {
+            throw .conversion(ofSnapshot: snapshot.name, isEncrypted: source.isEncrypted)
+        }
+        if let size, size < source.size {
+            throw Refusal(
+                .sizeTooSmall,
+                "A disk from snapshot '\(snapshot.name)' is at least"
+                    + " \(ByteSize.text(source.size)) (\(source.size) bytes) large.",
+                recommend: "Leave Size out to take the snapshot's, or give a larger one.")
+        }
+        if source.isEncrypted { try demandKeyService() }
+        return try engine(about: .snapshot(snapshot.name)) {
+            try store.createDisk(from: source.id, size: size, attributes: attributes)
+        }
+    }
+
+    /// Rule 7: the KMS is activated before anything is encrypted.
+    private func demandKeyService() throws(Refusal) {
+        let isActivated = try engine(about: .request) { try keys.isActivated }
+        guard isActivated else {
+            throw Refusal(
+                .kmsNotEnabled, "Encrypted disks need the KMS, which is not activated.",
+                recommend: ErrorCode.kmsNotEnabled.usualRemedy)
+        }
+    }
+
+    private func diskAttributes(
+        _ arguments: Arguments, encrypted: Bool?
+    ) throws(Refusal) -> [String: String] {
+        var attributes: [String: String] = [:]
+        let category = try arguments.text("DiskCategory") ?? DiskCategory.usual
+        try Self.check(category: category, encrypted: encrypted ?? false)
+        attributes[Attribute.category] = category
+        try Self.check(type: try arguments.text("DiskType") ?? "data", encrypted: encrypted)
+        if let name = try arguments.text("DiskName") {
+            guard ResourceName.isValidForDisk(name) else { throw .name("DiskName", name) }
+            attributes[Attribute.diskName] = name
+        }
+        attributes[Attribute.description] = try arguments.description()
+        attributes[Attribute.clientToken] = try arguments.clientToken()
+        return attributes
+    }
+
+    /// Rule 3: encryption is for data disks of the cloud and shared categories.
+    private static func check(category: String, encrypted: Bool) throws(Refusal) {
+        let supported = DiskCategory.cloud + DiskCategory.shared
+        let recommend = "Use one of \(supported.joined(separator: ", "))."
+        if DiskCategory.isLocal(category) {
+            throw Refusal(
+                .categoryNotSupported,
+                encrypted
+                    ? "Local disks (\(category)) cannot be encrypted."
+                    : "Local disks (\(category)) come with an instance and are not created.",
+                recommend: recommend)
+        }
+        guard supported.contains(category) else {
+            throw .parameter(
+                "DiskCategory", "There is no disk category '\(category)'.", recommend: recommend)
+        }
+    }
+
+    private static func check(type: String, encrypted: Bool?) throws(Refusal) {
+        let recommend = "Leave DiskType out, or write DiskType=data."
+        switch type {
+        case "data": return
+        case "system" where encrypted == true:
+            throw Refusal(
+                .categoryNotSupported, "System disks cannot be encrypted.", recommend: recommend)
+        default:
+            throw .parameter(
+                "DiskType", "Only data disks are created, not '\(type)'.", recommend: recommend)
+        }
+    }
+
+    private func diskCreated(with token: String, digest: String) throws(Refusal) -> String? {
+        let disks = try engine(about: .store) { try store.disks() }
+        guard let disk = disks.first(where: { $0.attributes[Attribute.clientToken] == token })
+        else { return nil }
+        guard disk.attributes[Attribute.clientRequest] == digest else {
+            throw .tokenMismatch(resource: disk.id.text)
+        }
+        return disk.id.text
+    }
+
+    /// What tells two requests with one client token apart.
+    func digest(of arguments: Arguments) throws(Refusal) -> String {
+        try engine(about: .request) {
+            Hex.encode(try SHA256.hash(Array(arguments.canonical.utf8)))
+        }
+    }
+}
+
+extension Refusal {
+    /// Rule 2: nothing is ever converted between encrypted and plain.
+    static func conversion(ofSnapshot name: String, isEncrypted: Bool) -> Refusal {
+        let (from, to) = isEncrypted ? ("encrypted", "plain") : ("plain", "encrypted")
+        return .parameter(
+            "Encrypted",
+            "Snapshot '\(name)' is \(from), so a disk from it is \(from); disks, snapshots and"
+                + " images are never converted.",
+            recommend: "Create a blank \(to) disk, mount both, and copy the files:"
+                + " rsync -aHAX FROM/ TO/")
+    }
+
+    static func name(_ parameter: String, _ name: String) -> Refusal {
+        .parameter(
+            parameter, "'\(name)' cannot be a name here: it becomes a file name.",
+            recommend: "Use 1 to 128 letters, digits, '.', '_', ':' and '-', beginning with a"
+                + " letter or digit; not the form of an id, nor (snapshots) .json or .sealed at"
+                + " the end.")
+    }
+
+    static func tokenMismatch(resource: String) -> Refusal {
+        Refusal(
+            .tokenMismatch,
+            "This ClientToken came before with other parameters, and made \(resource).",
+            recommend: "Use a new ClientToken for a new request.")
+    }
+}

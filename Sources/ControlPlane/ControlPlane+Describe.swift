@@ -1,0 +1,178 @@
+import DiskEngine
+import DiskFormat
+import KeyManagement
+
+extension ControlPlane {
+    func describeDisks(_ arguments: Arguments) throws(Refusal) -> JSONObject {
+        var found = try disks()
+        if let name = try arguments.text("DiskId") { found = [try disk(name)] }
+        if let names = try arguments.list("DiskIds") {
+            found.removeAll { !names.contains($0.summary.id.text) && !names.contains($0.name) }
+        }
+        if let pattern = try arguments.text("DiskName") {
+            found.removeAll { !Self.matches($0.summary.givenName ?? "", pattern) }
+        }
+        if let encrypted = try arguments.flag("Encrypted") {
+            found.removeAll { $0.summary.isEncrypted != encrypted }
+        }
+        if let status = try arguments.text("Status") {
+            let known = [DiskStatus.available, DiskStatus.inUse]
+            guard known.contains(status) || status == "All" else {
+                throw .parameter(
+                    "Status", "A disk is never '\(status)'.",
+                    recommend: "Use one of \(known.joined(separator: ", ")), All.")
+            }
+            found.removeAll { status != "All" && DiskStatus.of($0.summary) != status }
+        }
+        if let category = try arguments.text("Category") {
+            found.removeAll { Self.category(of: $0.summary) != category }
+        }
+        if let snapshot = try arguments.text("SnapshotId") {
+            let id = try self.snapshot(snapshot).summary.id
+            found.removeAll { $0.summary.sourceSnapshot != id }
+        }
+        return try page(found, arguments, list: "Disks", element: "Disk", fields)
+    }
+
+    func describeSnapshots(_ arguments: Arguments) throws(Refusal) -> JSONObject {
+        var found = try snapshots()
+        let disks = try disks()
+        let usedBy = Set(disks.compactMap(\.summary.sourceSnapshot))
+        let names = Dictionary(
+            disks.map { ($0.summary.id, $0.name) }, uniquingKeysWith: { first, _ in first })
+        if let name = try arguments.text("SnapshotId") { found = [try snapshot(name)] }
+        if let names = try arguments.list("SnapshotIds") {
+            found.removeAll { !names.contains($0.summary.id.text) && !names.contains($0.name) }
+        }
+        if let disk = try arguments.text("DiskId") {
+            let id = try diskOfSnapshots(disk, among: found)
+            found.removeAll { $0.summary.disk != id }
+        }
+        if let pattern = try arguments.text("SnapshotName") {
+            found.removeAll { !Self.matches($0.summary.givenName ?? "", pattern) }
+        }
+        if let encrypted = try arguments.flag("Encrypted") {
+            found.removeAll { $0.summary.isEncrypted != encrypted }
+        }
+        return try page(found, arguments, list: "Snapshots", element: "Snapshot") {
+            Self.fields(
+                of: $0, diskName: names[$0.summary.disk], isSource: usedBy.contains($0.summary.id))
+        }
+    }
+
+    /// The disk that a filter names: also one that is gone and has left snapshots, by its id.
+    private func diskOfSnapshots(
+        _ name: String, among snapshots: [NamedSnapshot]
+    ) throws(Refusal) -> DiskID {
+        if let id = DiskID(name), snapshots.contains(where: { $0.summary.disk == id }) {
+            return id
+        }
+        return try disk(name).summary.id
+    }
+
+    /// One page of a list, as the API pages it; without PageSize all of it.
+    private func page<Element>(
+        _ all: [Element], _ arguments: Arguments, list: String, element: String,
+        _ fields: (Element) -> JSONObject
+    ) throws(Refusal) -> JSONObject {
+        let size = try arguments.integer("PageSize", in: 1...100)
+        let number = try arguments.integer("PageNumber", in: 1...1_000_000) ?? 1
+        let length = size ?? max(all.count, 1)
+        let shown = all.dropFirst((number - 1) * length).prefix(length)
+        return [
+            "RegionId": .string(store.identity.region),
+            "TotalCount": .integer(all.count),
+            "PageNumber": .integer(number),
+            "PageSize": .integer(size ?? all.count),
+            list: .object([element: .array(shown.map { .object(fields($0)) })]),
+        ]
+    }
+
+    private func fields(of disk: NamedDisk) -> JSONObject {
+        let summary = disk.summary
+        var fields: JSONObject = [
+            "DiskId": .string(summary.id.text),
+            "DiskName": .string(summary.givenName ?? ""),
+            "Name": .string(disk.name),
+            "Description": .string(summary.attributes[Attribute.description] ?? ""),
+            "RegionId": .string(store.identity.region),
+            "Type": "data",
+            "Category": .string(Self.category(of: summary)),
+            "Size": .integer(Self.gibibytes(summary.size)),
+            "SizeBytes": .integer(summary.size),
+            "StoredBytes": .integer(summary.storedBytes),
+            "Encrypted": .bool(summary.isEncrypted),
+            "Status": .string(DiskStatus.of(summary)),
+            "InstanceId": .string(summary.isAttached ? Instance.local : ""),
+            "SourceSnapshotId": .string(summary.sourceSnapshot?.text ?? ""),
+            "KMSKeyId": .string(summary.keyID ?? ""),
+            "CreationTime": .string("\(summary.created)"),
+            "SnapshotCount": .integer(summary.snapshotCount),
+            "Lineage": .string("\(summary.lineage)"),
+            "Verified": .bool(summary.isVerified),
+        ]
+        fields.append("PendingSizeBytes", summary.pendingSize.map { .integer($0) })
+        return fields
+    }
+
+    private static func fields(
+        of snapshot: NamedSnapshot, diskName: String?, isSource: Bool
+    ) -> JSONObject {
+        let summary = snapshot.summary
+        return [
+            "SnapshotId": .string(summary.id.text),
+            "SnapshotName": .string(summary.givenName ?? ""),
+            "Name": .string(snapshot.name),
+            "Description": .string(summary.attributes[Attribute.description] ?? ""),
+            "SourceDiskId": .string(summary.disk.text),
+            "SourceDiskName": .string(diskName ?? ""),
+            "SourceDiskExists": .bool(summary.diskExists),
+            "SourceDiskType": "data",
+            "SourceDiskSize": .string("\(gibibytes(summary.size))"),
+            "SizeBytes": .integer(summary.size),
+            "StoredBytes": .integer(summary.storedBytes),
+            "Encrypted": .bool(summary.isEncrypted),
+            "KMSKeyId": .string(summary.keyID ?? ""),
+            "Status": "accomplished",
+            "Progress": "100%",
+            "Available": true,
+            "Usage": .string(isSource ? "disk" : "none"),
+            "CreationTime": .string("\(summary.created)"),
+            "Lineage": .string("\(summary.lineage)"),
+            "Openable": .bool(summary.isOpenable),
+            "Verified": .bool(summary.isVerified),
+        ]
+    }
+
+    /// A category that the record does not hold, or that no disk can have, is the usual one.
+    private static func category(of disk: DiskSummary) -> String {
+        let known = DiskCategory.cloud + DiskCategory.shared
+        return disk.attributes[Attribute.category].flatMap { known.contains($0) ? $0 : nil }
+            ?? DiskCategory.usual
+    }
+
+    /// The API knows whole GiB: rounded up. `SizeBytes` is exact.
+    private static func gibibytes(_ bytes: UInt64) -> UInt64 {
+        let unit: UInt64 = 1 << 30
+        return bytes / unit + (bytes.isMultiple(of: unit) ? 0 : 1)
+    }
+
+    /// A name as a filter: itself, or with `*` for any characters at its beginning, end or both.
+    private static func matches(_ name: String, _ pattern: String) -> Bool {
+        let core = pattern.split(separator: "*").joined(separator: "*")
+        switch (pattern.hasPrefix("*"), pattern.hasSuffix("*")) {
+        case (true, true): return core.isEmpty || name.contains(core)
+        case (true, false): return name.hasSuffix(core)
+        case (false, true): return name.hasPrefix(core)
+        case (false, false): return name == pattern
+        }
+    }
+}
+
+/// The states of a disk that a caller can meet; the transient ones last no longer than a request.
+enum DiskStatus {
+    static let available = "Available"
+    static let inUse = "In_use"
+
+    static func of(_ disk: DiskSummary) -> String { disk.isAttached ? inUse : available }
+}

@@ -1,0 +1,112 @@
+import DiskEngine
+import DiskFormat
+
+extension ControlPlane {
+    func deleteDisk(_ arguments: Arguments) throws(Refusal) -> JSONObject {
+        let disk = try disk(try arguments.required("DiskId"))
+        let id = disk.summary.id
+        guard !disk.summary.isAttached else {
+            throw Refusal(
+                .diskStatus, "Disk '\(disk.name)' is attached, and only a detached one is deleted.",
+                recommend: "Detach it first: DetachDisk DiskId=\(disk.name).")
+        }
+        try engine(about: .disk(disk.name)) { try store.deleteDisk(id) }
+        hooks?.didChange(.diskDeleted(id))
+        return [:]
+    }
+
+    func resizeDisk(_ arguments: Arguments) throws(Refusal) -> JSONObject {
+        let disk = try disk(try arguments.required("DiskId"))
+        let size = try arguments.requiredSize("NewSize")
+        let present = disk.summary.pendingSize ?? disk.summary.size
+        guard size > present else {
+            throw Refusal(
+                .sizeTooSmall,
+                "Disk '\(disk.name)' is \(ByteSize.text(present)) (\(present) bytes) large, and"
+                    + " disks only grow.",
+                recommend: "Give a larger size; for a smaller disk create a new one and copy.")
+        }
+        let id = disk.summary.id
+        try engine(about: .disk(disk.name)) { try store.resize(id, to: size) }
+        if disk.summary.isAttached { hooks?.didChange(.diskResized(id, size: size)) }
+        return [:]
+    }
+
+    func resetDisk(_ arguments: Arguments) throws(Refusal) -> JSONObject {
+        let disk = try disk(try arguments.required("DiskId"))
+        let snapshot = try snapshot(try arguments.required("SnapshotId"))
+        guard snapshot.summary.disk == disk.summary.id else {
+            throw Refusal(
+                .snapshotOfOtherDisk,
+                "Snapshot '\(snapshot.name)' is of disk \(snapshot.summary.disk), and disk"
+                    + " '\(disk.name)' goes back only to snapshots of its own.",
+                recommend: "See its snapshots: DescribeSnapshots DiskId=\(disk.name). For a disk"
+                    + " with that content: CreateDisk SnapshotId=\(snapshot.name).")
+        }
+        let id = disk.summary.id
+        try whileNobodyUses(disk) { () throws(Refusal) in
+            try engine(about: .disk(disk.name)) { try store.reset(id, to: snapshot.summary.id) }
+        } after: {
+            didReplace(id)
+        }
+        return [:]
+    }
+
+    func reInitDisk(_ arguments: Arguments) throws(Refusal) -> JSONObject {
+        let disk = try disk(try arguments.required("DiskId"))
+        let id = disk.summary.id
+        if disk.summary.snapshotCount > 0 {
+            throw Refusal(
+                .diskSnapshotExists,
+                "Disk '\(disk.name)' has \(disk.summary.snapshotCount) snapshot(s), and a disk"
+                    + " with snapshots is not re-initialised.",
+                recommend: "Delete them first (DescribeSnapshots DiskId=\(disk.name)), or go back"
+                    + " to one: ResetDisk.")
+        }
+        if let source = disk.summary.sourceSnapshot { try demand(source, of: disk) }
+        try whileNobodyUses(disk) { () throws(Refusal) in
+            try engine(about: .disk(disk.name)) { try store.reinitialize(id) }
+        } after: {
+            didReplace(id)
+        }
+        return [:]
+    }
+
+    /// Holds off new users of the disk during `work`, which needs it for itself, and has the mount
+    /// forget what it knew of it afterwards, also when the work failed half-way.
+    func whileNobodyUses(
+        _ disk: NamedDisk, _ work: () throws(Refusal) -> Void, after: () -> Void
+    ) throws(Refusal) {
+        let id = disk.summary.id
+        if let hooks {
+            do {
+                try hooks.blockOpens(of: id)
+            } catch {
+                let code = error.code == .busy ? ErrorCode.diskOpen : .storage
+                throw Refusal(code, error.message, recommend: code.usualRemedy)
+            }
+        }
+        defer {
+            after()
+            hooks?.allowOpens(of: id)
+        }
+        try work()
+    }
+
+    private func didReplace(_ id: DiskID) {
+        guard let hooks, let disk = store.attached(id) else { return }
+        hooks.didChange(.diskReplaced(id, size: disk.size))
+    }
+
+    /// A disk from a snapshot goes back to that snapshot, which must still exist.
+    private func demand(_ source: SnapshotID, of disk: NamedDisk) throws(Refusal) {
+        let all = try engine(about: .store) { try store.snapshots() }
+        guard all.contains(where: { $0.id == source }) else {
+            throw Refusal(
+                .sourceSnapshotGone,
+                "Disk '\(disk.name)' was made from snapshot \(source), which is deleted, so it"
+                    + " cannot go back to it.",
+                recommend: "Create a new disk instead: CreateDisk.")
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import CryptoPrimitives
+import DiskEngine
+import DiskFormat
+import KeyManagement
+import Synchronization
+
+/// The cloud-disk model over the engine: ECS resources, rules and actions. A request goes in as
+/// text in one of three forms, one JSON reply comes out; the `control` file of a mount, the
+/// command line and tests all knock at this one door.
+///
+/// Invariants:
+/// - every request has exactly one reply, whatever its bytes;
+/// - a refused request has changed nothing, unless its message says what was done;
+/// - actions that change something run one at a time; those that describe run beside them.
+///
+/// `perform` may wait for the engine and for the kernel: never call it on a thread that serves the
+/// kernel's requests.
+public final class ControlPlane: Sendable {
+    public let store: Store
+    let keys: any KeyService
+    let hooks: (any MountHooks)?
+    /// Where the store is, for DescribeStore; nil when it is nowhere (in memory).
+    let location: String?
+    private let entropy: any Entropy
+    private let turn = Mutex<Void>(())
+
+    /// - Parameters:
+    ///   - hooks: the mounted tree, held for as long as this lives; nil when the store is not
+    ///     mounted: disks can then not be attached.
+    ///   - location: the store's absolute path, told by DescribeStore.
+    public init(
+        store: Store, keys: any KeyService, hooks: (any MountHooks)?, location: String? = nil,
+        entropy: any Entropy = SystemEntropy()
+    ) {
+        self.store = store
+        self.keys = keys
+        self.hooks = hooks
+        self.location = location
+        self.entropy = entropy
+    }
+
+    /// Carries out one request in any of the three forms, and answers it. Never throws, never
+    /// traps: what cannot be understood is a refusal.
+    public func perform(_ request: [UInt8]) -> Reply {
+        answer { () throws(Refusal) in try Request(parsing: request) }
+    }
+
+    /// Carries out one request in any of the three forms, and answers it.
+    public func perform(_ request: String) -> Reply { perform(Array(request.utf8)) }
+
+    /// Carries out a request that needs no parsing, and answers it.
+    public func perform(_ request: Request) -> Reply { answer { request } }
+
+    private func answer(_ request: () throws(Refusal) -> Request) -> Reply {
+        let id: String
+        do {
+            id = try RequestID.make(from: entropy)
+        } catch {
+            return Reply(requestID: RequestID.none, refusal: Refusal(error, about: .request))
+        }
+        do {
+            return Reply(requestID: id, fields: try execute(try request()))
+        } catch {
+            return Reply(requestID: id, refusal: error)
+        }
+    }
+
+    private func execute(_ request: Request) throws(Refusal) -> JSONObject {
+        let action = try Action.named(request.action)
+        let arguments = try Arguments(request, of: action, region: store.identity.region)
+        guard action.changes else { return try action.perform(self, arguments) }
+        return try turn.withLock { _ throws(Refusal) in try action.perform(self, arguments) }
+    }
+}

@@ -1,0 +1,92 @@
+import ChunkStore
+import DiskEngine
+import KeyManagement
+
+/// What a request was about when something below failed.
+enum Subject {
+    case request
+    case store
+    case disk(String)
+    case snapshot(String)
+
+    var notFound: ErrorCode {
+        switch self {
+        case .request: .unforeseen
+        case .store: .storeNotFound
+        case .disk: .diskNotFound
+        case .snapshot: .snapshotNotFound
+        }
+    }
+
+    var busy: ErrorCode {
+        switch self {
+        case .request, .store, .disk: .diskStatus
+        case .snapshot: .snapshotOpen
+        }
+    }
+}
+
+extension Refusal {
+    /// What went wrong with a store, in the words of the API: for errors of opening or making one,
+    /// before there is a control plane.
+    public init(ofStore error: any Error) { self.init(error, about: .store) }
+
+    /// What the engine, the KMS or the mounted tree reported, in the words of the API.
+    init(_ error: any Error, about subject: Subject) {
+        switch error {
+        case let refusal as Refusal: self = refusal
+        case let error as DiskError:
+            // The KMS knows better than the engine why a key is not to be had.
+            if let cause = error.cause as? KeyError {
+                let code = ErrorCode(cause.code)
+                self.init(code, error.message, recommend: code.usualRemedy)
+                return
+            }
+            let code = ErrorCode(error.code, about: subject)
+            self.init(code, error.message, recommend: code.usualRemedy)
+        case let error as KeyError:
+            let code = ErrorCode(error.code)
+            self.init(code, error.message, recommend: code.usualRemedy)
+        case let error as StoreError:
+            let code = ErrorCode(error.code)
+            self.init(code, error.description, recommend: code.usualRemedy)
+        default:
+            self.init(.unforeseen, "\(error)", recommend: ErrorCode.unforeseen.usualRemedy)
+        }
+    }
+}
+
+extension ErrorCode {
+    /// What helps against an error that came from below, where no action knows better.
+    var usualRemedy: String {
+        switch self {
+        case .diskNotFound: "List the disks: DescribeDisks."
+        case .snapshotNotFound, .sourceSnapshotGone: "List the snapshots: DescribeSnapshots."
+        case .diskStatus, .diskOpen:
+            "Close what uses the disk (umount it, detach its loop device), then repeat."
+        case .snapshotOpen: "Close what reads the snapshot (umount it), then repeat."
+        case .alreadyExists: "Choose another name."
+        case .storeNotFound: "Name an existing store, or make one: sealdisk init STORE."
+        case .kmsNotEnabled:
+            "Activate the KMS once: sealdisk kms activate, or OpenKmsService. It makes the key."
+        case .kmsLocked:
+            "Give the keystore's key file or passphrase: --key-file, --passphrase-command."
+        case .keyNotFound: "Give the keystore that made this store's keys: --keystore PATH."
+        case .keyRefused:
+            "Give the keystore that made this store's keys (--keystore PATH); if it is the one,"
+                + " the disk's records were changed: restore them from a copy."
+        case .keyNotLoaded: "Attach a disk of the same lineage: AttachDisk."
+        case .keyServiceFailed: "Check that the keystore's folder is writable and not full."
+        case .storeFull: "Delete snapshots or disks, or give the store's file system more space."
+        case .limit: "Delete what is no longer needed, or use another store."
+        case .storeLocked: "Use the mount that has the store, or unmount it first."
+        case .readOnly: "Mount the store writable, or work on another one."
+        case .damaged:
+            "Restore the damaged file from a copy of the store, or roll the disk back: ResetDisk."
+        case .storage: "See the kernel's log for the medium below the store, then repeat."
+        case .sessionOver: "Detach the disk and attach it again; unflushed writes may be lost."
+        case .notMounted: "Mount the store: sealdisk mount STORE DIR."
+        default: "Correct the request and repeat it."
+        }
+    }
+}

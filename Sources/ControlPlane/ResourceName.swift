@@ -1,0 +1,55 @@
+import DiskEngine
+import DiskFormat
+
+/// What disks and snapshots may be called. Names become file names of the mount, so what a record
+/// says is checked again whenever it is read: the records of a store are not trusted.
+public enum ResourceName {
+    /// 1 to 128 characters of `[A-Za-z0-9._:-]`, the first a letter or digit.
+    public static func isValid(_ name: String) -> Bool {
+        guard (1...128).contains(name.utf8.count), let first = name.utf8.first else { return false }
+        return ASCII.isAlphanumeric(first)
+            && name.utf8.allSatisfy {
+                ASCII.isAlphanumeric($0) || $0 == ASCII.dot || $0 == UInt8(ascii: "_")
+                    || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "-")
+            }
+    }
+
+    /// A disk's name, which must not look like an id: that would shadow another disk.
+    public static func isValidForDisk(_ name: String) -> Bool {
+        isValid(name) && DiskID(name) == nil
+    }
+
+    /// A snapshot's name, which must not look like an id either, nor end as the files do that stand
+    /// beside a snapshot's in the mount.
+    public static func isValidForSnapshot(_ name: String) -> Bool {
+        isValid(name) && SnapshotID(name) == nil && !name.hasSuffix(".json")
+            && !name.hasSuffix(".sealed")
+    }
+}
+
+/// The control plane's own attributes in a resource's record.
+enum Attribute {
+    static let diskName = "DiskName"
+    static let snapshotName = "SnapshotName"
+    static let description = "Description"
+    static let category = "Category"
+    static let clientToken = "ClientToken"
+    /// SHA-256 of the request that the client token came with.
+    static let clientRequest = "ClientRequest"
+}
+
+extension DiskSummary {
+    /// The name it was given; nil when it has none, or one that may not be.
+    public var givenName: String? {
+        attributes[Attribute.diskName].flatMap { ResourceName.isValidForDisk($0) ? $0 : nil }
+    }
+}
+
+extension SnapshotSummary {
+    /// The name it was given; nil when it has none, or one that may not be.
+    public var givenName: String? {
+        attributes[Attribute.snapshotName].flatMap {
+            ResourceName.isValidForSnapshot($0) ? $0 : nil
+        }
+    }
+}

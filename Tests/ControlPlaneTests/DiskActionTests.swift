@@ -1,0 +1,160 @@
+import DiskEngine
+import DiskFormat
+import Testing
+
+@testable import ControlPlane
+
+@Suite struct DiskActionTests {
+    @Test func aDiskIsCreatedBlankAndShown() throws {
+        let fixture = try Fixture()
+        let id = try fixture.disk("data", size: "20")
+        #expect(DiskID(id) != nil)
+        let disk = try fixture.describe("data")
+        #expect(disk["DiskId"]?.string == id)
+        #expect(disk["DiskName"]?.string == "data")
+        #expect(disk["Size"]?.unsigned == 20)
+        #expect(disk["SizeBytes"]?.unsigned == 20 << 30)
+        #expect(disk["Encrypted"]?.bool == false)
+        #expect(disk["Status"]?.string == "Available")
+        #expect(disk["Category"]?.string == "cloud_essd")
+        #expect(disk["KMSKeyId"]?.string == "")
+        #expect(disk["StoredBytes"]?.unsigned == 0)
+        #expect(fixture.mount.takeCalls() == ["created"])
+    }
+
+    @Test func anEncryptedDiskHasTheKeyAndIsMetered() throws {
+        let fixture = try Fixture()
+        _ = try fixture.disk("data", encrypted: true)
+        let disk = try fixture.describe("data")
+        #expect(disk["Encrypted"]?.bool == true)
+        let keyID = try #require(try fixture.keys.keyID())
+        #expect(disk["KMSKeyId"]?.string == keyID)
+        #expect(try fixture.keys.usage()["CreateDisk"] == 1)
+    }
+
+    @Test func aDiskWithoutANameGoesByItsId() throws {
+        let fixture = try Fixture()
+        let id = try #require(try fixture.done("CreateDisk Size=1MiB")["DiskId"]?.string)
+        #expect(try fixture.describe(id)["Name"]?.string == id)
+        #expect(try fixture.describe(id)["DiskName"]?.string == "")
+    }
+
+    @Test func twoDisksOfOneNameGoByTheirIds() throws {
+        let fixture = try Fixture()
+        let first = try fixture.disk("data")
+        let second = try fixture.disk("data")
+        #expect(Set(try fixture.diskNames("")) == [first, second])
+        let refusal = try fixture.refused("DeleteDisk DiskId=data", "InvalidParameter.DiskId")
+        #expect(refusal.message.contains(first) && refusal.message.contains(second))
+        try fixture.done("DeleteDisk DiskId=\(first)")
+        #expect(try fixture.diskNames("") == ["data"])
+    }
+
+    @Test(arguments: [
+        ("Size=1 DiskName=.", "InvalidParameter.DiskName"),
+        ("Size=1 DiskName=a/b", "InvalidParameter.DiskName"),
+        ("Size=1 DiskName=-a", "InvalidParameter.DiskName"),
+        ("Size=1 DiskName=d-00000000000000000000", "InvalidParameter.DiskName"),
+        ("Size=1 DiskName=", "InvalidParameter.DiskName"),
+        ("DiskName=a", "MissingParameter.Size"),
+        ("Size=", "InvalidParameter.Size"),
+        ("Size=33T", "InvalidParameter.Size"),
+        ("Size=6KiB", "InvalidParameter.Size"),
+        ("Size=1 Encrypted=yes", "InvalidParameter.Encrypted"),
+        ("Size=1 Encryptd=true", "InvalidParameter.Encryptd"),
+        ("Size=1 DiskCategory=ephemeral_ssd Encrypted=true", "InvalidDiskCategory.NotSupported"),
+        ("Size=1 DiskCategory=local_ssd_pro", "InvalidDiskCategory.NotSupported"),
+        ("Size=1 DiskCategory=floppy", "InvalidParameter.DiskCategory"),
+        ("Size=1 DiskType=system Encrypted=true", "InvalidDiskCategory.NotSupported"),
+        ("Size=1 DiskType=system", "InvalidParameter.DiskType"),
+        ("Size=1 RegionId=cn-hangzhou", "InvalidRegionId.NotFound"),
+        ("SnapshotId=nothing", "InvalidSnapshotId.NotFound"),
+    ]) func createDiskRefuses(parameters: String, code: String) throws {
+        let fixture = try Fixture()
+        try fixture.refused("CreateDisk \(parameters)", code)
+        #expect(try fixture.diskNames("").isEmpty)
+        #expect(fixture.mount.takeCalls().isEmpty)
+    }
+
+    @Test func anotherCaseIsNotIgnored() throws {
+        let fixture = try Fixture()
+        let refusal = try fixture.refused(
+            "CreateDisk Size=1 encrypted=true", "InvalidParameter.encrypted")
+        #expect(refusal.recommend.contains("Did you mean Encrypted?"))
+        let action = try fixture.refused("createdisk Size=1", "InvalidAction.NotFound")
+        #expect(action.recommend == "Did you mean CreateDisk?")
+        try fixture.refused("Reboot", "InvalidAction.NotFound")
+    }
+
+    @Test func encryptionNeedsTheKMSActivated() throws {
+        let fixture = try Fixture(activated: false)
+        let code = "InvalidParameter.Encrypted.KmsNotEnabled"
+        try fixture.refused("CreateDisk Size=1 Encrypted=true", code)
+        try fixture.done("CreateDisk Size=1")
+        try fixture.done("OpenKmsService")
+        try fixture.done("OpenKmsService")
+        try fixture.done("CreateDisk Size=1 Encrypted=true")
+    }
+
+    @Test func aClientTokenMakesOneDisk() throws {
+        let fixture = try Fixture()
+        let request = "CreateDisk Size=1 DiskName=a ClientToken=t1"
+        let first = try fixture.done(request)["DiskId"]
+        #expect(try fixture.done(request)["DiskId"] == first)
+        #expect(try fixture.diskNames("") == ["a"])
+        try fixture.refused(
+            "CreateDisk Size=2 DiskName=a ClientToken=t1", "IdempotentParameterMismatch")
+        let long = String(repeating: "t", count: 65)
+        try fixture.refused("CreateDisk Size=1 ClientToken=\(long)", "InvalidParameter.ClientToken")
+    }
+
+    @Test func descriptionsAreKept() throws {
+        let fixture = try Fixture()
+        try fixture.done("CreateDisk DiskName=a Size=1 Description='for the \"books\"'")
+        #expect(try fixture.describe("a")["Description"]?.string == "for the \"books\"")
+        let long = String(repeating: "x", count: 257)
+        try fixture.refused("CreateDisk Size=1 Description=\(long)", "InvalidParameter.Description")
+    }
+
+    @Test func deletedDisksAreGone() throws {
+        let fixture = try Fixture()
+        let id = try fixture.disk("data", encrypted: true)
+        try fixture.done("AttachDisk DiskId=data")
+        try fixture.refused("DeleteDisk DiskId=data", "IncorrectDiskStatus")
+        try fixture.done("DetachDisk DiskId=data")
+        _ = fixture.mount.takeCalls()
+        try fixture.done("DeleteDisk DiskId=\(id)")
+        #expect(fixture.mount.takeCalls() == ["deleted"])
+        try fixture.refused("DeleteDisk DiskId=\(id)", "InvalidDiskId.NotFound")
+        try fixture.refused("DeleteDisk", "MissingParameter.DiskId")
+    }
+
+    @Test func disksGrow() throws {
+        let fixture = try Fixture()
+        _ = try fixture.disk("data", size: "1MiB")
+        try fixture.done("AttachDisk DiskId=data")
+        _ = fixture.mount.takeCalls()
+        try fixture.done("ResizeDisk DiskId=data NewSize=2MiB")
+        #expect(fixture.mount.takeCalls() == ["resized \(2 << 20)"])
+        #expect(try fixture.describe("data")["SizeBytes"]?.unsigned == 2 << 20)
+        try fixture.refused("ResizeDisk DiskId=data NewSize=2MiB", "InvalidDiskSize.TooSmall")
+        try fixture.refused("ResizeDisk DiskId=data NewSize=1MiB", "InvalidDiskSize.TooSmall")
+        try fixture.refused("ResizeDisk DiskId=data", "MissingParameter.NewSize")
+        try fixture.refused("ResizeDisk DiskId=data NewSize=64T", "InvalidParameter.NewSize")
+        try fixture.refused("ResizeDisk DiskId=date NewSize=1", "InvalidDiskId.NotFound")
+    }
+
+    @Test func aDetachedDiskGrowsWhenItIsAttached() throws {
+        let fixture = try Fixture()
+        _ = try fixture.disk("data", encrypted: true, size: "1MiB")
+        _ = fixture.mount.takeCalls()
+        try fixture.done("ResizeDisk DiskId=data NewSize=1")
+        #expect(fixture.mount.takeCalls().isEmpty)
+        let disk = try fixture.describe("data")
+        #expect(disk["PendingSizeBytes"]?.unsigned == 1 << 30)
+        #expect(disk["SizeBytes"]?.unsigned == 1 << 20)
+        try fixture.refused("ResizeDisk DiskId=data NewSize=2MiB", "InvalidDiskSize.TooSmall")
+        try fixture.done("AttachDisk DiskId=data")
+        #expect(try fixture.describe("data")["SizeBytes"]?.unsigned == 1 << 30)
+    }
+}

@@ -1,0 +1,71 @@
+import ChunkStore
+import CryptoPrimitives
+import DiskEngine
+import DiskFormat
+import Testing
+
+@testable import ControlPlane
+
+/// A control plane over a fresh store in memory, with a KMS and a mount of the test's own.
+struct Fixture {
+    let files = MemoryStore()
+    let keys: TestKeys
+    let mount = TestMount()
+    let store: Store
+    let plane: ControlPlane
+
+    init(activated: Bool = true, mounted: Bool = true) throws {
+        keys = TestKeys(isActivated: activated)
+        _ = try Store.create(in: files, account: "account", region: "region")
+        store = try Store(opening: files, keys: keys, holder: "a test")
+        plane = ControlPlane(
+            store: store, keys: keys, hooks: mounted ? mount : nil, location: "/a/store")
+    }
+
+    /// Performs a request that must succeed, and gives its fields.
+    @discardableResult
+    func done(_ request: String, _ location: SourceLocation = #_sourceLocation) throws -> JSONObject
+    {
+        let reply = plane.perform(request)
+        #expect(reply.isSuccess, "\(reply.json)", sourceLocation: location)
+        #expect(reply.refusal == nil, sourceLocation: location)
+        return reply.fields
+    }
+
+    /// Performs a request that must be refused, and gives the refusal after checking what all
+    /// refusals have.
+    @discardableResult
+    func refused(
+        _ request: String, _ code: String, _ location: SourceLocation = #_sourceLocation
+    ) throws -> Refusal {
+        let reply = plane.perform(request)
+        let refusal = try #require(reply.refusal, "\(reply.json)", sourceLocation: location)
+        #expect(refusal.code == code, "\(reply.json)", sourceLocation: location)
+        #expect(reply.errno == refusal.kind.errno && reply.errno != 0, sourceLocation: location)
+        #expect(!refusal.message.isEmpty && !refusal.recommend.isEmpty, sourceLocation: location)
+        return refusal
+    }
+
+    /// Creates a disk and gives its id.
+    func disk(_ name: String, encrypted: Bool = false, size: String = "1MiB") throws -> String {
+        let fields = try done("CreateDisk DiskName=\(name) Size=\(size) Encrypted=\(encrypted)")
+        return try #require(fields["DiskId"]?.string)
+    }
+
+    /// The one disk that DescribeDisks finds.
+    func describe(_ disk: String) throws -> JSON {
+        let disks = try #require(
+            try done("DescribeDisks DiskId=\(disk)")["Disks"]?["Disk"]?.array)
+        return try #require(disks.first)
+    }
+
+    func diskNames(_ filters: String) throws -> [String] {
+        let disks = try done("DescribeDisks \(filters)")["Disks"]?["Disk"]?.array
+        return try #require(disks).compactMap { $0["Name"]?.string }
+    }
+
+    func snapshotNames(_ filters: String) throws -> [String] {
+        let all = try done("DescribeSnapshots \(filters)")["Snapshots"]?["Snapshot"]?.array
+        return try #require(all).compactMap { $0["Name"]?.string }
+    }
+}
