@@ -42,7 +42,10 @@ let package = Package(
 
         // The cloud-disk model, the mounted tree, the kernel, the program.
         .target(
-            name: "ControlPlane", dependencies: ["DiskEngine", "KeyManagement"],
+            name: "ControlPlane",
+            dependencies: [
+                "DiskEngine", "DiskFormat", "ChunkStore", "KeyManagement", "CryptoPrimitives",
+            ],
             swiftSettings: strict),
         .target(
             name: "Namespace", dependencies: ["ControlPlane", "DiskEngine"], swiftSettings: strict),
@@ -50,7 +53,8 @@ let package = Package(
         .executableTarget(
             name: "sealdisk",
             dependencies: [
-                "ControlPlane", "FUSEAdapter", "LocalStore", "CLoopDevice",
+                "ControlPlane", "FUSEAdapter", "Namespace", "DiskEngine", "KeyManagement",
+                "LocalStore", "CLoopDevice",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Documentation.docc"],

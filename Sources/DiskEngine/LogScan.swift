@@ -90,6 +90,8 @@ struct LogScan {
                 return nil
             }
             let (header, file) = try lineage.openHeader(number)
+            // What replay accepts must stay: durable first, then read from the medium itself.
+            try file.synchronize()
             try file.dropCache()
             let cipher = try lineage.keys.cipher(forChunk: number, salt: header.salt)
             return ScannedChunk(

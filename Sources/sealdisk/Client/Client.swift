@@ -1,0 +1,107 @@
+import ControlPlane
+
+/// How commands reach the control plane: finds the door once, and sends requests through it.
+struct Client {
+    let door: Door
+    private let options: GlobalOptions
+
+    init(_ options: GlobalOptions) throws(Failure) {
+        var mount: String?
+        if let given = options.mount {
+            mount = try AbsolutePath.existing(given, as: "mount point")
+        }
+        var store: String?
+        if let given = options.storePath {
+            store = try AbsolutePath.existing(given, as: "store")
+        }
+        door = try Door.choose(mount: mount, store: store, among: MountedStore.all())
+        self.options = options
+    }
+
+    /// The mount, for what only works with one; `purpose` completes "… needs the mount".
+    func demandMount(for purpose: String) throws(Failure) -> MountedStore {
+        switch door {
+        case .mount(let mount): return mount
+        case .store(let path):
+            throw Failure(
+                .denied, "The store \(path) is not mounted, and \(purpose) needs the mount.",
+                advice: "Mount it first: sealdisk mount \(path) DIR")
+        }
+    }
+
+    /// Sends a request and gives its reply. With `--json` the reply is printed, refusals too.
+    /// Throws what was refused.
+    @discardableResult
+    func perform(_ request: Request) throws(Failure) -> Answer {
+        try perform(request, printing: options.json)
+    }
+
+    /// Sends a request whose reply is only read here; with `--json` a refusal is printed.
+    @discardableResult
+    func ask(_ request: Request) throws(Failure) -> Answer {
+        try perform(request, printing: false)
+    }
+
+    /// Sends a request as it is written, in any form, and prints its reply.
+    func performRaw(_ request: String) throws(Failure) {
+        try deliver(request, printing: true)
+    }
+
+    private func perform(_ request: Request, printing: Bool) throws(Failure) -> Answer {
+        try deliver(request.json, printing: printing)
+    }
+
+    @discardableResult
+    private func deliver(_ request: String, printing: Bool) throws(Failure) -> Answer {
+        let text: String
+        switch door {
+        case .mount(let mount):
+            text = try ControlFile.perform(request, at: mount.mountPoint)
+        case .store(let path):
+            Hardening.apply()
+            let opened = try openStore(
+                at: path, keys: options.keys.keySource, holder: "sealdisk (one action)")
+            text = opened.controlPlane(hooks: nil).perform(request).json
+            do {
+                try opened.store.close()
+            } catch {
+                throw Failure(Refusal(ofStore: error))
+            }
+        }
+        let answer = try Answer(text)
+        if printing || options.json && answer.refusal != nil { print(answer.text) }
+        if let refusal = answer.refusal { throw Failure(refusal) }
+        return answer
+    }
+}
+
+/// A reply as a client reads it.
+struct Answer {
+    let text: String
+    let fields: JSON
+    let refusal: Refusal?
+
+    /// Throws if the text is not a reply.
+    init(_ text: String) throws(Failure) {
+        self.text = String(text.trimmingSuffix(while: \.isNewline))
+        guard let fields = try? JSON(parsing: text.utf8), fields["RequestId"] != nil else {
+            throw Failure(
+                .failed, "The mount's reply cannot be read.",
+                advice: "Unmount it and mount it with the version of this program.")
+        }
+        self.fields = fields
+        refusal = fields["Code"]?.string.map {
+            Refusal(
+                code: $0, message: fields["Message"]?.string ?? "",
+                recommend: fields["Recommend"]?.string ?? "")
+        }
+    }
+}
+
+extension String {
+    fileprivate func trimmingSuffix(while test: (Character) -> Bool) -> Substring {
+        var rest = self[...]
+        while let last = rest.last, test(last) { rest.removeLast() }
+        return rest
+    }
+}

@@ -1,0 +1,125 @@
+import ArgumentParser
+import ControlPlane
+
+extension DiskCommand {
+    struct Attach: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Attach a disk: its key comes into memory and its file opens.",
+            discussion: """
+                Prints where it is: its file in the mount, or with --loop a block device over \
+                that file. With --loop an attached disk only gets its loop device, or tells the \
+                one it has.
+
+                EXAMPLE:
+                  mkfs.ext4 $(sealdisk disk attach data --loop)
+                """)
+
+        @OptionGroup var options: GlobalOptions
+
+        @Argument(help: "The disk.")
+        var disk: String
+
+        @Flag(help: "Set up a loop device for it (direct I/O, sectors of 4096 bytes).")
+        var loop = false
+
+        @Flag(help: "Make the loop device read-only.")
+        var readOnly = false
+
+        @Flag(help: "Refuse a disk that is not encrypted.")
+        var requireEncrypted = false
+
+        func validate() throws {
+            guard loop || !readOnly else {
+                throw ValidationError("--read-only is about the loop device: add --loop.")
+            }
+        }
+
+        func run() throws {
+            let client = try Client(options)
+            let mount = try client.demandMount(for: "attaching a disk")
+            let before = try DiskCommand.describe(disk, through: client)
+            let id = before.text("DiskId")
+            let isAttached = before.text("Status") == "In_use"
+            let request = Request(
+                "AttachDisk", ["DiskId": id, "Encrypted": requireEncrypted ? "true" : nil])
+            let file = mount.file(ofDisk: before.text("Name"))
+            guard loop else {
+                try client.perform(request)
+                if !options.json { print(file) }
+                return
+            }
+            if isAttached {
+                try checkEncryption(of: before)
+            } else {
+                try client.ask(request)
+            }
+            do {
+                let device =
+                    try existingLoop(of: file)
+                    ?? LoopDevice.create(
+                        over: file, readOnly: readOnly)
+                show(device, disk: id)
+            } catch {
+                // As it was found: a disk that only this command attached is detached again.
+                if !isAttached { _ = try? client.ask(Request("DetachDisk", ["DiskId": id])) }
+                throw error
+            }
+        }
+
+        /// What the request would have demanded of a disk that is attached already.
+        private func checkEncryption(of disk: JSON) throws(Failure) {
+            guard requireEncrypted, !disk.flag("Encrypted") else { return }
+            throw Failure(
+                .invalid, "Disk '\(disk.text("Name"))' is plain, and encryption is required.",
+                advice: "If it was created encrypted, the store was changed: check it.")
+        }
+
+        private func existingLoop(of file: String) -> LoopDevice? {
+            LoopDevice.all(of: file).first { $0.isReadOnly == readOnly }
+        }
+
+        private func show(_ device: LoopDevice, disk: String) {
+            if options.json {
+                print(JSON.object(["DiskId": .string(disk), "Device": .string(device.path)]).text)
+            } else {
+                print(device.path)
+            }
+            if !device.hasDirectIO {
+                Terminal.complain(
+                    "sealdisk: \(device.path) works without direct I/O; data is cached twice\n")
+            }
+        }
+    }
+
+    struct Detach: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Detach a disk: everything is made durable and its key leaves memory.",
+            discussion: """
+                Takes its loop devices away first. Refused while one of them is mounted, used as \
+                swap or otherwise in use, and while a program has the file open.
+
+                EXAMPLE:
+                  umount /data && sealdisk disk detach data
+                """)
+
+        @OptionGroup var options: GlobalOptions
+
+        @Argument(help: "The disk.")
+        var disk: String
+
+        func run() throws {
+            let client = try Client(options)
+            let mount = try client.demandMount(for: "detaching a disk")
+            let found = try DiskCommand.describe(disk, through: client)
+            let name = found.text("Name")
+            if found.text("Status") == "In_use" {
+                // All are checked before the first one goes: a refusal changes nothing.
+                let loops = LoopDevice.all(of: mount.file(ofDisk: name))
+                for loop in loops { try loop.checkUnused() }
+                for loop in loops { try loop.remove() }
+            }
+            try client.perform(Request("DetachDisk", ["DiskId": found.text("DiskId")]))
+            if !options.json { print("Detached disk \(name).") }
+        }
+    }
+}

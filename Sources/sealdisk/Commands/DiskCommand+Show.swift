@@ -1,0 +1,94 @@
+import ArgumentParser
+import ControlPlane
+
+extension DiskCommand {
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List the disks.", aliases: ["ls"])
+
+        @OptionGroup var options: GlobalOptions
+
+        @Flag(help: "Only those that are encrypted, or plain.")
+        var encryption: Encryption?
+
+        func run() throws {
+            let answer = try Client(options).perform(
+                Request("DescribeDisks", ["Encrypted": encryption?.parameter]))
+            guard !options.json else { return }
+            let disks = answer.fields["Disks"]?["Disk"]?.array ?? []
+            guard !disks.isEmpty else {
+                return Terminal.complain(
+                    "No disks. Create one: sealdisk disk create NAME --size 20G --encrypted\n")
+            }
+            Terminal.show(Self.table(of: disks))
+        }
+
+        static func table(of disks: [JSON]) -> Table {
+            Table(
+                [
+                    .left("NAME", mayShrink: true), .right("SIZE"), .right("STORED"),
+                    .left("KIND"), .left("STATUS"), .right("SNAPSHOTS"), .left("CREATED"),
+                    .left("ID", mayShrink: true),
+                ],
+                rows: disks.map { disk in
+                    [
+                        disk.text("Name"), disk.size("SizeBytes"), disk.size("StoredBytes"),
+                        disk.flag("Encrypted") ? "encrypted" : "plain", disk.text("Status"),
+                        "\(disk.count("SnapshotCount"))", disk.text("CreationTime"),
+                        disk.text("DiskId"),
+                    ]
+                })
+        }
+    }
+
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show all there is to know of a disk.")
+
+        @OptionGroup var options: GlobalOptions
+
+        @Argument(help: "The disk.")
+        var disk: String
+
+        func run() throws {
+            let client = try Client(options)
+            let answer = try client.perform(Request("DescribeDisks", ["DiskId": disk]))
+            guard !options.json else { return }
+            let disk = try DiskCommand.first(of: answer, "Disks", "Disk")
+            var details = Self.details(of: disk)
+            if case .mount(let mount) = client.door {
+                let file = mount.file(ofDisk: disk.text("Name"))
+                details.add("File", file)
+                if disk.text("Status") == "In_use" {
+                    let loops = LoopDevice.all(of: file).map(\.path)
+                    details.add("Loop devices", loops.joined(separator: ", "))
+                }
+            }
+            print(details.text, terminator: "")
+        }
+
+        private static func details(of disk: JSON) -> Details {
+            var details = Details()
+            details.add("Name", disk.text("DiskName"))
+            details.add("Id", disk.text("DiskId"))
+            details.add("Description", disk.text("Description"))
+            details.add("Size", "\(disk.size("SizeBytes")) (\(disk.count("SizeBytes")) bytes)")
+            if disk["PendingSizeBytes"] != nil {
+                details.add("Next size", "\(disk.size("PendingSizeBytes")), when attached")
+            }
+            details.add("Stored", disk.size("StoredBytes"))
+            details.add("Status", disk.text("Status"))
+            details.add("Category", disk.text("Category"))
+            details.add("Encryption", disk.flag("Encrypted") ? "AES-256-GCM" : "none")
+            details.add("Key", disk.text("KMSKeyId"))
+            details.add("Lineage", disk.text("Lineage"))
+            details.add("From snapshot", disk.text("SourceSnapshotId"))
+            details.add("Snapshots", "\(disk.count("SnapshotCount"))")
+            details.add("Created", disk.text("CreationTime"))
+            if !disk.flag("Verified") {
+                details.add("Note", "its records are verified only while it is attached")
+            }
+            return details
+        }
+    }
+}

@@ -1,0 +1,211 @@
+import ArgumentParser
+import ControlPlane
+
+struct DiskCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "disk",
+        abstract: "Create, list, attach and change disks.",
+        discussion: """
+            A disk is named by its name, where only one disk has it, or by its id.
+
+            EXAMPLES:
+              sealdisk disk create data --size 20G --encrypted
+              sealdisk disk attach data --loop
+              sealdisk disk list
+            """,
+        subcommands: [
+            Create.self, List.self, Show.self, Attach.self, Detach.self, Resize.self, Reset.self,
+            Reinit.self, Delete.self,
+        ])
+
+    /// The one disk of that name or id, as DescribeDisks shows it.
+    static func describe(_ disk: String, through client: Client) throws(Failure) -> JSON {
+        let answer = try client.ask(Request("DescribeDisks", ["DiskId": disk]))
+        return try first(of: answer, "Disks", "Disk")
+    }
+
+    static func first(
+        of answer: Answer, _ list: String, _ element: String
+    ) throws(Failure) -> JSON {
+        guard let found = answer.fields[list]?[element]?.array?.first else {
+            throw Failure(
+                .failed, "The reply to a description holds nothing.",
+                advice: "Mount the store with the version of this program.")
+        }
+        return found
+    }
+}
+
+/// `--encrypted` or `--plain`.
+enum Encryption: String, EnumerableFlag {
+    case encrypted, plain
+
+    static func help(for value: Encryption) -> ArgumentHelp? {
+        switch value {
+        case .encrypted: "Seal everything on it (AES-256-GCM)."
+        case .plain: "Keep it readable to whoever reads the store."
+        }
+    }
+
+    /// As the parameter Encrypted.
+    var parameter: String { self == .encrypted ? "true" : "false" }
+}
+
+extension DiskCommand {
+    struct Create: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Create a disk, blank or from a snapshot.",
+            discussion: """
+                Space is taken as it is written, not when the disk is created. A disk from a \
+                snapshot is encrypted if the snapshot is, and at least as large.
+
+                EXAMPLES:
+                  sealdisk disk create data --size 20G --encrypted
+                  sealdisk disk create copy --snapshot monday
+                """)
+
+        @OptionGroup var options: GlobalOptions
+
+        @Argument(help: "The disk's name: letters, digits, '.', '_', ':' and '-'.")
+        var name: String
+
+        @Option(help: "Its size: 20 (GiB), or with a unit: 64MiB, 20G, 1.5TiB. 4 KiB to 32 TiB.")
+        var size: String?
+
+        @Flag(help: "Whether it is encrypted; plain if neither is said.")
+        var encryption: Encryption?
+
+        @Option(help: "Create it from this snapshot, named or by id.")
+        var snapshot: String?
+
+        @Option(help: "What it is for.")
+        var description: String?
+
+        @Option(help: "Its category, as in the cloud (cloud_essd, san_ssd, …).")
+        var category: String?
+
+        func validate() throws {
+            guard size != nil || snapshot != nil else {
+                throw ValidationError("Say --size (for a blank disk) or --snapshot.")
+            }
+        }
+
+        func run() throws {
+            let client = try Client(options)
+            let answer = try client.perform(
+                Request(
+                    "CreateDisk",
+                    [
+                        "DiskName": name, "Size": size, "Encrypted": encryption?.parameter,
+                        "SnapshotId": snapshot, "Description": description,
+                        "DiskCategory": category,
+                    ]))
+            guard !options.json else { return }
+            let id = answer.fields.text("DiskId")
+            let disk = try DiskCommand.describe(id, through: client)
+            let kind = disk.flag("Encrypted") ? "encrypted" : "plain"
+            print("Created \(kind) disk \(name) (\(id)), \(disk.size("SizeBytes")).")
+        }
+    }
+
+    struct Resize: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make a disk larger.",
+            discussion: """
+                At once if it is attached, its loop device too; else when it is attached next. \
+                The file system on it grows with its own tool (resize2fs, xfs_growfs).
+
+                EXAMPLE:
+                  sealdisk disk resize data --size 40G
+                """)
+
+        @OptionGroup var options: GlobalOptions
+
+        @Argument(help: "The disk.")
+        var disk: String
+
+        @Option(help: "The new size: 40 (GiB), or with a unit.")
+        var size: String
+
+        func run() throws {
+            let client = try Client(options)
+            try client.perform(Request("ResizeDisk", ["DiskId": disk, "NewSize": size]))
+            let now = try DiskCommand.describe(disk, through: client)
+            if case .mount(let mount) = client.door, now.text("Status") == "In_use" {
+                for loop in LoopDevice.all(of: mount.file(ofDisk: now.text("Name"))) {
+                    try loop.updateSize()
+                }
+            }
+            guard !options.json else { return }
+            let name = now.text("Name")
+            if now["PendingSizeBytes"] != nil {
+                print("Disk \(name) will be \(now.size("PendingSizeBytes")) when it is attached.")
+            } else {
+                print("Disk \(name) is \(now.size("SizeBytes")) now.")
+            }
+        }
+    }
+
+    struct Reset: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Roll a disk back to one of its snapshots, size included.",
+            discussion: """
+                What was written since is lost. Nothing may have the disk open.
+
+                EXAMPLE:
+                  sealdisk disk reset data --snapshot monday
+                """)
+
+        @OptionGroup var options: GlobalOptions
+
+        @Argument(help: "The disk.")
+        var disk: String
+
+        @Option(help: "The snapshot to go back to, named or by id.")
+        var snapshot: String
+
+        func run() throws {
+            try Client(options).perform(
+                Request("ResetDisk", ["DiskId": disk, "SnapshotId": snapshot]))
+            if !options.json { print("Disk \(disk) is as it was at snapshot \(snapshot).") }
+        }
+    }
+
+    struct Reinit: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Bring a disk back to its state at creation.",
+            discussion: """
+                Blank, or as the snapshot it was created from. Everything on it is lost. A disk \
+                with snapshots is refused; nothing may have it open.
+                """)
+
+        @OptionGroup var options: GlobalOptions
+
+        @Argument(help: "The disk.")
+        var disk: String
+
+        func run() throws {
+            try Client(options).perform(Request("ReInitDisk", ["DiskId": disk]))
+            if !options.json { print("Disk \(disk) is as it was when it was created.") }
+        }
+    }
+
+    struct Delete: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Delete a disk for ever.",
+            discussion: """
+                Its snapshots stay. With the last disk and snapshot that share its data key the \
+                key is gone, too: nobody can read what remains on the medium.
+                """)
+
+        @OptionGroup var options: GlobalOptions
+
+        @Argument(help: "The disk.")
+        var disk: String
+
+        func run() throws {
+            try Client(options).perform(Request("DeleteDisk", ["DiskId": disk]))
+            if !options.json { print("Deleted disk \(disk).") }
+        }
+    }
+}

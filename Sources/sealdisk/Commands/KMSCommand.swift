@@ -1,0 +1,119 @@
+import ArgumentParser
+import ControlPlane
+import KeyManagement
+
+struct KMSCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kms",
+        abstract: "The key management service: activate it, see its key.",
+        discussion: """
+            Each account and region has one customer master key, made by the system with the \
+            first encrypted disk. It lies sealed in the keystore, apart from the disks, and opens \
+            with a key file or a passphrase.
+            """,
+        subcommands: [Activate.self, Show.self])
+
+    struct Activate: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Activate the service (OpenKmsService): needed once before encryption.",
+            discussion: """
+                Makes the keystore if there is none. With --key-file the key file is made too if \
+                it is missing; otherwise a passphrase is asked for at the terminal.
+
+                EXAMPLE:
+                  sealdisk kms activate --key-file /root/sealdisk.key
+                """)
+
+        @OptionGroup var options: GlobalOptions
+        @OptionGroup var home: HomeOptions
+
+        func run() throws {
+            Hardening.apply()
+            let keys = try home.service(options)
+            try finish(options) { () throws(Refusal) in
+                try KeyActions(keys: keys, region: keys.region).activate()
+            } show: { _ in
+                print("The KMS is activated for account \(keys.account); keystore \(keys.path).")
+            }
+        }
+    }
+
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show the customer master key (DescribeKey).",
+            discussion: """
+                What it was used for stands in the key-use log. `sealdisk api DescribeKey` asks \
+                the mount instead, and counts the uses since it was mounted.
+                """)
+
+        @OptionGroup var options: GlobalOptions
+        @OptionGroup var home: HomeOptions
+
+        func run() throws {
+            let keys = try home.service(options)
+            try finish(options) { () throws(Refusal) in
+                try KeyActions(keys: keys, region: keys.region).describe(asked: nil)
+            } show: { fields in
+                print(Self.details(of: fields, keystore: keys.path).text, terminator: "")
+            }
+        }
+
+        private static func details(of fields: JSONObject, keystore: String) -> Details {
+            let key = fields["KeyMetadata"] ?? .null
+            var details = Details()
+            details.add("Key", key.text("KeyId"))
+            details.add("Alias", key.text("Alias"))
+            details.add("Account", key.text("Creator"))
+            details.add("Region", key.text("RegionId"))
+            details.add("Created", key.text("CreationDate"))
+            details.add("State", key.text("KeyState"))
+            details.add("Keystore", keystore)
+            details.add("Key-use log", EmbeddedKMS.logPath(keystore: keystore))
+            return details
+        }
+    }
+}
+
+/// Whose keys are meant: those of the store at hand, or those that are said.
+struct HomeOptions: ParsableArguments {
+    @Option(help: "The account. Default: the store's, or 'local'.")
+    var account: String?
+
+    @Option(help: "The region. Default: the store's, or 'local'.")
+    var region: String?
+
+    /// The KMS of the account and region. The keystore is the host's: no store is opened for it.
+    func service(_ options: GlobalOptions) throws(Failure) -> EmbeddedKMS {
+        var (account, region) = (self.account, self.region)
+        if account == nil || region == nil, let path = try storeAtHand(options) {
+            let identity = try storeIdentity(at: path)
+            account = account ?? identity.account
+            region = region ?? identity.region
+        }
+        return options.keys.keySource.service(
+            account: account ?? Home.account, region: region ?? Home.region)
+    }
+
+    private func storeAtHand(_ options: GlobalOptions) throws(Failure) -> String? {
+        if let path = options.storePath { return try AbsolutePath.existing(path, as: "store") }
+        let mounts = MountedStore.all()
+        guard options.mount != nil || mounts.filter({ $0.store != nil }).count == 1 else {
+            return nil
+        }
+        switch try Client(options).door {
+        case .mount(let mount): return mount.store
+        case .store(let path): return path
+        }
+    }
+}
+
+/// Performs an action of the KMS and prints its outcome as any other action's.
+private func finish(
+    _ options: GlobalOptions,
+    _ work: () throws(Refusal) -> JSONObject, show: (JSONObject) -> Void
+) throws(Failure) {
+    let reply = Reply(work)
+    if options.json { print(reply.json) }
+    if let refusal = reply.refusal { throw Failure(refusal) }
+    if !options.json { show(reply.fields) }
+}

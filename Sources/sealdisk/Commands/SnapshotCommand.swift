@@ -1,0 +1,145 @@
+import ArgumentParser
+import ControlPlane
+
+struct SnapshotCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "snapshot",
+        abstract: "Create, list and delete snapshots.",
+        discussion: """
+            A snapshot is the disk at one moment, as after a power failure. It takes no space \
+            until the disk changes, and is a read-only file in the mount while a disk of its \
+            lineage is attached.
+
+            EXAMPLES:
+              sealdisk snapshot create data --name monday
+              mount -o ro,loop,noload /mnt/sealdisk/snapshots/monday /old
+            """,
+        subcommands: [Create.self, List.self, Show.self, Delete.self])
+
+    struct Create: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take a snapshot of a disk, attached or not.",
+            discussion: """
+                EXAMPLE:
+                  sealdisk snapshot create data --name monday
+                """)
+
+        @OptionGroup var options: GlobalOptions
+
+        @Argument(help: "The disk.")
+        var disk: String
+
+        @Option(help: "The snapshot's name; its id if none is given.")
+        var name: String?
+
+        @Option(help: "What it is for.")
+        var description: String?
+
+        func run() throws {
+            let answer = try Client(options).perform(
+                Request(
+                    "CreateSnapshot",
+                    ["DiskId": disk, "SnapshotName": name, "Description": description]))
+            guard !options.json else { return }
+            let id = answer.fields.text("SnapshotId")
+            print("Took snapshot \(name.map { "\($0) (\(id))" } ?? id) of disk \(disk).")
+        }
+    }
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List the snapshots.", aliases: ["ls"])
+
+        @OptionGroup var options: GlobalOptions
+
+        @Option(help: "Only those of this disk.")
+        var disk: String?
+
+        func run() throws {
+            let answer = try Client(options).perform(
+                Request("DescribeSnapshots", ["DiskId": disk]))
+            guard !options.json else { return }
+            let snapshots = answer.fields["Snapshots"]?["Snapshot"]?.array ?? []
+            guard !snapshots.isEmpty else {
+                return Terminal.complain(
+                    "No snapshots. Take one: sealdisk snapshot create DISK --name NAME\n")
+            }
+            Terminal.show(Self.table(of: snapshots))
+        }
+
+        static func table(of snapshots: [JSON]) -> Table {
+            Table(
+                [
+                    .left("NAME", mayShrink: true), .left("DISK", mayShrink: true),
+                    .right("SIZE"), .right("STORED"), .left("KIND"), .left("CREATED"),
+                    .left("ID", mayShrink: true),
+                ],
+                rows: snapshots.map { snapshot in
+                    [
+                        snapshot.text("Name"),
+                        snapshot.flag("SourceDiskExists")
+                            ? snapshot.text("SourceDiskName") : snapshot.text("SourceDiskId"),
+                        snapshot.size("SizeBytes"), snapshot.size("StoredBytes"),
+                        snapshot.flag("Encrypted") ? "encrypted" : "plain",
+                        snapshot.text("CreationTime"), snapshot.text("SnapshotId"),
+                    ]
+                })
+        }
+    }
+
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show all there is to know of a snapshot.")
+
+        @OptionGroup var options: GlobalOptions
+
+        @Argument(help: "The snapshot, named or by id.")
+        var snapshot: String
+
+        func run() throws {
+            let client = try Client(options)
+            let answer = try client.perform(
+                Request("DescribeSnapshots", ["SnapshotId": snapshot]))
+            guard !options.json else { return }
+            let found = try DiskCommand.first(of: answer, "Snapshots", "Snapshot")
+            var details = Details()
+            details.add("Name", found.text("SnapshotName"))
+            details.add("Id", found.text("SnapshotId"))
+            details.add("Description", found.text("Description"))
+            details.add(
+                "Disk",
+                found.flag("SourceDiskExists")
+                    ? "\(found.text("SourceDiskName")) (\(found.text("SourceDiskId")))"
+                    : "\(found.text("SourceDiskId")) (deleted)")
+            details.add("Size", "\(found.size("SizeBytes")) (\(found.count("SizeBytes")) bytes)")
+            details.add("Stored", found.size("StoredBytes"))
+            details.add("Encryption", found.flag("Encrypted") ? "AES-256-GCM" : "none")
+            details.add("Key", found.text("KMSKeyId"))
+            details.add("Lineage", found.text("Lineage"))
+            details.add("Created", found.text("CreationTime"))
+            if case .mount(let mount) = client.door {
+                details.add("File", "\(mount.mountPoint)/snapshots/\(found.text("Name"))")
+            }
+            if !found.flag("Openable") {
+                details.add("Note", "opens while a disk of its lineage is attached")
+            }
+            print(details.text, terminator: "")
+        }
+    }
+
+    struct Delete: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Delete a snapshot.",
+            discussion: "Frees what no other snapshot or disk uses.")
+
+        @OptionGroup var options: GlobalOptions
+
+        @Argument(help: "The snapshot, named or by id.")
+        var snapshot: String
+
+        func run() throws {
+            try Client(options).perform(Request("DeleteSnapshot", ["SnapshotId": snapshot]))
+            if !options.json { print("Deleted snapshot \(snapshot).") }
+        }
+    }
+}

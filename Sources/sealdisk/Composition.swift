@@ -1,0 +1,61 @@
+import ControlPlane
+import DiskEngine
+import KeyManagement
+import LocalStore
+
+/// Where keys come from; nil is the usual place, and what the keystore itself suggests.
+struct KeySource: Sendable {
+    var keystore: String?
+    var unlocker: Unlocker?
+
+    /// The KMS of an account and region. Touches nothing until it is used.
+    func service(account: String, region: String) -> EmbeddedKMS {
+        EmbeddedKMS(
+            path: keystore ?? EmbeddedKMS.defaultPath(), account: account, region: region,
+            unlocker: unlocker)
+    }
+}
+
+/// A store opened by this process: its engine, its keys, and its absolute path.
+struct OpenedStore: Sendable {
+    let path: String
+    let store: Store
+    let keys: EmbeddedKMS
+
+    /// The control plane over it; `hooks` is the mounted tree, if it is mounted.
+    func controlPlane(hooks: (any MountHooks)?) -> ControlPlane {
+        ControlPlane(store: store, keys: keys, hooks: hooks, location: path)
+    }
+}
+
+/// The composition root: puts a folder, a keystore and the engine together. Everything that opens a
+/// store in this program comes through here.
+///
+/// - Parameters:
+///   - holder: what a second process is told about this one, for instance `sealdisk mount /mnt`.
+/// - Throws: `Failure`, with what to do next.
+func openStore(
+    at path: String, keys source: KeySource, holder: String, readOnly: Bool = false,
+    limits: Limits = .standard
+) throws(Failure) -> OpenedStore {
+    let path = try AbsolutePath.existing(path, as: "store")
+    do {
+        let files = try LocalStore(path: path, readOnly: readOnly)
+        let identity = try Store.identity(of: files)
+        let keys = source.service(account: identity.account, region: identity.region)
+        let store = try Store(
+            opening: files, keys: keys, holder: holder, environment: Environment(), limits: limits)
+        return OpenedStore(path: path, store: store, keys: keys)
+    } catch {
+        throw Failure(Refusal(ofStore: error)).about(path)
+    }
+}
+
+/// What a store says of itself, without opening it: also while another process has it.
+func storeIdentity(at path: String) throws(Failure) -> StoreIdentity {
+    do {
+        return try Store.identity(of: LocalStore(path: path, readOnly: true))
+    } catch {
+        throw Failure(Refusal(ofStore: error)).about(path)
+    }
+}

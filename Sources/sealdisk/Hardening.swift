@@ -1,0 +1,59 @@
+import CLoopDevice
+import Glibc
+
+/// Measures that protect a process that holds keys, each tried and reported; none of them is a
+/// condition of serving.
+enum Hardening {
+    /// mlockall(2)'s MCL_ONFAULT, which Glibc's module leaves out: pages are locked when they are
+    /// first touched, so that reserved address space costs nothing.
+    private static let lockOnFault: Int32 = 4
+
+    /// Applies all measures to this process, and tells of each `ok` or why not, by name. To be
+    /// called before keys are in memory and before threads are started: they inherit the last
+    /// measure. A second time changes nothing.
+    @discardableResult
+    static func apply() -> [String: String] {
+        [
+            "nonDumpable": report(sealdisk_prctl(PR_SET_DUMPABLE, 0)),
+            "noCoreDumps": withoutCoreDumps(),
+            "lockedMemory": withLockedMemory(),
+            "ioFlusher": report(sealdisk_prctl(PR_SET_IO_FLUSHER, 1)),
+        ]
+    }
+
+    /// A core dump would hold keys and plaintext.
+    private static func withoutCoreDumps() -> String {
+        var none = rlimit(rlim_cur: 0, rlim_max: 0)
+        return report(setrlimit(Int32(RLIMIT_CORE.rawValue), &none))
+    }
+
+    /// Plaintext must not reach swap, and a process that serves the pages of its own host must not
+    /// wait for them. With a limit on locked memory every later allocation could fail, so then only
+    /// the keys themselves are locked, by whoever holds them.
+    private static func withLockedMemory() -> String {
+        var limit = rlimit()
+        let isUnlimited =
+            mayLockMemory
+            || getrlimit(Int32(__RLIMIT_MEMLOCK.rawValue), &limit) == 0
+                && limit.rlim_cur == rlim_t.max
+        guard isUnlimited else {
+            return "no: locked memory is limited (ulimit -l); keys themselves are locked"
+        }
+        return report(mlockall(Int32(MCL_CURRENT) | Int32(MCL_FUTURE) | lockOnFault))
+    }
+
+    /// Whether this process has CAP_IPC_LOCK (bit 14), which lifts the limit. Being root is not
+    /// enough in a container.
+    private static var mayLockMemory: Bool {
+        let lines = (HostText.read("/proc/self/status") ?? "").split(separator: "\n")
+        guard let line = lines.first(where: { $0.hasPrefix("CapEff:") }),
+            let hexadecimal = line.split(whereSeparator: \.isWhitespace).last,
+            let capabilities = UInt64(hexadecimal, radix: 16)
+        else { return false }
+        return capabilities & 1 << 14 != 0
+    }
+
+    private static func report(_ result: Int32) -> String {
+        result == 0 ? "ok" : "no: \(String(cString: strerror(errno)))"
+    }
+}

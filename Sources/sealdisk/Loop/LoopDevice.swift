@@ -1,0 +1,64 @@
+import CLoopDevice
+import ControlPlane
+import Glibc
+
+/// A loop device: a block device over a file (loop(4)).
+struct LoopDevice: Hashable, Sendable {
+    let number: Int
+
+    var path: String { "/dev/loop\(number)" }
+    private var system: String { "/sys/block/loop\(number)" }
+
+    /// Loop devices are minor numbers of this major (Linux's devices.txt).
+    static let major: UInt32 = 7
+
+    /// The path of the file below, as the kernel shows it; nil when the device is free.
+    var backingFile: String? { HostText.line(system + "/loop/backing_file") }
+
+    var isReadOnly: Bool { HostText.line(system + "/ro") == "1" }
+
+    var hasDirectIO: Bool { HostText.line(system + "/loop/dio") == "1" }
+
+    /// The device and its partitions: name (`loop0p1`) and number.
+    var blockDevices: [(name: String, device: DeviceNumber)] {
+        let name = "loop\(number)"
+        let parts = HostText.names(in: system).filter { $0.hasPrefix(name + "p") }
+        return ([("", name)] + parts.map { ("/" + $0, $0) }).compactMap { folder, name in
+            HostText.line("\(system)\(folder)/dev").flatMap { DeviceNumber($0) }
+                .map { (name, $0) }
+        }
+    }
+
+    /// Those that are in use over this very file, lowest number first.
+    static func all(of file: String) -> [LoopDevice] {
+        var status = stat()
+        let isKnown = stat(file, &status) == 0
+        return all.filter { loop in
+            guard let backing = loop.backingFile else { return false }
+            // Device and inode tell for certain, whatever names the file goes by; the kernel's
+            // path is for when the device cannot be asked.
+            if isKnown, let identity = loop.identityOfFile() {
+                return identity.device == DeviceNumber(packed: UInt64(status.st_dev))
+                    && identity.inode == UInt64(status.st_ino)
+            }
+            return backing == file
+        }
+    }
+
+    private static var all: [LoopDevice] {
+        HostText.names(in: "/sys/block")
+            .filter { $0.hasPrefix("loop") }
+            .compactMap { Int($0.dropFirst(4)) }
+            .sorted()
+            .map { LoopDevice(number: $0) }
+    }
+
+    private func identityOfFile() -> (device: DeviceNumber, inode: UInt64)? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var info = loop_info64()
+        guard sealdisk_loop_status(descriptor, &info) == 0 else { return nil }
+        return (DeviceNumber(packed: info.lo_device), info.lo_inode)
+    }
+}

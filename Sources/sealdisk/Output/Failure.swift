@@ -1,0 +1,60 @@
+import ControlPlane
+
+/// Why a command did not do what it was asked: the message, what to do next, and the exit code.
+struct Failure: Error, Hashable, CustomStringConvertible {
+    let message: String
+    let advice: String
+    let exitCode: Int32
+
+    init(_ kind: ErrorKind, _ message: String, advice: String) {
+        self.message = message
+        self.advice = advice
+        exitCode = kind.exitCode
+    }
+
+    init(_ refusal: Refusal) {
+        self.init(refusal.kind, refusal.message, advice: refusal.recommend)
+    }
+
+    /// What this program did not foresee.
+    init(unforeseen error: any Error) {
+        message = "\(error)"
+        advice = "This should not happen: please report it with what led to it."
+        exitCode = 1
+    }
+
+    /// The same failure with the place it happened at, if the message does not name it.
+    func about(_ place: String) -> Failure {
+        guard !message.contains(place) else { return self }
+        return Failure(self, message: "\(place): \(message)")
+    }
+
+    private init(_ failure: Failure, message: String) {
+        self.message = message
+        advice = failure.advice
+        exitCode = failure.exitCode
+    }
+
+    /// As it is written on stderr: `sealdisk: MESSAGE`, and below it what to do next.
+    var description: String {
+        advice.isEmpty ? "sealdisk: \(message)\n" : "sealdisk: \(message)\n\(advice)\n"
+    }
+}
+
+/// The exit codes, for `--help`.
+enum ExitCodes {
+    static let text = """
+        EXIT CODES:
+          0   done
+          1   something unforeseen failed
+          2   the request breaks a rule (a parameter, a size, a conversion)
+          3   what it names does not exist
+          4   it exists already
+          5   in use, or in a state that does not allow it
+          6   a key is needed that is not here
+          7   no space left, or a limit reached
+          8   stored data is damaged, or storage failed
+          9   not allowed, or not here
+          64  the command line was not understood
+        """
+}

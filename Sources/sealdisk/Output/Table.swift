@@ -1,0 +1,85 @@
+/// Aligned columns for people.
+struct Table {
+    enum Alignment { case left, right }
+
+    struct Column {
+        let title: String
+        let alignment: Alignment
+        /// Whether cells may be cut to fit the terminal.
+        let mayShrink: Bool
+
+        static func left(_ title: String, mayShrink: Bool = false) -> Column {
+            Column(title: title, alignment: .left, mayShrink: mayShrink)
+        }
+
+        static func right(_ title: String) -> Column {
+            Column(title: title, alignment: .right, mayShrink: false)
+        }
+    }
+
+    private static let gap = "  "
+    /// A column that is cut keeps at least this many characters.
+    private static let leastWidth = 8
+
+    let columns: [Column]
+    let rows: [[String]]
+
+    /// Each row has a cell per column. What could steer a terminal is made visible: names and
+    /// descriptions come from records that are not trusted.
+    init(_ columns: [Column], rows: [[String]]) {
+        self.columns = columns
+        self.rows = rows.map { $0.map(Self.printable) }
+    }
+
+    /// The lines, each ending in a newline; none without rows. `width` is the terminal's, nil for
+    /// as wide as it takes.
+    func text(width: Int?) -> String {
+        guard !rows.isEmpty else { return "" }
+        let widths = fittingWidths(width)
+        let lines = [columns.map(\.title)] + rows
+        return lines.map { line(of: $0, widths) + "\n" }.joined()
+    }
+
+    private func fittingWidths(_ limit: Int?) -> [Int] {
+        var widths = columns.indices.map { index in
+            ([columns[index].title] + rows.map { $0[index] }).map(\.count).max() ?? 0
+        }
+        guard let limit else { return widths }
+        func excess() -> Int {
+            widths.reduce(Self.gap.count * (columns.count - 1), +) - limit
+        }
+        while excess() > 0 {
+            let widest = columns.indices
+                .filter { columns[$0].mayShrink && widths[$0] > Self.leastWidth }
+                .max { widths[$0] < widths[$1] }
+            guard let widest else { break }
+            widths[widest] -= 1
+        }
+        return widths
+    }
+
+    private func line(of cells: [String], _ widths: [Int]) -> String {
+        var line = ""
+        for (index, cell) in cells.enumerated() {
+            let width = widths[index]
+            let shown = cell.count > width ? cell.prefix(width - 1) + "…" : cell[...]
+            let space = String(repeating: " ", count: width - shown.count)
+            if index > 0 { line += Self.gap }
+            line += columns[index].alignment == .left ? shown + space : space + shown
+        }
+        while line.last == " " { line.removeLast() }
+        return line
+    }
+
+    /// Control characters, and those that turn the direction of writing, become `?`.
+    static func printable(_ text: String) -> String {
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.map { scalar in
+                    switch scalar.properties.generalCategory {
+                    case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: "?"
+                    default: scalar
+                    }
+                }))
+    }
+}

@@ -1,0 +1,67 @@
+import ArgumentParser
+import Glibc
+
+/// The command tree.
+@main
+struct SealDisk: ParsableCommand {
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "sealdisk",
+        abstract: "Encrypted virtual disks as plaintext files.",
+        discussion: """
+            A store is a folder of sealed chunk files. Mounted, each of its disks is a file: give \
+            it a loop device, a file system, a virtual machine. The key is in memory only while \
+            the disk is attached.
+
+            EXAMPLE:
+              sealdisk init ~/store
+              sealdisk kms activate --key-file ~/sealdisk.key
+              sealdisk mount ~/store /mnt/sealdisk
+              sealdisk disk create data --size 20G --encrypted
+              mkfs.ext4 $(sealdisk disk attach data --loop)
+              sealdisk snapshot create data --name monday
+              sealdisk disk detach data
+              sealdisk unmount /mnt/sealdisk
+
+            \(ExitCodes.text)
+            """,
+        version: version,
+        subcommands: [
+            InitCommand.self, MountCommand.self, UnmountCommand.self, DiskCommand.self,
+            SnapshotCommand.self, KMSCommand.self, APICommand.self,
+        ])
+
+    /// Parses, runs, and ends the process with the exit code that `--help` documents.
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let failure as Failure {
+            Terminal.complain(failure.description)
+            Glibc.exit(failure.exitCode)
+        } catch {
+            end(with: error)
+        }
+    }
+
+    /// `--help` and `--version` come as errors, too; the rest are command lines that the parser
+    /// does not understand, and what nobody foresaw.
+    private static func end(with error: any Error) -> Never {
+        let code = exitCode(for: error)
+        if code == .success || code == .validationFailure {
+            let text = fullMessage(for: error)
+            guard code != .success else {
+                print(text)
+                Glibc.exit(0)
+            }
+            let prefix = "Error: "
+            let message = text.hasPrefix(prefix) ? text.dropFirst(prefix.count) : text[...]
+            Terminal.complain("sealdisk: \(message)\n")
+            Glibc.exit(code.rawValue)
+        }
+        let failure = Failure(unforeseen: error)
+        Terminal.complain(failure.description)
+        Glibc.exit(failure.exitCode)
+    }
+}

@@ -1,0 +1,68 @@
+import Glibc
+import Testing
+
+@testable import sealdisk
+
+/// The program as it is run: exit codes, and what goes to which stream.
+@Suite struct BinaryTests {
+    /// Beside the tests in the build's folder.
+    private static let program: String = {
+        let tests = AbsolutePath.resolve("/proc/self/exe") ?? ""
+        return tests.split(separator: "/").dropLast().reduce("") { "\($0)/\($1)" } + "/sealdisk"
+    }()
+
+    /// Runs the program by the shell and gives its exit code and standard output; `streams` says
+    /// where the rest goes.
+    private func run(
+        _ arguments: String, _ streams: String = "2>/dev/null"
+    ) throws -> (code: Int32, output: String) {
+        let stream = try #require(popen("'\(Self.program)' \(arguments) \(streams)", "r"))
+        let output = HostText.bytes(of: fileno(stream)) ?? []
+        let status = pclose(stream)
+        // WIFEXITED and WEXITSTATUS, which are macros.
+        try #require(status & 0x7f == 0)
+        return (status >> 8 & 0xff, String(decoding: output, as: UTF8.self))
+    }
+
+    @Test func helpAndVersionSucceed() throws {
+        #expect(try run("--version") == (0, SealDisk.version + "\n"))
+        let help = try run("disk attach --help")
+        #expect(help.code == 0)
+        #expect(help.output.contains("mkfs.ext4"))
+    }
+
+    @Test func errorsGoToStandardError() throws {
+        #expect(try run("disk burn") == (64, ""))
+        let burn = try run("disk burn", "2>&1")
+        #expect(burn.output.hasPrefix("sealdisk: "))
+        let missing = try run("disk list --store /nonexistent", "2>&1")
+        #expect(missing.code == 3)
+        #expect(missing.output.hasPrefix("sealdisk: The store /nonexistent cannot be reached"))
+    }
+
+    @Test func aSessionByHand() throws {
+        let folder = try TemporaryFolder()
+        let store = folder.path + "/store"
+        let common = "--store \(store) --keystore \(folder.path)/keystore.json"
+        #expect(try run("init \(store)").code == 0)
+        #expect(try run("init \(store)").code == 4)
+        #expect(try run("disk create data --size 1G --encrypted \(common)").code == 6)
+        #expect(try run("kms activate --key-file \(folder.path)/key \(common)").code == 0)
+        let made = try run("disk create data --size 1G --encrypted \(common)")
+        #expect(made.code == 0)
+        #expect(made.output.hasPrefix("Created encrypted disk data (d-"))
+        #expect(try run("disk list \(common)").output.contains("encrypted  Available"))
+        let refused = try run("disk delete nothing --json \(common)")
+        #expect(refused.code == 3)
+        #expect(refused.output.contains("\"Code\":\"InvalidDiskId.NotFound\""))
+        #expect(try run("disk attach data \(common)").code == 9)
+        #expect(try run("disk resize data --size 1 \(common)").code == 2)
+        #expect(try run("api DescribeKey \(common)").output.contains("KeyMetadata"))
+        #expect(try run("kms show \(common)").output.contains("alias/acs/ecs"))
+        #expect(try run("snapshot create data --name s \(common)").code == 0)
+        #expect(try run("snapshot show s \(common)").output.contains("1 GiB"))
+        #expect(try run("disk reinit data \(common)").code == 5)
+        #expect(try run("snapshot delete s \(common)").output == "Deleted snapshot s.\n")
+        #expect(try run("disk delete data \(common)").code == 0)
+    }
+}
