@@ -48,7 +48,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "Namespace", dependencies: ["ControlPlane", "DiskEngine"], swiftSettings: strict),
+            name: "Namespace", dependencies: ["ControlPlane", "DiskEngine", "DiskFormat"],
+            swiftSettings: strict),
         .target(name: "FUSEAdapter", dependencies: ["Namespace", "CFUSE"], swiftSettings: strict),
         .executableTarget(
             name: "sealdisk",

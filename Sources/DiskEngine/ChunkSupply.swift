@@ -40,6 +40,7 @@ extension Disk {
             } else if let next = log.next, log.closed.count < lineage.limits.unsyncedChunks {
                 log.next = nil
                 log.activate(next)
+                monitor.announce(.work)
                 monitor.announce()
             } else if log.next != nil {
                 monitor.wait()  // until the supply thread has synced a closed chunk
@@ -54,7 +55,7 @@ extension Disk {
         supply.requested += 1
         let request = supply.requested
         if purpose == .bookkeeping { supply.mayUseReserve = true }
-        monitor.announce()
+        monitor.announce(.work)
         while log.next == nil, supply.served < request {
             try checkAlive()
             monitor.wait()
@@ -81,6 +82,7 @@ extension Disk {
         let floor = manifest.nextSequence
         defer {
             log.isOpeningSession = false
+            monitor.announce(.work)
             monitor.announce()
         }
         let session = try monitor.withoutLock {
@@ -116,7 +118,7 @@ extension Disk {
                 } else if supply.isStopping {
                     return
                 } else {
-                    monitor.wait()
+                    monitor.wait(for: .work)
                 }
             }
         }

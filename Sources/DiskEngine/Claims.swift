@@ -5,6 +5,8 @@ import DiskFormat
 struct Claims {
     private var ranges: [(id: UInt64, blocks: Range<BlockNumber>)] = []
     private var nextID: UInt64 = 0
+    /// Operations that wait for a claim to end.
+    var waiting = 0
 
     /// The claim's id, or nil if the range overlaps one that is held.
     mutating func claim(_ blocks: Range<BlockNumber>) -> UInt64? {

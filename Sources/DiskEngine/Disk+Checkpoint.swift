@@ -28,6 +28,7 @@ extension Disk {
             defer {
                 isCheckpointing = false
                 monitor.announce()
+                if wantsCheckpoint { monitor.announce(.work) }
             }
             do {
                 let state = try takeCheckpoint(change)
@@ -140,12 +141,6 @@ extension Disk {
             replayFrom: cut)
     }
 
-    /// A checkpoint's own slots: written, but no change of the disk.
-    private func complete(_ slots: Reservation) {
-        log.complete(slots)
-        monitor.announce()
-    }
-
     /// Makes a changed manifest durable, then counts it. Called by whoever holds `isCheckpointing`,
     /// under the lock, which is released meanwhile.
     func replaceManifest(_ changed: DiskManifest) throws {
@@ -182,7 +177,7 @@ extension Disk {
                 continue
             }
             if supply.isStopping { break }
-            monitor.wait()
+            monitor.wait(for: .work)
         }
         monitor.unlock()
     }

@@ -1,32 +1,39 @@
 import DiskFormat
 
 extension Disk {
-    /// Ends the session: refuses new operations, waits for those under way, checkpoints what the
-    /// log holds since the last cut, and stops the threads. What could not be made durable is
-    /// thrown at the end; the disk is over in any case.
+    /// Ends the session: refuses new operations, waits for those under way, makes everything
+    /// durable, checkpoints what the log holds since the last cut, and stops the threads. What could
+    /// not be made durable is thrown at the end; the disk is over in any case.
     func close() throws {
-        let needsCheckpoint = monitor.withLock { () -> Bool in
+        monitor.withLock {
             isClosing = true
-            monitor.announce()
             while operations > 0 { monitor.wait() }
-            return !map.dirty.isEmpty
         }
-        var failure: (any Error)?
-        do {
-            if let sessionFailure = monitor.withLock({ log.failure }) { throw sessionFailure }
-            if needsCheckpoint { try checkpoint() }
-        } catch {
-            failure = error
-        }
+        let outcome = Result { try settle() }
         monitor.withLock {
             supply.isStopping = true
-            monitor.announce()
+            monitor.announce(.work)
         }
         for helper in helpers { helper.join() }
         giveBackUnused()
-        if let failure {
-            throw DiskError.wrap(failure, while: "detaching disk \(id)")
+        do {
+            try outcome.get()
+        } catch {
+            throw DiskError.wrap(error, while: "detaching disk \(id)")
         }
+    }
+
+    /// Everything durable, and a checkpoint so that the next attach has nothing to replay. A store
+    /// too full for the checkpoint loses nothing: the log is durable and will be replayed.
+    private func settle() throws {
+        let needsCheckpoint = try monitor.withLock {
+            while isCheckpointing { monitor.wait() }
+            try makeDurable(to: log.reservedTo)
+            return !map.dirty.isEmpty
+        }
+        do {
+            if needsCheckpoint { try checkpoint() }
+        } catch let error as DiskError where error.code == .noSpace {}
     }
 
     /// The chunk that was prepared and not used, and the unused tail of the last. Failing costs

@@ -35,6 +35,7 @@ extension Disk {
                 log.isSyncing = false
                 log.becameDurable(to: reach)
                 monitor.announce()
+                if !log.closed.isEmpty { monitor.announce(.work) }
             } catch {
                 log.isSyncing = false
                 let cause = DiskError.wrap(error, while: "flushing disk \(id)")

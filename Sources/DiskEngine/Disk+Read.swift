@@ -1,7 +1,7 @@
 import DiskFormat
 
 extension Disk {
-    /// Fills `buffer` with the disk's bytes from `offset` on; any offset and length inside the disk.
+    /// Fills `buffer` with the disk's bytes from `offset` on; any offset and length inside it.
     ///
     /// Throws `.invalid` outside it, `.damaged` if stored bytes are not what was sealed, `.io`.
     /// What was not verified is never in `buffer` when this returns normally; after an error its
@@ -16,7 +16,8 @@ extension Disk {
         }
     }
 
-    /// The first byte at or after `offset` that may hold data (SEEK_DATA); nil: none before the end.
+    /// The first byte at or after `offset` that may hold data (SEEK_DATA); nil: none before the
+    /// end.
     public func nextData(from offset: UInt64) throws -> UInt64? {
         try operation(on: 0, 0) { try reader.seek(toData: true, from: offset, size: bytes) }
     }

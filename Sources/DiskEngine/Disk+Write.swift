@@ -52,13 +52,15 @@ extension Disk {
         try checkAlive()
         var claim = claims.claim(blocks)
         while claim == nil {
+            claims.waiting += 1
             monitor.wait()
+            claims.waiting -= 1
             try checkAlive()
             claim = claims.claim(blocks)
         }
         defer {
             claims.end(claim!)  // the loop above ends with a claim
-            monitor.announce()
+            if claims.waiting > 0 { monitor.announce() }
         }
         return try body()
     }
@@ -135,15 +137,22 @@ extension Disk {
 
     /// The slots are written and published.
     func commit(_ slots: Reservation) {
-        log.complete(slots)
+        complete(slots)
         log.changesSinceCut += UInt64(slots.count)
         if !wantsCheckpoint, !isCheckpointing,
             log.changesSinceCut >= lineage.limits.checkpointLogBlocks
                 || map.dirty.count >= dirtyLimit
         {
             wantsCheckpoint = true
+            monitor.announce(.work)
         }
+    }
+
+    /// The slots are written; who waits for the log to be written so far goes on.
+    func complete(_ slots: Reservation) {
+        guard log.complete(slots) else { return }
         monitor.announce()
+        if !log.closed.isEmpty { monitor.announce(.work) }
     }
 
     /// Writers slow down when a checkpoint cannot keep up.
@@ -156,7 +165,7 @@ extension Disk {
         }
         if map.dirty.count >= 2 * dirtyLimit, let failure = checkpointFailure {
             wantsCheckpoint = true
-            monitor.announce()
+            monitor.announce(.work)
             throw failure
         }
     }

@@ -106,6 +106,7 @@ public final class Disk: @unchecked Sendable {
     func fail(_ error: DiskError) {
         if log.failure == nil { log.failure = error }
         monitor.announce()
+        monitor.announce(.work)
     }
 
     /// Throws if the session is over. Called under the lock.

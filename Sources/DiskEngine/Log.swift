@@ -98,14 +98,16 @@ final class Log {
             count: taken, end: reservedTo, durableSlots: chunk.durableSlots)
     }
 
-    /// The reservation's slots are written (or voided) and published.
-    func complete(_ reservation: Reservation) {
+    /// The reservation's slots are written (or voided) and published. True if `writtenTo` advanced.
+    func complete(_ reservation: Reservation) -> Bool {
+        let before = writtenTo
         inFlight[Int(reservation.id - firstInFlight)].isDone = true
         while let oldest = inFlight.first, oldest.isDone {
             writtenTo = oldest.end
             inFlight.removeFirst()
             firstInFlight += 1
         }
+        return writtenTo > before
     }
 
     /// Makes `chunk` the active one. Precondition: there is none, or it is full.

@@ -190,6 +190,7 @@ struct LogScan {
     private func damage(_ chunk: ChunkNumber, _ slot: UInt32, _ what: String) -> DiskError {
         DiskError(
             .damaged,
-            "disk \(disk): chunk \(chunk) of lineage \(lineage.id), slot \(slot), is damaged: \(what)")
+            "disk \(disk): chunk \(chunk) of lineage \(lineage.id), slot \(slot), is damaged:"
+                + " \(what)")
     }
 }

@@ -31,7 +31,7 @@ extension MapTree {
         page.entries[entry] = address.rawValue
     }
 
-    /// How far a discard of `blocks` may go in one log entry, with the leaves it touches pinned.
+    /// How far a discard of `blocks` may go in one log entry; the leaves it touches are pinned.
     func pinForDiscard(_ blocks: Range<BlockNumber>, leafLimit: Int)
         -> Step<(end: BlockNumber, leaves: [PageID])>
     {

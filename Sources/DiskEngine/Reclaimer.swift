@@ -9,7 +9,10 @@ final class Reclaimer: @unchecked Sendable {
     private var wanted: Set<LineageID> = []
     private var written: [LineageID: UInt64] = [:]
     private var isStopping = false
-    private var isWorking = false
+    /// The lineage being worked on, whether it should be left, and those not to be begun.
+    private var current: LineageID?
+    private var isCancelled = false
+    private var suspended: [LineageID: Int] = [:]
     private var thread: (any RunningThread)?
     private(set) var reclaimed: UInt64 = 0
     private(set) var failure: String?
@@ -40,6 +43,27 @@ final class Reclaimer: @unchecked Sendable {
         }
     }
 
+    /// Keeps off a lineage for the time of `body`, leaving it first if at work on it: its key must
+    /// not stay in memory for reclamation's sake.
+    func withSuspended<R>(_ lineage: LineageID, _ body: () throws -> R) rethrows -> R {
+        monitor.withLock {
+            suspended[lineage, default: 0] += 1
+            if current == lineage { isCancelled = true }
+            while current == lineage { monitor.wait() }
+        }
+        defer {
+            monitor.withLock {
+                suspended[lineage, default: 0] -= 1
+                if suspended[lineage] == 0 { suspended[lineage] = nil }
+                monitor.announce()
+            }
+        }
+        return try body()
+    }
+
+    /// Whether the work under way should end without a result.
+    var shouldLeave: Bool { monitor.withLock { isCancelled || isStopping } }
+
     /// A checkpoint of a disk with `live` stored blocks became durable, with `count` slots written
     /// since the one before.
     func note(written count: UInt64, live: UInt64, in lineage: LineageID) {
@@ -56,7 +80,7 @@ final class Reclaimer: @unchecked Sendable {
     /// Returns when nothing is asked for any more. For tests and orderly measurements.
     func waitUntilIdle() {
         monitor.withLock {
-            while isWorking || !wanted.isEmpty { monitor.wait() }
+            while current != nil || !wanted.isEmpty { monitor.wait() }
         }
     }
 
@@ -68,13 +92,13 @@ final class Reclaimer: @unchecked Sendable {
         monitor.lock()
         defer { monitor.unlock() }
         while !isStopping {
-            guard let lineage = wanted.popFirst() else {
-                isWorking = false
-                monitor.announce()
+            guard let lineage = wanted.first(where: { suspended[$0] == nil }) else {
                 monitor.wait()
                 continue
             }
-            isWorking = true
+            wanted.remove(lineage)
+            current = lineage
+            isCancelled = false
             let result = monitor.withoutLock { () -> Result<Int, any Error> in
                 guard let store = store() else { return .success(0) }
                 return Result { try store.reclaim(lineage) }
@@ -87,6 +111,8 @@ final class Reclaimer: @unchecked Sendable {
                 // Space stays taken, nothing else: the next request tries again.
                 failure = "\(DiskError.wrap(error, while: "reclaiming lineage \(lineage)"))"
             }
+            current = nil
+            monitor.announce()
         }
     }
 }

@@ -127,9 +127,10 @@ private struct Replay {
             state = DiskState(
                 root: record.root, size: record.size, storedBlocks: record.storedBlocks)
             // One lane, and addresses grow along its log.
-            let cut = BlockAddress(
-                chunk: record.replayFrom.chunk, slot: 0
-            ).rawValue + UInt64(record.replayFrom.slot)
+            let cut =
+                BlockAddress(
+                    chunk: record.replayFrom.chunk, slot: 0
+                ).rawValue + UInt64(record.replayFrom.slot)
             changes.removeAll { $0.address.rawValue < cut }
         }
     }

@@ -35,7 +35,8 @@ public final class SnapshotReader: @unchecked Sendable {
         guard offset <= size, UInt64(buffer.count) <= size - offset else {
             throw DiskError(
                 .invalid,
-                "snapshot \(id) ends at byte \(size); \(buffer.count) bytes from \(offset) do not fit")
+                "snapshot \(id) ends at byte \(size); \(buffer.count) bytes from \(offset) do not"
+                    + " fit")
         }
         do {
             try monitor.withLock { try reader.read(bytes: buffer, at: offset) }

@@ -35,8 +35,18 @@ extension Store {
     }
 
     func detach(_ id: DiskID, evenIfSnapshotsAreOpen: Bool) throws {
+        guard let disk = attached(id) else {
+            throw DiskError(.notFound, "disk \(id) is not attached")
+        }
+        try reclaimer.withSuspended(disk.lineage.id) {
+            try detach(disk, evenIfSnapshotsAreOpen: evenIfSnapshotsAreOpen)
+        }
+    }
+
+    private func detach(_ disk: Disk, evenIfSnapshotsAreOpen: Bool) throws {
+        let id = disk.id
         try acting("detaching disk \(id)") {
-            guard let disk = attached(id) else {
+            guard attached(id) === disk else {
                 throw DiskError(.notFound, "disk \(id) is not attached")
             }
             if !evenIfSnapshotsAreOpen { try checkNoSnapshotNeeds(disk) }

@@ -34,7 +34,9 @@ extension Store {
             candidates[lane] = try sealed.sequences(id, lane: lane)
         }
         let roots = try actions.withLock { try collectRoots(lineage) }
-        var live = try Mark(lineage: lineage, memory: memory).chunks(reachedFrom: roots.maps)
+        let mark = Mark(
+            lineage: lineage, memory: memory, shouldLeave: { [reclaimer] in reclaimer.shouldLeave })
+        guard var live = try mark.chunks(reachedFrom: roots.maps) else { return 0 }
         live.formUnion(roots.checkpoints.map(\.chunk))
         var count = 0
         for (lane, sequences) in candidates {
@@ -47,7 +49,7 @@ extension Store {
             {
                 try lineage.free(lane, nextSequence: last + 1)
             }
-            for sequence in dead {
+            for sequence in dead where !reclaimer.shouldLeave {
                 let number = ChunkNumber(lane: lane, sequence: sequence)
                 lineage.chunks.remove(number)
                 try sealed.removeChunk(id, number)
@@ -101,19 +103,21 @@ extension Lineage {
 private struct Mark {
     let lineage: Lineage
     let memory: MapMemory
+    let shouldLeave: () -> Bool
 
-    func chunks(reachedFrom roots: Set<BlockAddress>) throws -> Set<ChunkNumber> {
+    /// The chunks with a live slot; nil if the work was to be left before its end.
+    func chunks(reachedFrom roots: Set<BlockAddress>) throws -> Set<ChunkNumber>? {
         var live: Set<ChunkNumber> = []
         var visited: Set<BlockAddress> = []
         for root in roots { try visit(.root, at: root, &visited, &live) }
-        return live
+        return shouldLeave() ? nil : live
     }
 
     private func visit(
         _ id: PageID, at address: BlockAddress, _ visited: inout Set<BlockAddress>,
         _ live: inout Set<ChunkNumber>
     ) throws {
-        guard visited.insert(address).inserted else { return }
+        guard !shouldLeave(), visited.insert(address).inserted else { return }
         live.insert(address.chunk)
         let page = MapPage(id, memory: memory)
         try lineage.readMapPage(page, at: address)

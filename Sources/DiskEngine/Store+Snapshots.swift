@@ -80,8 +80,8 @@ extension Store {
         }
     }
 
-    /// Puts the disk back to its state at creation. As `reset` otherwise; refused with `.busy` while
-    /// the disk has snapshots.
+    /// Puts the disk back to its state at creation. As `reset` otherwise; refused with `.busy`
+    /// while the disk has snapshots.
     public func reinitialize(_ id: DiskID) throws {
         try acting("re-initialising disk \(id)") {
             let summary = try disk(id)

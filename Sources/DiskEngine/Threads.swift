@@ -1,35 +1,46 @@
 import Glibc
 
-/// A mutex with one condition: `wait()` releases the lock and takes it again when something was
+/// A mutex with two conditions: `wait` releases the lock and takes it again when something was
 /// announced. The engine's only way to synchronise, so that a simulator may supply its own and
 /// decide who runs.
+///
+/// Operations wait for `.progress`, background threads for `.work`: a commit that nobody waits for
+/// must not wake a thread that has nothing to do.
 open class Monitor: @unchecked Sendable {
     // @unchecked: pthread's objects are made for use from any thread and never move.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let condition: UnsafeMutablePointer<pthread_cond_t>
+    private let conditions: UnsafeMutablePointer<pthread_cond_t>
+
+    public enum Event: Int, Sendable, CaseIterable {
+        case progress, work
+    }
 
     public init() {
         mutex = .allocate(capacity: 1)
         mutex.initialize(to: pthread_mutex_t())
         pthread_mutex_init(mutex, nil)
-        condition = .allocate(capacity: 1)
-        condition.initialize(to: pthread_cond_t())
-        pthread_cond_init(condition, nil)
+        conditions = .allocate(capacity: Event.allCases.count)
+        conditions.initialize(repeating: pthread_cond_t(), count: Event.allCases.count)
+        for event in Event.allCases { pthread_cond_init(conditions + event.rawValue, nil) }
     }
 
     deinit {
-        pthread_cond_destroy(condition)
+        for event in Event.allCases { pthread_cond_destroy(conditions + event.rawValue) }
         pthread_mutex_destroy(mutex)
-        condition.deallocate()
+        conditions.deallocate()
         mutex.deallocate()
     }
 
     open func lock() { pthread_mutex_lock(mutex) }
     open func unlock() { pthread_mutex_unlock(mutex) }
     /// Precondition: the caller holds the lock. May return without cause: callers loop.
-    open func wait() { pthread_cond_wait(condition, mutex) }
-    /// Wakes all that wait.
-    open func announce() { pthread_cond_broadcast(condition) }
+    open func wait(for event: Event = .progress) {
+        pthread_cond_wait(conditions + event.rawValue, mutex)
+    }
+    /// Wakes all that wait for the event.
+    open func announce(_ event: Event = .progress) {
+        pthread_cond_broadcast(conditions + event.rawValue)
+    }
 
     @inline(__always)
     public final func withLock<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {

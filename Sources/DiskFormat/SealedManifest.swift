@@ -67,8 +67,9 @@ public struct ManifestHeader: Hashable, Sendable {
             throw FormatError(.unsupported, "the manifest is of format version \(words[1])")
         }
         let macWords = last.split(separator: " ", omittingEmptySubsequences: false)
-        guard let kind = Kind(rawValue: String(words[2])), let lineage = LineageID(String(words[4])),
-            let version = UInt64(words[5]), macWords.count == 2, macWords[0] == Self.macLabel,
+        guard let kind = Kind(rawValue: String(words[2])),
+            let lineage = LineageID(String(words[4])), let version = UInt64(words[5]),
+            macWords.count == 2, macWords[0] == Self.macLabel,
             let mac = Hex.decode(String(macWords[1]))
         else { throw FormatError(.malformed, "the manifest's first or last line makes no sense") }
         let header = ManifestHeader(

@@ -40,14 +40,19 @@ public final class SealedRun: @unchecked Sendable {
     }
 
     /// Room for the next slot's entry and body. Precondition: the run is not full.
-    func appendSlot() -> (slot: UInt32, entry: UnsafeMutableRawPointer, body: UnsafeMutableRawPointer)
-    {
+    func appendSlot() -> Place {
         precondition(count < capacity)
         defer { count += 1 }
-        return (
-            firstSlot + UInt32(count), entries + count * Format.entrySize,
-            bodies + count * Format.blockSize
-        )
+        return Place(
+            slot: firstSlot + UInt32(count), entry: entries + count * Format.entrySize,
+            body: bodies + count * Format.blockSize)
+    }
+
+    /// Where one slot of the run goes.
+    struct Place {
+        let slot: UInt32
+        let entry: UnsafeMutableRawPointer
+        let body: UnsafeMutableRawPointer
     }
 }
 
@@ -65,6 +70,7 @@ public struct UnopenedRun {
         bodies: UnsafeMutableRawBufferPointer
     ) {
         count = entries.count / Format.entrySize
+        // The callers cut both from buffers of a fixed number of slots.
         precondition(bodies.count == count * Format.blockSize && count > 0)
         self.firstSlot = firstSlot
         // A buffer with bytes has a base address.

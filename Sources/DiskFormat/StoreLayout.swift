@@ -2,7 +2,7 @@
 ///
 /// ```
 /// store.json                              what store this is
-/// lock, reserve                           the exclusive lock; space set aside
+/// reserve                                 space set aside
 /// lineages/LINEAGE/lineage.manifest       wrapped data key, sessions, lanes
 /// lineages/LINEAGE/disks/d-….manifest     a disk
 /// lineages/LINEAGE/disks/d-….pending      a size asked for while the disk was detached

@@ -9,7 +9,8 @@ import Testing
 /// lose anything. `SEALDISK_SEEDS=first-last` runs other seeds; a failure names the one to replay.
 @Suite struct ModelTests {
     static var seeds: ClosedRange<UInt64> {
-        guard let text = getenv("SEALDISK_SEEDS").map({ String(cString: $0) }) else { return 1...24 }
+        guard let value = getenv("SEALDISK_SEEDS") else { return 1...24 }
+        let text = String(cString: value)
         let bounds = text.split(separator: "-").compactMap { UInt64($0) }
         return (bounds.first ?? 1)...(bounds.last ?? 24)
     }

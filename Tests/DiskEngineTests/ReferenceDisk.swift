@@ -1,6 +1,6 @@
 import DiskFormat
 
-/// What a disk must hold: its bytes as acknowledged, and which earlier states a power cut may leave.
+/// What a disk must hold: its bytes as acknowledged, and which states a power cut may leave.
 struct ReferenceDisk {
     private(set) var content: [UInt8]
     /// As of the last flush.
@@ -36,8 +36,8 @@ struct ReferenceDisk {
     }
 
     private mutating func record(_ blocks: Range<Int>) {
-        changes.append(
-            (blocks.lowerBound, Array(content[blocks.lowerBound * 4096..<blocks.upperBound * 4096])))
+        let bytes = content[blocks.lowerBound * 4096..<blocks.upperBound * 4096]
+        changes.append((blocks.lowerBound, Array(bytes)))
     }
 
     mutating func flush() {
