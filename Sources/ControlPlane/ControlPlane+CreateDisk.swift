@@ -145,7 +145,7 @@ extension ControlPlane {
     /// What tells two requests with one client token apart.
     func digest(of arguments: Arguments) throws(Refusal) -> String {
         try engine(about: .request) {
-            Hex.encode(try SHA256.hash(Array(arguments.canonical.utf8)))
+            Hex.text(try SHA256.hash(Array(arguments.canonical.utf8)))
         }
     }
 }

@@ -9,11 +9,14 @@ struct Catalogue {
         var manifest: DiskManifest
         let lineage: LineageID
         var pendingSize: UInt64?
+        /// Whether the manifest was authenticated since the store was opened.
+        var isVerified = false
     }
     struct SnapshotEntry {
         let manifest: SnapshotManifest
         let lineage: LineageID
         var readers = 0
+        var isVerified = false
     }
     struct OpenLineage {
         let lineage: Lineage
@@ -25,56 +28,90 @@ struct Catalogue {
     var snapshots: [SnapshotID: SnapshotEntry] = [:]
     var openLineages: [LineageID: OpenLineage] = [:]
     var attached: [DiskID: Disk] = [:]
+    /// What could not be read when the store was opened, and why; and in which lineages.
+    var damage: [String: String] = [:]
+    var damagedLineages: Set<LineageID> = []
 
     func isUsed(_ lineage: LineageID) -> Bool {
         disks.values.contains { $0.lineage == lineage }
             || snapshots.values.contains { $0.lineage == lineage }
+            || damagedLineages.contains(lineage)
+    }
+
+    /// Notes a manifest that is damaged. A medium that fails is another matter: that is thrown.
+    mutating func note(_ error: any Error, _ what: String, in lineage: LineageID? = nil) throws {
+        let cause = DiskError.wrap(error, while: "reading the manifest of \(what)")
+        guard cause.code == .damaged else { throw cause }
+        damage[what] = cause.message
+        if let lineage { damagedLineages.insert(lineage) }
     }
 }
 
 extension Store {
-    /// Reads every manifest as it stands, and clears away what an interrupted creation or deletion
-    /// left: a lineage without a disk or snapshot.
+    /// Reads every manifest as it stands. One that cannot be read keeps its disk or snapshot from
+    /// being used, and nothing else.
     func loadCatalogue() throws {
         var loaded = Catalogue()
         for entry in try sealed.list(StoreLayout.lineages) {
             guard let lineage = LineageID(entry.name) else { continue }
-            for file in try sealed.list(StoreLayout.disks(lineage)) {
-                guard let id = Self.id(file.name, DiskID.init) else { continue }
-                let manifest = try reading("disk \(id)") {
-                    try sealed.readManifest(StoreLayout.disk(lineage, id)).unverifiedDisk(id)
-                }
-                let pending = try sealed.readPendingSize(StoreLayout.pendingSize(lineage, id))
-                loaded.disks[id] = .init(
-                    manifest: manifest, lineage: lineage, pendingSize: pending?.size)
+            do {
+                loaded.envelopes[lineage] = try sealed.readManifest(
+                    StoreLayout.lineageManifest(lineage)
+                ).unverifiedKeyEnvelope(of: lineage)
+            } catch {
+                try loaded.note(error, "lineage \(lineage)")
             }
-            for file in try sealed.list(StoreLayout.snapshots(lineage)) {
-                guard let id = Self.id(file.name, SnapshotID.init) else { continue }
-                let manifest = try reading("snapshot \(id)") {
-                    try sealed.readManifest(StoreLayout.snapshot(lineage, id))
-                        .unverifiedSnapshot(id)
-                }
-                loaded.snapshots[id] = .init(manifest: manifest, lineage: lineage)
-            }
-            guard loaded.isUsed(lineage) else {
-                try sealed.removeFolder(StoreLayout.lineage(lineage))
-                continue
-            }
-            loaded.envelopes[lineage] = try reading("lineage \(lineage)") {
-                try sealed.readManifest(StoreLayout.lineageManifest(lineage))
-                    .unverifiedKeyEnvelope(of: lineage)
-            }
+            try loadDisks(of: lineage, into: &loaded)
+            try loadSnapshots(of: lineage, into: &loaded)
+            try clearAway(lineage, ifUnusedIn: &loaded)
         }
         let result = loaded
         monitor.withLock { catalogue = result }
     }
 
-    private func reading<R>(_ what: String, _ body: () throws -> R) throws -> R {
-        do {
-            return try body()
-        } catch {
-            throw DiskError.wrap(error, while: "reading the manifest of \(what)")
+    private func loadDisks(of lineage: LineageID, into loaded: inout Catalogue) throws {
+        for file in try sealed.list(StoreLayout.disks(lineage)) {
+            guard let id = Self.id(file.name, DiskID.init) else { continue }
+            do {
+                let manifest = try sealed.readManifest(StoreLayout.disk(lineage, id))
+                    .unverifiedDisk(id)
+                let pending = try sealed.readPendingSize(StoreLayout.pendingSize(lineage, id))
+                loaded.disks[id] = .init(
+                    manifest: manifest, lineage: lineage, pendingSize: pending?.size)
+            } catch {
+                try loaded.note(error, "disk \(id)", in: lineage)
+            }
         }
+    }
+
+    private func loadSnapshots(of lineage: LineageID, into loaded: inout Catalogue) throws {
+        for file in try sealed.list(StoreLayout.snapshots(lineage)) {
+            guard let id = Self.id(file.name, SnapshotID.init) else { continue }
+            do {
+                let manifest = try sealed.readManifest(StoreLayout.snapshot(lineage, id))
+                    .unverifiedSnapshot(id)
+                loaded.snapshots[id] = .init(manifest: manifest, lineage: lineage)
+            } catch {
+                try loaded.note(error, "snapshot \(id)", in: lineage)
+            }
+        }
+    }
+
+    /// What an interrupted creation or deletion left: a lineage without a disk or snapshot, and
+    /// without a wrapped key or without chunks. One that has both may be somebody's data whose
+    /// manifests were lost, and stays.
+    private func clearAway(_ lineage: LineageID, ifUnusedIn loaded: inout Catalogue) throws {
+        guard !loaded.isUsed(lineage) else { return }
+        let hasKey = try sealed.list(StoreLayout.lineage(lineage)).contains {
+            StoreLayout.lineageManifest(lineage).hasSuffix("/" + $0.name)
+        }
+        if hasKey, try !sealed.lanes(lineage).isEmpty {
+            loaded.damage["lineage \(lineage)"] =
+                "it has a key and chunks, but no disk and no snapshot"
+            return
+        }
+        try sealed.removeFolder(StoreLayout.lineage(lineage))
+        loaded.envelopes[lineage] = nil
     }
 
     private static func id<ID>(_ name: String, _ make: (String) -> ID?) -> ID? {
@@ -93,11 +130,10 @@ extension Store {
 
     /// Throws `.notFound`.
     public func disk(_ id: DiskID) throws -> DiskSummary {
-        let (entry, attached, isOpen, envelope, count) = try monitor.withLock {
-            guard let entry = catalogue.disks[id] else { throw Self.noDisk(id) }
+        let (entry, attached, envelope, count) = try monitor.withLock {
+            guard let entry = catalogue.disks[id] else { throw catalogue.missing(id) }
             return (
-                entry, catalogue.attached[id], catalogue.openLineages[entry.lineage] != nil,
-                catalogue.envelopes[entry.lineage],
+                entry, catalogue.attached[id], catalogue.envelopes[entry.lineage],
                 catalogue.snapshots.values.count { $0.manifest.disk == id }
             )
         }
@@ -109,7 +145,7 @@ extension Store {
             created: Timestamp(seconds: entry.manifest.created),
             sourceSnapshot: entry.manifest.sourceSnapshot, keyID: envelope?.keyID,
             attributes: entry.manifest.attributes, isAttached: attached != nil,
-            isVerified: isOpen || !isEncrypted, pendingSize: entry.pendingSize,
+            isVerified: entry.isVerified, pendingSize: entry.pendingSize,
             storedBytes: attached?.storedBytes ?? state.storedBlocks * UInt64(Format.blockSize),
             snapshotCount: count)
     }
@@ -124,7 +160,7 @@ extension Store {
     /// Throws `.notFound`.
     public func snapshot(_ id: SnapshotID) throws -> SnapshotSummary {
         try monitor.withLock {
-            guard let entry = catalogue.snapshots[id] else { throw Self.noSnapshot(id) }
+            guard let entry = catalogue.snapshots[id] else { throw catalogue.missing(id) }
             let envelope = catalogue.envelopes[entry.lineage]
             let isEncrypted = envelope?.suite != .plain
             let isOpen = catalogue.openLineages[entry.lineage] != nil
@@ -136,15 +172,20 @@ extension Store {
                 keyID: envelope?.keyID,
                 storedBytes: state.storedBlocks * UInt64(Format.blockSize),
                 attributes: entry.manifest.attributes, isOpenable: isOpen || !isEncrypted,
-                isVerified: isOpen || !isEncrypted)
+                isVerified: entry.isVerified)
         }
     }
+}
 
-    static func noDisk(_ id: DiskID) -> DiskError {
-        DiskError(.notFound, "there is no disk \(id) in this store")
+extension Catalogue {
+    /// Why there is no such disk to be had.
+    func missing(_ id: DiskID) -> DiskError {
+        if let damage = damage["disk \(id)"] { return DiskError(.damaged, damage) }
+        return DiskError(.notFound, "there is no disk \(id) in this store")
     }
 
-    static func noSnapshot(_ id: SnapshotID) -> DiskError {
-        DiskError(.notFound, "there is no snapshot \(id) in this store")
+    func missing(_ id: SnapshotID) -> DiskError {
+        if let damage = damage["snapshot \(id)"] { return DiskError(.damaged, damage) }
+        return DiskError(.notFound, "there is no snapshot \(id) in this store")
     }
 }

@@ -65,7 +65,7 @@ extension Disk {
 
     /// Data may go on only if the reserve is whole again.
     private func leaveReserve(_ chunk: LogChunk) throws {
-        let isWhole = monitor.withoutLock { reserve.refill() }
+        let isWhole = monitor.withoutLock { lineage.store.reserve.refill() }
         guard isWhole else {
             throw DiskError(
                 .noSpace,
@@ -90,6 +90,7 @@ extension Disk {
             let first = max(
                 floor, (existing.last ?? 0) + 1, (previousEnd?.chunk.sequence ?? 0) + 1,
                 (lineage.sessions(of: id).last?.firstSequence ?? 0) + 1)
+            guard first < ChunkNumber.maximumSequence else { throw outOfSequences() }
             let session = try lineage.beginSession(
                 of: id, lane: lane, firstSequence: first, previousEnd: previousEnd)
             // What lies behind the end of the log was never part of it.
@@ -140,12 +141,13 @@ extension Disk {
             log.active.map { LogPosition(chunk: $0.number, slot: $0.slotCount) }
             ?? session.previousEnd
         let number = ChunkNumber(lane: session.lane, sequence: log.nextSequence)
-        log.nextSequence += 1  // given out once, whatever becomes of it
+        log.nextSequence = number.sequence + 1  // given out once, whatever becomes of it
         let header = ChunkHeader(
             suite: lineage.keys.suite, layout: layout, lineage: lineage.id, number: number,
             session: session.number, salt: session.salt.bytes, predecessor: predecessor,
             durable: log.durablePosition ?? session.previousEnd)
         do {
+            guard number.sequence < ChunkNumber.maximumSequence else { throw outOfSequences() }
             log.next = try monitor.withoutLock {
                 try createChunk(header, mayUseReserve: mayUseReserve)
             }
@@ -157,12 +159,22 @@ extension Disk {
         monitor.announce()
     }
 
+    private func outOfSequences() -> DiskError {
+        DiskError(
+            .limit,
+            "disk \(id) has used up the numbers of its chunks; create a new disk from a snapshot")
+    }
+
+    /// From the reserve a chunk is small, so that the reserve lasts for several.
     private func createChunk(_ header: ChunkHeader, mayUseReserve: Bool) throws -> LogChunk {
         do {
             return try createChunk(header, isFromReserve: false)
         } catch let error as DiskError where error.code == .noSpace && mayUseReserve {
-            reserve.release()
-            return try createChunk(header, isFromReserve: true)
+            return try lineage.store.reserve.lend {
+                try createChunk(
+                    header.with(layout: layout.atMost(Limits.reserveChunkSlots)),
+                    isFromReserve: true)
+            }
         }
     }
 
@@ -171,7 +183,8 @@ extension Disk {
     private func createChunk(_ header: ChunkHeader, isFromReserve: Bool) throws -> LogChunk {
         let number = header.number
         do {
-            let file = try lineage.store.createChunk(lineage.id, number, layout: layout)
+            let file = try lineage.store.createChunk(
+                lineage.id, number, layout: header.layout)
             do {
                 try file.writeHeader(header.sealed(with: lineage.keys))
                 try file.synchronize()

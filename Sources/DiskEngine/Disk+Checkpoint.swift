@@ -31,9 +31,7 @@ extension Disk {
                 if wantsCheckpoint { monitor.announce(.work) }
             }
             do {
-                let state = try takeCheckpoint(change)
-                checkpointFailure = nil
-                return state
+                return try takeCheckpoint(change)
             } catch {
                 map.thaw()
                 let cause = DiskError.wrap(error, while: "checkpointing disk \(id)")
@@ -53,15 +51,31 @@ extension Disk {
             state = DiskState(root: map.rootAddress, size: recorded, storedBlocks: stored)
         case .state(let replacement):
             state = replacement
+            // A root for reclamation before the log can lead there: whatever fails from here on,
+            // what the disk may come back as stays.
+            var announced = manifest
+            announced.rollingBackTo = state
+            try replaceManifest(announced)
         }
         let reference = try writeCheckpointSlot(state, cut: cut)
         try makeDurable(to: log.reservedTo)
+        // From here on the log itself says so, whatever becomes of the manifest.
         if case .state = change { map.replace(root: state.root, storedBlocks: state.storedBlocks) }
         if case .none = change {} else { bytes = state.size }
         var changed = manifest
-        changed.checkpoints = Array(([reference] + manifest.checkpoints).prefix(2))
+        // A rollback is in no log: no checkpoint before it can stand in for it.
+        changed.checkpoints =
+            [reference] + manifest.checkpoints.prefix(manifest.rollingBackTo == nil ? 1 : 0)
+        changed.rollingBackTo = nil
         changed.nextSequence = log.nextSequence
-        try replaceManifest(changed)
+        do {
+            try replaceManifest(changed)
+        } catch {
+            if case .none = change { throw error }
+            checkpointFailure = DiskError.wrap(error, while: "checkpointing disk \(id)")
+            return state
+        }
+        checkpointFailure = nil
         onCheckpoint(log.reservedTo - reportedTo, stored)
         reportedTo = log.reservedTo
         return state
@@ -153,13 +167,18 @@ extension Disk {
         manifestVersion = version
     }
 
+    /// Whether the manifest's newest checkpoint is the disk as it is now. A clean map alone does not
+    /// say so: a checkpoint may be in the log without being named.
+    var isManifestCurrent: Bool {
+        map.dirty.isEmpty && map.frozen.isEmpty && map.rootAddress == manifest.state.root
+            && bytes == manifest.state.size
+    }
+
     /// A state of the disk that holds every write acknowledged before the call, in the store in
     /// full: what a snapshot names. The last checkpoint's, if nothing has changed since.
     func stateInStore() throws -> DiskState {
         let current = monitor.withLock { () -> DiskState? in
-            guard !isCheckpointing, log.isQuiet, map.dirty.isEmpty, manifest.state.size == bytes
-            else { return nil }
-            return manifest.state
+            !isCheckpointing && log.isQuiet && isManifestCurrent ? manifest.state : nil
         }
         return try current ?? checkpoint()
     }

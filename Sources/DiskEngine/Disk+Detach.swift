@@ -29,7 +29,7 @@ extension Disk {
         let needsCheckpoint = try monitor.withLock {
             while isCheckpointing { monitor.wait() }
             try makeDurable(to: log.reservedTo)
-            return !map.dirty.isEmpty
+            return !isManifestCurrent
         }
         do {
             if needsCheckpoint { try checkpoint() }

@@ -11,7 +11,6 @@ public final class Disk: @unchecked Sendable {
     // `monitor`; manifest and manifestVersion by whoever holds `isCheckpointing`.
     public let id: DiskID
     let lineage: Lineage
-    let reserve: SpaceReserve
     let monitor: Monitor
     let log: Log
     let reader: MapReader
@@ -44,11 +43,10 @@ public final class Disk: @unchecked Sendable {
 
     init(
         recovered: RecoveredDisk, manifest: DiskManifest, version: UInt64, lineage: Lineage,
-        memory: MapMemory, reserve: SpaceReserve, dirtyLimit: Int
+        memory: MapMemory, dirtyLimit: Int
     ) {
         id = manifest.id
         self.lineage = lineage
-        self.reserve = reserve
         self.manifest = manifest
         self.dirtyLimit = dirtyLimit
         manifestVersion = version

@@ -21,6 +21,10 @@ public struct Limits: Sendable {
     static let blocksPerRun = 32
     /// Map leaves that one discard entry may touch.
     static let leavesPerDiscard = 64
+    /// Slots of a chunk that is made from the space reserve.
+    static let reserveChunkSlots: UInt32 = 256
+    /// The least that the space reserve sets aside: some such chunks and manifests.
+    static let leastReserve: UInt64 = 4 << 20
     /// Blocks read in one go by recovery.
     static let blocksPerScan = 256
 
@@ -31,6 +35,11 @@ public struct Limits: Sendable {
     /// Dirty map pages of a disk at which a checkpoint starts, with `attached` disks.
     func dirtyPages(attached: Int) -> Int {
         max(256, mapMemory / Format.blockSize / (4 * max(1, attached)))
+    }
+
+    /// What to set aside on a medium of `capacity` bytes.
+    func reserve(on capacity: UInt64) -> UInt64 {
+        min(reserveBytes, max(Self.leastReserve, capacity / 32))
     }
 
     func check() throws {

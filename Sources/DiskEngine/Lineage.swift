@@ -1,4 +1,5 @@
 import ChunkStore
+import CryptoPrimitives
 import DiskFormat
 
 /// A lineage whose key is in memory: what its disks and snapshots share. It exists while one of

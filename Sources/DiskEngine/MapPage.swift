@@ -71,17 +71,3 @@ final class MapPage {
         return true
     }
 }
-
-/// Counts the map pages of all disks and snapshots against one limit.
-final class MapMemory: Sendable {
-    let limitPages: Int
-    private let pages = Atomic<Int>(0)
-
-    init(limitBytes: Int) { limitPages = limitBytes / Format.blockSize }
-
-    var usedPages: Int { pages.load(ordering: .relaxed) }
-    var isOverLimit: Bool { usedPages > limitPages }
-
-    func pageAppeared() { pages.wrappingAdd(1, ordering: .relaxed) }
-    func pageVanished() { pages.wrappingSubtract(1, ordering: .relaxed) }
-}

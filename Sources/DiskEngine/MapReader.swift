@@ -12,6 +12,19 @@ final class MapReader: @unchecked Sendable {
         self.tree = tree
         self.monitor = monitor
         self.lineage = lineage
+        tree.memory.add(self)
+    }
+
+    deinit { tree.memory.remove(self) }
+
+    var residentPages: Int { monitor.withLock { tree.pages.count } }
+
+    func evict(atMost count: Int) {
+        // Twice: the first look only takes note of who was not used since.
+        monitor.withLock {
+            tree.evict(atMost: count)
+            tree.evict(atMost: count)
+        }
     }
 
     /// Repeats `plan` (under the lock, which the caller holds) until it has every page it needs,
@@ -30,7 +43,10 @@ final class MapReader: @unchecked Sendable {
     private func load(_ id: PageID, from address: BlockAddress) throws {
         let page = MapPage(id, memory: tree.memory)
         do {
-            try monitor.withoutLock { try lineage.readMapPage(page, at: address) }
+            try monitor.withoutLock {
+                tree.memory.relieve()
+                try lineage.readMapPage(page, at: address)
+            }
         } catch {
             if case .missing(id, address) = tree.find(id) { throw error }
             return

@@ -7,6 +7,8 @@ final class Reclaimer: @unchecked Sendable {
     private let monitor: Monitor
     private let threads: any Threads
     private var wanted: Set<LineageID> = []
+    /// Asked for while the key was away; asked for again when a disk of the lineage is attached.
+    private var deferred: Set<LineageID> = []
     private var written: [LineageID: UInt64] = [:]
     private var isStopping = false
     /// The lineage being worked on, whether it should be left, and those not to be begun.
@@ -40,6 +42,16 @@ final class Reclaimer: @unchecked Sendable {
         monitor.withLock {
             wanted.insert(lineage)
             monitor.announce()
+        }
+    }
+
+    /// The lineage's key is in memory again.
+    func resume(_ lineage: LineageID) {
+        monitor.withLock {
+            if deferred.remove(lineage) != nil {
+                wanted.insert(lineage)
+                monitor.announce()
+            }
         }
     }
 
@@ -99,13 +111,17 @@ final class Reclaimer: @unchecked Sendable {
             wanted.remove(lineage)
             current = lineage
             isCancelled = false
-            let result = monitor.withoutLock { () -> Result<Int, any Error> in
-                guard let store = store() else { return .success(0) }
+            let result = monitor.withoutLock { () -> Result<Int?, any Error> in
+                guard let store = store() else { return .success(nil) }
                 return Result { try store.reclaim(lineage) }
             }
             switch result {
             case .success(let count):
-                reclaimed += UInt64(count)
+                if let count {
+                    reclaimed += UInt64(count)
+                } else {
+                    deferred.insert(lineage)
+                }
                 failure = nil
             case .failure(let error):
                 // Space stays taken, nothing else: the next request tries again.

@@ -30,18 +30,23 @@ struct Recovery {
         }
         var replay = Replay(
             state: checkpoint?.state ?? manifest.origin, generation: checkpoint?.generation ?? 0)
-        let newest = manifest.checkpoints.first
-        var metNewest = newest == nil
         let end = try scan.run(from: checkpoint?.replayFrom) { address, descriptor, body in
-            if address == newest?.slot { metNewest = true }
+            // A checkpoint whose root cannot be read is no state to go on from.
+            if address == unreadable?.slot { return }
             try replay.visit(address, descriptor, body, disk: manifest.id)
         }
-        // A damaged newest checkpoint was passed over, which also says that the log goes beyond it.
-        guard metNewest || unreadable != nil else {
-            throw DiskError(
-                .damaged,
-                "disk \(manifest.id): its log ends before its checkpoint at"
-                    + " \(newest?.slot.description ?? "")")
+        // Also when the older checkpoint stands in: a log that ends before the newest one would
+        // give an old disk.
+        let newest = manifest.checkpoints.first
+        if let newest {
+            guard let end,
+                BlockAddress(chunk: end.chunk, slot: 0).rawValue + UInt64(end.slot)
+                    > newest.slot.rawValue
+            else {
+                throw DiskError(
+                    .damaged,
+                    "disk \(manifest.id): its log ends before its checkpoint at \(newest.slot)")
+            }
         }
         let map = MapTree(
             root: replay.state.root, storedBlocks: replay.state.storedBlocks, memory: memory)
@@ -49,7 +54,8 @@ struct Recovery {
             to: MapReader(
                 tree: map, monitor: lineage.environment.threads.makeMonitor(), lineage: lineage))
         return RecoveredDisk(
-            map: map, size: replay.state.size, end: end,
+            // Sizes only grow but by a rollback, after which no older checkpoint stands in.
+            map: map, size: max(replay.state.size, unreadable?.state.size ?? 0), end: end,
             generation: max(replay.generation, newest?.generation ?? 0))
     }
 

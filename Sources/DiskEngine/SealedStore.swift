@@ -6,8 +6,12 @@ import DiskFormat
 /// `UnopenedManifest`). Plaintext cannot be written by mistake: there is no call that takes it.
 final class SealedStore: Sendable {
     private let files: any ChunkStore
+    let reserve: SpaceReserve
 
-    init(_ files: any ChunkStore) { self.files = files }
+    init(_ files: any ChunkStore, reserve: SpaceReserve) {
+        self.files = files
+        self.reserve = reserve
+    }
 
     // MARK: Chunks
 
@@ -63,8 +67,14 @@ final class SealedStore: Sendable {
             bytes: try files.readObject(Self.name(path), limit: Format.maximumManifestSize))
     }
 
-    func replaceManifest(_ path: String, with manifest: SealedManifest) throws(StoreError) {
-        try files.replaceObject(Self.name(path), with: manifest.bytes)
+    /// From the reserve if there is no other space: freeing a full store takes manifests too.
+    func replaceManifest(_ path: String, with manifest: SealedManifest) throws {
+        do {
+            try files.replaceObject(Self.name(path), with: manifest.bytes)
+        } catch {
+            guard error.code == .noSpace else { throw error }
+            try reserve.lend { try files.replaceObject(Self.name(path), with: manifest.bytes) }
+        }
     }
 
     /// A size asked for while the disk's key is not here: the one thing stored unauthenticated.
@@ -91,9 +101,6 @@ final class SealedStore: Sendable {
     // MARK: The medium
 
     func capacity() throws(StoreError) -> StoreCapacity { try files.capacity() }
-    func reserve(_ bytes: UInt64) throws(StoreError) -> UInt64 {
-        try files.reserve(bytes, name: Self.name(StoreLayout.reserve))
-    }
 
     private static func name(_ path: String) -> ObjectName {
         // StoreLayout builds paths of ids and hexadecimal numbers, which are always valid names.

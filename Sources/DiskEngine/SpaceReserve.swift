@@ -1,32 +1,46 @@
 import ChunkStore
+import DiskFormat
 
 /// Space that stands aside for discards, checkpoints and manifests, so that a full store can always
 /// be freed. Data gets `noSpace` before it is touched.
 final class SpaceReserve: @unchecked Sendable {
     // @unchecked: `held` is accessed under `monitor`.
     private let monitor: Monitor
-    private let store: SealedStore
+    private let files: any ChunkStore
+    private let name: ObjectName
     private let wanted: UInt64
     private var held: UInt64 = 0
 
-    init(store: SealedStore, bytes: UInt64, threads: any Threads) {
-        self.store = store
+    init(files: any ChunkStore, bytes: UInt64, threads: any Threads) {
+        self.files = files
+        name = ObjectName(StoreLayout.reserve)!  // a constant that is a valid name
         wanted = bytes
         monitor = threads.makeMonitor()
     }
 
     var heldBytes: UInt64 { monitor.withLock { held } }
 
-    /// Takes back what may be missing; true if all of it stands aside.
+    /// Sets aside what is missing; true if all of it stands aside then.
+    @discardableResult
     func refill() -> Bool {
         monitor.withLock {
-            if held < wanted { held = (try? store.reserve(wanted)) ?? held }
+            fill()
             return held >= wanted
         }
     }
 
-    /// Gives all of it to whoever needs it now.
-    func release() {
-        monitor.withLock { held = (try? store.reserve(0)) ?? held }
+    /// Runs `body` with the reserve's space free for it, and sets the rest aside again at once, so
+    /// that nobody else can take it. One loan at a time.
+    func lend<R>(_ body: () throws -> R) rethrows -> R {
+        try monitor.withLock {
+            held = (try? files.reserve(0, name: name)) ?? held
+            defer { fill() }
+            return try body()
+        }
+    }
+
+    /// A reserve that cannot be filled shows in the status, and data writes are refused.
+    private func fill() {
+        if held < wanted { held = (try? files.reserve(wanted, name: name)) ?? held }
     }
 }

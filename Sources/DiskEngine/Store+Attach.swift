@@ -20,6 +20,7 @@ extension Store {
             let disk = try open(id, for: "AttachDisk")
             monitor.withLock { catalogue.attached[id] = disk }
             remember(disk)
+            reclaimer.resume(disk.lineage.id)
             return disk
         }
     }
@@ -95,8 +96,7 @@ extension Store {
             let limits = self.limits
             let disk = Disk(
                 recovered: recovered, manifest: manifest, version: version, lineage: lineage,
-                memory: memory, reserve: reserve,
-                dirtyLimit: limits.dirtyPages(attached: attachedDisks().count + 1))
+                memory: memory, dirtyLimit: limits.dirtyPages(attached: attachedDisks().count + 1))
             disk.onCheckpoint = { [reclaimer] written, live in
                 reclaimer.note(written: written, live: live, in: lineageID)
             }

@@ -38,7 +38,7 @@ extension Store {
             }
             monitor.withLock {
                 catalogue.envelopes[lineage] = envelope
-                catalogue.disks[id] = .init(manifest: disk, lineage: lineage)
+                catalogue.disks[id] = .init(manifest: disk, lineage: lineage, isVerified: true)
             }
         }
         return try disk(id)
@@ -76,7 +76,8 @@ extension Store {
                     StoreLayout.disk(lineageID, id),
                     with: disk.sealed(version: 1, with: lineage.keys))
                 monitor.withLock {
-                    catalogue.disks[id] = .init(manifest: disk, lineage: lineageID)
+                    catalogue.disks[id] = .init(
+                        manifest: disk, lineage: lineageID, isVerified: true)
                 }
             }
         }
@@ -176,7 +177,7 @@ extension Store {
     /// The lineage of a disk that exists and is not attached.
     func detachedLineage(of id: DiskID) throws -> LineageID {
         try monitor.withLock {
-            guard let entry = catalogue.disks[id] else { throw Self.noDisk(id) }
+            guard let entry = catalogue.disks[id] else { throw catalogue.missing(id) }
             guard catalogue.attached[id] == nil else {
                 throw DiskError(.busy, "disk \(id) is attached; detach it first")
             }
@@ -199,6 +200,9 @@ extension Store {
         if monitor.withLock({ catalogue.isUsed(lineage) }) {
             reclaimer.request(lineage)
         } else {
+            // The wrapped key first: from then on the rest is noise, which `loadCatalogue` may
+            // clear away if this is interrupted.
+            try sealed.remove(StoreLayout.lineageManifest(lineage))
             try sealed.removeFolder(StoreLayout.lineage(lineage))
             monitor.withLock { catalogue.envelopes[lineage] = nil }
         }
@@ -207,6 +211,9 @@ extension Store {
     /// Takes over into the catalogue what an attached disk's manifest says now.
     func remember(_ disk: Disk) {
         let manifest = disk.monitor.withLock { disk.manifest }
-        monitor.withLock { catalogue.disks[disk.id]?.manifest = manifest }
+        monitor.withLock {
+            catalogue.disks[disk.id]?.manifest = manifest
+            catalogue.disks[disk.id]?.isVerified = true
+        }
     }
 }

@@ -34,6 +34,12 @@ extension Store {
         do {
             let manifest = try sealed.readManifest(StoreLayout.lineageManifest(id))
             let envelope = try manifest.unverifiedKeyEnvelope(of: id)
+            // What the catalogue showed is what was decided upon: an encrypted lineage cannot
+            // become a plain one behind an open store's back.
+            guard monitor.withLock({ catalogue.envelopes[id] }) == envelope else {
+                throw DiskError(
+                    .damaged, "lineage \(id): its key was exchanged since the store was opened")
+            }
             let keys = try unwrapKeys(of: id, envelope, for: use)
             guard keys.keyCheck == envelope.keyCheck.bytes else {
                 throw DiskError(

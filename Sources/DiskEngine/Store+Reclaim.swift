@@ -16,18 +16,18 @@ extension Store {
         }
     }
 
-    /// Deletes the chunks of a lineage that are wholly dead; returns how many. Does nothing while
-    /// the lineage's key is not in memory.
+    /// Deletes the chunks of a lineage that are wholly dead; returns how many. nil if it could not
+    /// be done or finished now, because the lineage's key is not, or must not stay, in memory.
     ///
     /// The chunks are listed first and the roots collected after that, under `actions`: a chunk
     /// made later is no candidate, and whatever can still be reached later is reached from these
     /// roots or lies in a protected part of a log.
-    func reclaim(_ id: LineageID) throws -> Int {
+    func reclaim(_ id: LineageID) throws -> Int? {
         let open = monitor.withLock { () -> Lineage? in
             catalogue.openLineages[id]?.users += 1
             return catalogue.openLineages[id]?.lineage
         }
-        guard let lineage = open else { return 0 }
+        guard let lineage = open else { return nil }
         defer { closeLineage(id) }
         var candidates: [UInt16: [UInt32]] = [:]
         for lane in try sealed.lanes(id) {
@@ -36,7 +36,7 @@ extension Store {
         let roots = try actions.withLock { try collectRoots(lineage) }
         let mark = Mark(
             lineage: lineage, memory: memory, shouldLeave: { [reclaimer] in reclaimer.shouldLeave })
-        guard var live = try mark.chunks(reachedFrom: roots.maps) else { return 0 }
+        guard var live = try mark.chunks(reachedFrom: roots.maps) else { return nil }
         live.formUnion(roots.checkpoints.map(\.chunk))
         var count = 0
         for (lane, sequences) in candidates {
@@ -73,15 +73,15 @@ extension Store {
             let (manifest, _) = try sealed.readManifest(StoreLayout.disk(lineage.id, id))
                 .disk(id, with: lineage.keys)
             roots.add(manifest.origin)
+            if let state = manifest.rollingBackTo { roots.add(state) }
             for checkpoint in manifest.checkpoints {
                 roots.add(checkpoint.state)
                 roots.checkpoints.insert(checkpoint.slot)
             }
-            // Nothing at or after the replay-from of the older of two checkpoints; with fewer than
-            // two, nothing at all.
+            // Nothing at or after the replay-from of the older of its checkpoints (there is one
+            // only after the first, or a rollback); without any, nothing at all.
             roots.protectedFrom[manifest.lane] =
-                manifest.checkpoints.count == 2
-                ? manifest.checkpoints[1].replayFrom.chunk.sequence : 0
+                manifest.checkpoints.last?.replayFrom.chunk.sequence ?? 0
         }
         for id in snapshots { roots.add(try verified(id, in: lineage).state) }
         return roots

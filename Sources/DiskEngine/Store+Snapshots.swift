@@ -1,3 +1,4 @@
+import CryptoPrimitives
 import DiskFormat
 import KeyManagement
 
@@ -13,24 +14,44 @@ extension Store {
         let snapshot = try acting("taking a snapshot of disk \(id)") {
             let snapshot = SnapshotID(random: try environment.entropy.bytes(20))
             let salt = try environment.entropy.bytes(LineageKeys.saltSize)
-            guard monitor.withLock({ catalogue.disks[id] != nil }) else { throw Self.noDisk(id) }
+            guard monitor.withLock({ catalogue.disks[id] != nil }) else {
+                throw catalogue.missing(id)
+            }
             // Reclamation collects its roots under `actions`, as this runs: it cannot overlook a
             // state that is in the store and not yet named by the snapshot.
             try withDisk(id, for: "CreateSnapshot") { disk in
                 let manifest = SnapshotManifest(
                     id: snapshot, disk: id, created: now, state: try disk.stateInStore(),
                     salt: HexBytes(salt), attributes: attributes)
-                try sealed.replaceManifest(
-                    StoreLayout.snapshot(disk.lineage.id, snapshot),
-                    with: manifest.sealed(with: disk.lineage.keys))
-                monitor.withLock {
-                    catalogue.snapshots[snapshot] = .init(
-                        manifest: manifest, lineage: disk.lineage.id)
-                }
+                try record(manifest, in: disk.lineage)
             }
             return snapshot
         }
         return try self.snapshot(snapshot)
+    }
+
+    /// Makes a snapshot's manifest durable. A store that fails may have done it all the same: then
+    /// it is taken back, and if that fails too the snapshot exists and is listed, so that
+    /// reclamation counts it.
+    private func record(_ manifest: SnapshotManifest, in lineage: Lineage) throws {
+        let path = StoreLayout.snapshot(lineage.id, manifest.id)
+        func list() {
+            monitor.withLock {
+                catalogue.snapshots[manifest.id] = .init(
+                    manifest: manifest, lineage: lineage.id, isVerified: true)
+            }
+        }
+        do {
+            try sealed.replaceManifest(path, with: manifest.sealed(with: lineage.keys))
+            list()
+        } catch {
+            do {
+                try sealed.remove(path)
+            } catch let removal {
+                if removal.code != .notFound { list() }
+            }
+            throw error
+        }
     }
 
     /// Deletes a snapshot; disks made from it live on. Its blocks stop being roots of reclamation
@@ -40,7 +61,7 @@ extension Store {
     public func deleteSnapshot(_ id: SnapshotID) throws {
         try acting("deleting snapshot \(id)") {
             let entry = try monitor.withLock {
-                guard let entry = catalogue.snapshots[id] else { throw Self.noSnapshot(id) }
+                guard let entry = catalogue.snapshots[id] else { throw catalogue.missing(id) }
                 guard entry.readers == 0 else {
                     throw DiskError(.busy, "snapshot \(id) is open; close it first")
                 }
@@ -64,7 +85,9 @@ extension Store {
     /// Throws `.notFound`, `.invalid` for a snapshot of another disk, `.busy`, `.noSpace`, `.io`.
     public func reset(_ id: DiskID, to snapshot: SnapshotID) throws {
         try acting("resetting disk \(id)") {
-            guard monitor.withLock({ catalogue.disks[id] != nil }) else { throw Self.noDisk(id) }
+            guard monitor.withLock({ catalogue.disks[id] != nil }) else {
+                throw catalogue.missing(id)
+            }
             let summary = try self.snapshot(snapshot)
             guard summary.disk == id else {
                 throw DiskError(
@@ -147,7 +170,7 @@ extension Store {
     func lineage(of snapshot: SnapshotID) throws -> LineageID {
         try monitor.withLock {
             guard let entry = catalogue.snapshots[snapshot] else {
-                throw Self.noSnapshot(snapshot)
+                throw catalogue.missing(snapshot)
             }
             return entry.lineage
         }
@@ -156,8 +179,10 @@ extension Store {
     /// A snapshot's manifest as it stands in the store, authenticated.
     func verified(_ id: SnapshotID, in lineage: Lineage) throws -> SnapshotManifest {
         do {
-            return try sealed.readManifest(StoreLayout.snapshot(lineage.id, id))
+            let manifest = try sealed.readManifest(StoreLayout.snapshot(lineage.id, id))
                 .snapshot(id, with: lineage.keys)
+            monitor.withLock { catalogue.snapshots[id]?.isVerified = true }
+            return manifest
         } catch {
             throw DiskError.wrap(error, while: "reading the manifest of snapshot \(id)")
         }

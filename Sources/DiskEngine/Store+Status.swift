@@ -13,10 +13,10 @@ extension Store {
         return StoreStatus(
             mapMemoryUsed: memory.usedPages * Format.blockSize,
             mapMemoryLimit: memory.limitPages * Format.blockSize,
-            reserveBytes: reserve.heldBytes, openLineages: lineages.count,
+            reserveBytes: sealed.reserve.heldBytes, openLineages: lineages.count,
             openChunks: lineages.reduce(0) { $0 + $1.chunks.count },
             chunksReclaimed: reclaiming.reclaimed, reclaimError: reclaiming.failure,
-            disks: disks.map { $0.status() })
+            damage: monitor.withLock { catalogue.damage }, disks: disks.map { $0.status() })
     }
 }
 

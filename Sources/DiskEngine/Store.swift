@@ -17,7 +17,6 @@ public final class Store: @unchecked Sendable {
     let environment: Environment
     let limits: Limits
     let memory: MapMemory
-    let reserve: SpaceReserve
     let actions: Monitor
     let monitor: Monitor
     var catalogue = Catalogue()
@@ -38,17 +37,16 @@ public final class Store: @unchecked Sendable {
         self.environment = environment
         self.limits = limits
         identity = try Self.identity(of: files)
-        sealed = SealedStore(files)
-        memory = MapMemory(limitBytes: limits.mapMemory)
+        memory = MapMemory(limitBytes: limits.mapMemory, threads: environment.threads)
         actions = environment.threads.makeMonitor()
         monitor = environment.threads.makeMonitor()
         reclaimer = Reclaimer(threads: environment.threads)
         do {
             lock = try files.lockExclusively(holder: holder)
-            let total = try files.capacity().total
-            reserve = SpaceReserve(
-                store: sealed, bytes: min(limits.reserveBytes, total / 32),
+            let reserve = SpaceReserve(
+                files: files, bytes: limits.reserve(on: try files.capacity().total),
                 threads: environment.threads)
+            sealed = SealedStore(files, reserve: reserve)
         } catch {
             throw DiskError.wrap(error, while: "opening the store")
         }
@@ -58,7 +56,7 @@ public final class Store: @unchecked Sendable {
             lock.release()
             throw DiskError.wrap(error, while: "opening the store")
         }
-        _ = reserve.refill()
+        sealed.reserve.refill()
         reclaimer.start(for: self)
     }
 
@@ -73,7 +71,7 @@ public final class Store: @unchecked Sendable {
                 _ = try files.readObject(manifestName, limit: 4096)
                 throw DiskError(.alreadyExists, "there is a SealDisk store already")
             } catch let error as StoreError where error.code == .notFound {}
-            let id = Hex.encode(try environment.entropy.bytes(16))
+            let id = Hex.text(try environment.entropy.bytes(16))
             let manifest = StoreManifest(
                 store: id, account: account, region: region,
                 created: environment.clock.now().seconds)

@@ -32,7 +32,8 @@ public struct DiskSummary: Sendable, Hashable {
     /// The control plane's own (name, category …).
     public let attributes: [String: String]
     public let isAttached: Bool
-    /// Whether all this was authenticated: true while its lineage's key is in memory.
+    /// Whether all this was authenticated since the store was opened: at creation or attach. (In a
+    /// plain lineage that is a checksum.)
     public let isVerified: Bool
     /// A size asked for while it was detached; takes effect at the next attach.
     public let pendingSize: UInt64?
@@ -86,5 +87,7 @@ public struct StoreStatus: Sendable, Hashable, Codable {
     public let openChunks: Int
     public let chunksReclaimed: UInt64
     public let reclaimError: String?
+    /// Manifests that could not be read when the store was opened, and why.
+    public let damage: [String: String]
     public let disks: [DiskStatus]
 }

@@ -1,3 +1,5 @@
+import CryptoPrimitives
+
 /// Sizes and limits of the format, version 1.
 public enum Format {
     public static let version: UInt16 = 1
@@ -10,6 +12,9 @@ public enum Format {
     /// The largest disk, 32 TiB, and the smallest, one block.
     public static let maximumDiskSize: UInt64 = 32 << 40
     public static let minimumDiskSize: UInt64 = UInt64(blockSize)
+    /// Counters in stored records (generations, versions, sessions) stay below this, which no
+    /// store ever reaches: a larger one is malformed, and none can overflow when counted up.
+    public static let maximumCount: UInt64 = 1 << 62
     /// Manifests larger than this are refused unread.
     public static let maximumManifestSize = 64 << 20
 }
@@ -20,6 +25,8 @@ public typealias BlockNumber = UInt64
 /// The number of a chunk within its lineage: lane (12 bits) and sequence (32 bits). Given out once.
 public struct ChunkNumber: Hashable, Sendable, Comparable, CustomStringConvertible {
     public static let maximumLane: UInt16 = 4095
+    /// Sequences end here; beyond it nothing is counted up any more, so nothing can overflow.
+    public static let maximumSequence: UInt32 = 0xFFFF_0000
     public let rawValue: UInt64
 
     /// Precondition: `lane` has 12 bits.
@@ -39,7 +46,7 @@ public struct ChunkNumber: Hashable, Sendable, Comparable, CustomStringConvertib
 
     public static func < (a: ChunkNumber, b: ChunkNumber) -> Bool { a.rawValue < b.rawValue }
     public var description: String {
-        "\(Hex.encode(bigEndian(lane, digits: 3)))/\(Hex.encode(bigEndian(sequence, digits: 8)))"
+        "\(Hex.text(bigEndian(lane, digits: 3)))/\(Hex.text(bigEndian(sequence, digits: 8)))"
     }
 
     private func bigEndian(_ value: some FixedWidthInteger, digits: Int) -> [UInt8] {

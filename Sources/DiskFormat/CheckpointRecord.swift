@@ -59,8 +59,9 @@ public struct CheckpointRecord: Hashable, Sendable {
         let chunk = ChunkNumber(rawValue: reader.get(UInt64.self))
         let slot = reader.get(UInt32.self)
         let id = reader.getText(width: 22).flatMap { DiskID($0) }
-        guard magic == Self.magic, generation > 0, let chunk, let id,
-            slot <= ChunkLayout.maximumSlots, Self.isValidSize(size), reader.restIsZero
+        guard magic == Self.magic, (1..<Format.maximumCount).contains(generation), let chunk,
+            let id, slot <= ChunkLayout.maximumSlots, Self.isValidSize(size),
+            storedBlocks <= size / UInt64(Format.blockSize), reader.restIsZero
         else { throw FormatError(.malformed, "checkpoint with fields that make no sense") }
         replayFrom = LogPosition(chunk: chunk, slot: slot)
         disk = id

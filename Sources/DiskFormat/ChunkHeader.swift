@@ -45,6 +45,13 @@ public struct ChunkHeader: Hashable, Sendable {
         self.durable = durable
     }
 
+    /// The same chunk with another number of slots, before anything of it was stored.
+    public func with(layout: ChunkLayout) -> ChunkHeader {
+        ChunkHeader(
+            suite: suite, layout: layout, lineage: lineage, number: number, session: session,
+            salt: salt, predecessor: predecessor, durable: durable)
+    }
+
     static let magic = "SEALDISK"
     static let authenticated = 480
 

@@ -26,6 +26,11 @@ public struct ChunkLayout: Hashable, Sendable {
         bodiesOffset + UInt64(slot) * UInt64(Format.blockSize)
     }
 
+    /// This layout with `slots` slots if it has more. Precondition: within the bounds.
+    public func atMost(_ slots: UInt32) -> ChunkLayout {
+        slotCount <= slots ? self : ChunkLayout(slotCount: slots)!  // the callers' constants are
+    }
+
     /// The slot count for a disk of `size` bytes on a medium of `capacity` bytes: 8192 (32 MiB),
     /// 65,536 (256 MiB) from 4 TiB on so that files stay few, and fewer where a chunk would exceed
     /// the disk or 1/64 of the medium, down to 256 (1 MiB).

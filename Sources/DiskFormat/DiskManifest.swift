@@ -14,6 +14,10 @@ public struct DiskState: Codable, Hashable, Sendable {
         self.size = size
         self.storedBlocks = storedBlocks
     }
+
+    var isWithinBounds: Bool {
+        CheckpointRecord.isValidSize(size) && storedBlocks <= size / UInt64(Format.blockSize)
+    }
 }
 
 /// A durable checkpoint: its slot, and what that slot says.
@@ -46,6 +50,8 @@ public struct DiskManifest: Codable, Hashable, Sendable {
     public let sourceSnapshot: SnapshotID?
     /// The last two durable checkpoints, the newest first; none until the disk first wrote.
     public var checkpoints: [CheckpointReference] = []
+    /// A rollback that was begun: its state is a root for reclamation until a checkpoint is named.
+    public var rollingBackTo: DiskState?
     /// A lower bound for the next session's first sequence.
     public var nextSequence: UInt32
     /// The control plane's own (name, category …).
@@ -114,9 +120,13 @@ extension UnopenedManifest {
 
     private static func disk(_ id: DiskID, _ payload: [UInt8]) throws(FormatError) -> DiskManifest {
         let disk = try JSONCoding.decode(DiskManifest.self, from: payload)
-        let states = [disk.origin] + disk.checkpoints.map(\.state)
+        let states =
+            [disk.origin] + disk.checkpoints.map(\.state)
+            + [disk.rollingBackTo].compactMap { $0 }
         guard disk.id == id, disk.lane <= ChunkNumber.maximumLane, disk.checkpoints.count <= 2,
-            states.allSatisfy({ CheckpointRecord.isValidSize($0.size) }),
+            states.allSatisfy(\.isWithinBounds),
+            disk.checkpoints.allSatisfy({ $0.generation < Format.maximumCount }),
+            disk.nextSequence <= ChunkNumber.maximumSequence,
             ChunkLayout(slotCount: disk.slotsPerChunk) != nil
         else { throw FormatError(.malformed, "the disk's fields make no sense") }
         return disk
@@ -134,7 +144,7 @@ extension UnopenedManifest {
         -> SnapshotManifest
     {
         let snapshot = try JSONCoding.decode(SnapshotManifest.self, from: payload)
-        guard snapshot.id == id, CheckpointRecord.isValidSize(snapshot.state.size),
+        guard snapshot.id == id, snapshot.state.isWithinBounds,
             snapshot.salt.bytes.count == LineageKeys.saltSize
         else { throw FormatError(.malformed, "the snapshot's fields make no sense") }
         return snapshot

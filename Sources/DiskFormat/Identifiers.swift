@@ -1,3 +1,5 @@
+import CryptoPrimitives
+
 /// The id of a disk, `d-` and 20 characters of `[a-z0-9]`, as the cloud writes it.
 public struct DiskID: Hashable, Sendable, Comparable, CustomStringConvertible {
     public let text: String
@@ -45,11 +47,11 @@ public struct LineageID: Hashable, Sendable, CustomStringConvertible {
 
     /// nil if `text` is not 32 lower-case hexadecimal digits.
     public init?(_ text: String) {
-        guard let bytes = Hex.decode(text), bytes.count == Self.byteCount else { return nil }
+        guard let bytes = Hex.bytes(text), bytes.count == Self.byteCount else { return nil }
         self.bytes = bytes
     }
 
-    public var description: String { Hex.encode(bytes) }
+    public var description: String { Hex.text(bytes) }
 }
 
 enum ResourceID {
@@ -68,34 +70,5 @@ enum ResourceID {
         precondition(random.count == length)
         let letters = random.map { alphabet[Int($0) % alphabet.count] }
         return prefix + String(decoding: letters, as: UTF8.self)
-    }
-}
-
-/// Lower-case hexadecimal text of bytes.
-public enum Hex {
-    private static let digits = Array("0123456789abcdef".utf8)
-
-    public static func encode(_ bytes: some Sequence<UInt8>) -> String {
-        var text: [UInt8] = []
-        for byte in bytes {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
-        }
-        return String(decoding: text, as: UTF8.self)
-    }
-
-    /// nil if `text` is not an even number of lower-case hexadecimal digits.
-    public static func decode(_ text: String) -> [UInt8]? {
-        let utf8 = Array(text.utf8)
-        guard utf8.count.isMultiple(of: 2) else { return nil }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(utf8.count / 2)
-        for index in stride(from: 0, to: utf8.count, by: 2) {
-            guard let high = digits.firstIndex(of: utf8[index]),
-                let low = digits.firstIndex(of: utf8[index + 1])
-            else { return nil }
-            bytes.append(UInt8(high << 4 | low))
-        }
-        return bytes
     }
 }

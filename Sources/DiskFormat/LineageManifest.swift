@@ -85,9 +85,15 @@ extension UnopenedManifest {
         let manifest = try JSONCoding.decode(LineageManifest.self, from: payload)
         for session in manifest.sessions {
             guard session.salt.bytes.count == LineageKeys.saltSize,
-                session.lane <= ChunkNumber.maximumLane, session.firstSequence > 0
+                session.lane <= ChunkNumber.maximumLane,
+                (1...ChunkNumber.maximumSequence).contains(session.firstSequence)
             else { throw FormatError(.malformed, "session \(session.number) makes no sense") }
         }
+        let lanes = manifest.freeLanes.map(\.lane)
+        guard manifest.nextSession < Format.maximumCount,
+            lanes.allSatisfy({ $0 <= ChunkNumber.maximumLane }),
+            manifest.nextLane <= ChunkNumber.maximumLane + 1
+        else { throw FormatError(.malformed, "the lineage's counters make no sense") }
         return (manifest, header.version)
     }
 

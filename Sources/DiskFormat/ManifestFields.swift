@@ -64,23 +64,3 @@ extension SnapshotID: Codable {
         try value.encode(text)
     }
 }
-
-/// Bytes written as hexadecimal text.
-public struct HexBytes: Codable, Hashable, Sendable {
-    public let bytes: [UInt8]
-
-    public init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-    public init(from decoder: any Decoder) throws {
-        let text = try decoder.singleValueContainer().decode(String.self)
-        guard let bytes = Hex.decode(text) else {
-            throw FormatError(.malformed, "not hexadecimal")
-        }
-        self.bytes = bytes
-    }
-
-    public func encode(to encoder: any Encoder) throws {
-        var value = encoder.singleValueContainer()
-        try value.encode(Hex.encode(bytes))
-    }
-}

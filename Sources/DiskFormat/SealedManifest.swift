@@ -46,7 +46,7 @@ public struct ManifestHeader: Hashable, Sendable {
         let authenticated = Array(line.utf8) + payload + [UInt8(ascii: "\n")]
         let mac = try keys.manifestKey.authenticate(authenticated)
         return SealedManifest(
-            bytes: authenticated + Array("\(Self.macLabel) \(Hex.encode(mac))\n".utf8))
+            bytes: authenticated + Array("\(Self.macLabel) \(Hex.text(mac))\n".utf8))
     }
 
     /// Splits stored bytes into header, payload and MAC, believing none of them.
@@ -70,7 +70,7 @@ public struct ManifestHeader: Hashable, Sendable {
         guard let kind = Kind(rawValue: String(words[2])),
             let lineage = LineageID(String(words[4])), let version = UInt64(words[5]),
             macWords.count == 2, macWords[0] == Self.macLabel,
-            let mac = Hex.decode(String(macWords[1]))
+            version < Format.maximumCount, let mac = Hex.bytes(String(macWords[1]))
         else { throw FormatError(.malformed, "the manifest's first or last line makes no sense") }
         let header = ManifestHeader(
             kind: kind, id: String(words[3]), lineage: lineage, version: version)

@@ -44,12 +44,14 @@ public enum StoreLayout {
     public static let manifestSuffix = ".manifest"
     static let chunkSuffix = ".chunk"
 
-    /// The sequence that a chunk file's name stands for, or nil if it is not such a name.
+    /// The sequence that a chunk file's name stands for, or nil if it is not one the engine gives.
     public static func sequence(ofChunkNamed name: String) -> UInt32? {
         guard name.utf8.count == 8 + chunkSuffix.utf8.count, name.hasSuffix(chunkSuffix) else {
             return nil
         }
-        return UInt32(name.prefix(8), radix: 16)
+        return UInt32(name.prefix(8), radix: 16).flatMap {
+            (1...ChunkNumber.maximumSequence).contains($0) ? $0 : nil
+        }
     }
 
     /// The lane that a folder's name stands for, or nil if it is not such a name.

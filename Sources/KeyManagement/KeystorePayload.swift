@@ -1,3 +1,5 @@
+import CryptoPrimitives
+
 /// What a keystore holds, in the clear: which accounts are activated, how it is unlocked, and the
 /// CMKs, each sealed under the keystore's key.
 struct KeystorePayload: Codable, Sendable, Equatable {

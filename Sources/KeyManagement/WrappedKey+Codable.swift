@@ -1,3 +1,5 @@
+import CryptoPrimitives
+
 /// In JSON: `{"bytes": lower-case hex, "keyID": text}`.
 extension WrappedKey: Codable {
     private enum CodingKeys: String, CodingKey { case keyID, bytes }

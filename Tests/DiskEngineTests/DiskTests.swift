@@ -92,3 +92,31 @@ import Testing
         try harness.store.close()
     }
 }
+
+@Suite struct MapMemoryTests {
+    /// Two disks whose maps are each larger than the limit: memory stays bounded, and a disk that
+    /// has lain idle does not starve the other.
+    @Test func mapsStayWithinOneLimit() throws {
+        var limits = Harness.smallLimits
+        limits.slotsPerChunk = 1024
+        let harness = try Harness(limits: limits)
+        let disks = [try harness.disk(64 << 30), try harness.disk(64 << 30)]
+        let leaves = UInt64(1500)
+        for disk in disks {
+            for leaf in 0..<leaves {
+                try disk.put(pattern(512, seed: leaf), at: leaf * (2 << 20))
+            }
+            try disk.flush()
+        }
+        for disk in disks {
+            for leaf in 0..<leaves {
+                #expect(try disk.bytes(leaf * (2 << 20), 512) == pattern(512, seed: leaf))
+            }
+        }
+        // Dirty pages and those in use may exceed the limit for a moment, by no more than the
+        // writers' own bound.
+        #expect(harness.store.memory.usedPages <= harness.store.memory.limitPages * 3 / 2)
+        try harness.store.close()
+        #expect(harness.store.memory.usedPages < harness.store.memory.limitPages)
+    }
+}

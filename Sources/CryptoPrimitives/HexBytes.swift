@@ -1,10 +1,10 @@
 /// Bytes that stand in JSON as lower-case hexadecimal text.
-struct HexBytes: Codable, Sendable, Hashable {
-    let bytes: [UInt8]
+public struct HexBytes: Codable, Sendable, Hashable {
+    public let bytes: [UInt8]
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    public init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    init(from decoder: any Decoder) throws {
+    public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         guard let bytes = Hex.bytes(try container.decode(String.self)) else {
             throw DecodingError.dataCorruptedError(
@@ -13,7 +13,7 @@ struct HexBytes: Codable, Sendable, Hashable {
         self.bytes = bytes
     }
 
-    func encode(to encoder: any Encoder) throws {
+    public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(Hex.text(bytes))
     }

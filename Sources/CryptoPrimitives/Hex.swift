@@ -1,7 +1,7 @@
 /// Bytes as lower-case hexadecimal text, two digits each. One text per value: upper case does not
 /// parse.
-enum Hex {
-    static func text(_ bytes: some Sequence<UInt8>) -> String {
+public enum Hex {
+    public static func text(_ bytes: some Sequence<UInt8>) -> String {
         let digits = Array("0123456789abcdef".utf8)
         var text: [UInt8] = []
         for byte in bytes {
@@ -12,7 +12,7 @@ enum Hex {
     }
 
     /// nil unless `text` is lower-case hexadecimal of whole bytes.
-    static func bytes(_ text: String) -> [UInt8]? {
+    public static func bytes(_ text: String) -> [UInt8]? {
         let digits = Array(text.utf8)
         guard digits.count.isMultiple(of: 2) else { return nil }
         var bytes: [UInt8] = []
