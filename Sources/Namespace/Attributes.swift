@@ -1,0 +1,39 @@
+/// What `stat` shows of a file or folder of the tree.
+public struct Attributes: Sendable, Hashable {
+    public var inode: UInt64
+    public var isFolder: Bool
+    /// Permission bits, without the file type.
+    public var mode: UInt32
+    public var owner: UInt32
+    public var group: UInt32
+    /// Bytes.
+    public var size: UInt64
+    /// Bytes that are stored, a multiple of 512: what `st_blocks` counts.
+    public var storedBytes: UInt64
+    /// Nanoseconds since 1970-01-01T00:00:00Z.
+    public var modified: Int64
+    /// How long the kernel may keep this, and the name that led here, in seconds. What can change
+    /// without the kernel's own doing is either told to it (disks, snapshots) or not kept (0).
+    public var validity: Double
+
+    /// The unit in which all I/O is best done, in bytes: a block of a disk.
+    public static let preferredBlockSize = 4096
+}
+
+/// What `setattr` asks to change; nil is "leave as it is".
+public struct AttributeChange: Sendable, Hashable {
+    public enum Time: Sendable, Hashable {
+        case now
+        /// Nanoseconds since 1970-01-01T00:00:00Z.
+        case at(Int64)
+    }
+
+    public var mode: UInt32?
+    public var owner: UInt32?
+    public var group: UInt32?
+    /// Bytes.
+    public var size: UInt64?
+    public var modified: Time?
+
+    public init() {}
+}

@@ -1,0 +1,50 @@
+import DiskEngine
+import Glibc
+
+/// Why a file operation was refused: the errno that the kernel hands to the caller, and a text for
+/// the log.
+public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
+    public let errno: Int32
+    public let message: String
+
+    public init(_ errno: Int32, _ message: String) {
+        self.errno = errno
+        self.message = message
+    }
+
+    public init(_ error: DiskError) {
+        self.init(Self.errno(for: error.code), error.message)
+    }
+
+    public var description: String { message }
+
+    /// The one table from the engine's codes to errno, for every operation on a mounted file.
+    /// (`control` has the table of the control plane, which speaks of requests, not of files.)
+    ///
+    /// | code | errno | as the caller reads it |
+    /// |---|---|---|
+    /// | notFound | ENOENT | no such disk or snapshot |
+    /// | invalid | EINVAL | the size or range cannot be |
+    /// | alreadyExists | EEXIST | |
+    /// | busy, storeLocked | EBUSY | somebody uses it |
+    /// | keyRequired, keyServiceInactive | ENOKEY | the key is not here: attach the disk |
+    /// | keyRefused | EKEYREJECTED | the KMS or the key check said no |
+    /// | noSpace | ENOSPC | the store's medium is full |
+    /// | damaged, io, sessionOver | EIO | the data cannot be had, or not be made durable |
+    /// | readOnly | EROFS | |
+    /// | limit | EDQUOT | a limit of this version |
+    public static func errno(for code: DiskError.Code) -> Int32 {
+        switch code {
+        case .notFound: ENOENT
+        case .invalid: EINVAL
+        case .alreadyExists: EEXIST
+        case .busy, .storeLocked: EBUSY
+        case .keyRequired, .keyServiceInactive: ENOKEY
+        case .keyRefused: EKEYREJECTED
+        case .noSpace: ENOSPC
+        case .damaged, .io, .sessionOver: EIO
+        case .readOnly: EROFS
+        case .limit: EDQUOT
+        }
+    }
+}

@@ -1,0 +1,61 @@
+import Synchronization
+
+/// Inode numbers of nodes.
+///
+/// Invariants: a number names one node for ever and is never used again, so that what the kernel
+/// still holds under an old number (pages, names, lookups) can only become stale, never wrong; and
+/// a number that is not in the table is stale. No lookup counts are needed for that: the table has
+/// one number a node, and the kernel may forget and remember it as it likes.
+final class InodeTable: Sendable {
+    static let root: UInt64 = 1
+    /// Numbers below this stand for the nodes that are always there.
+    private static let firstDynamic: UInt64 = 16
+
+    private struct State {
+        var next = InodeTable.firstDynamic
+        var numbers: [Node: UInt64] = [:]
+        var nodes: [UInt64: Node] = [:]
+
+        mutating func assign(_ number: UInt64, to node: Node) {
+            numbers[node] = number
+            nodes[number] = node
+        }
+
+        mutating func assignNext(to node: Node) -> UInt64 {
+            defer { next += 1 }
+            assign(next, to: node)
+            return next
+        }
+
+        mutating func retire(_ node: Node) -> UInt64? {
+            guard let old = numbers.removeValue(forKey: node) else { return nil }
+            nodes[old] = nil
+            return old
+        }
+    }
+
+    private let state: Mutex<State>
+
+    init() {
+        var state = State()
+        for (offset, node) in [Node.root, .control, .status, .disks, .snapshots].enumerated() {
+            state.assign(Self.root + UInt64(offset), to: node)
+        }
+        self.state = Mutex(state)
+    }
+
+    /// The node's number; a new one if it has none.
+    func number(of node: Node) -> UInt64 {
+        state.withLock { $0.numbers[node] ?? $0.assignNext(to: node) }
+    }
+
+    /// nil: the number is stale.
+    func node(_ number: UInt64) -> Node? {
+        state.withLock { $0.nodes[number] }
+    }
+
+    /// Makes the node's number stale, and returns it; the next `number(of:)` is a new one.
+    func retire(_ node: Node) -> UInt64? {
+        state.withLock { $0.retire(node) }
+    }
+}

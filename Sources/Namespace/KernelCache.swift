@@ -1,0 +1,12 @@
+/// What the kernel keeps of the tree, to be dropped when the tree changes by itself.
+///
+/// The calls wait for the kernel, and may make it write out pages first: never call them on a
+/// thread that serves the kernel's requests, nor with a lock held that such a thread takes.
+public protocol KernelCache: Sendable {
+    /// Drops all cached pages and attributes of an inode.
+    func dropPages(of inode: UInt64)
+    /// Drops the attributes of an inode.
+    func dropAttributes(of inode: UInt64)
+    /// Drops what a name in a folder leads to.
+    func dropName(_ name: String, in folder: UInt64)
+}

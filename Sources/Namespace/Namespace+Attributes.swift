@@ -1,0 +1,56 @@
+import DiskEngine
+import DiskFormat
+import Glibc
+
+extension Namespace {
+    /// How long the kernel may keep names and attributes of disks and snapshots, in seconds: it is
+    /// told of every change.
+    static let toldValidity = 10.0
+
+    /// What `stat` shows. Throws ENOENT, ESTALE.
+    public func attributes(of inode: UInt64) throws(FileError) -> Attributes {
+        try attributes(of: try node(inode))
+    }
+
+    func attributes(of node: Node) throws(FileError) -> Attributes {
+        switch node {
+        case .root, .disks, .snapshots: return plain(node, mode: 0o555, validity: Self.toldValidity)
+        case .control: return plain(node, mode: 0o600, validity: 0)
+        case .status: return plain(node, mode: 0o444, validity: 0)
+        case .disk(let id): return attributes(of: try engine { try store.disk(id) })
+        case .snapshot(let id): return attributes(of: try engine { try store.snapshot(id) })
+        case .snapshotInfo(let id):
+            let snapshot = try engine { try store.snapshot(id) }
+            var attributes = plain(node, mode: 0o444, validity: 0)
+            attributes.size = UInt64(try jsonText(SnapshotDocument(snapshot)).count)
+            attributes.modified = ChangeTime.nanoseconds(seconds: snapshot.created.seconds)
+            return attributes
+        }
+    }
+
+    private func attributes(of disk: DiskSummary) -> Attributes {
+        var attributes = plain(
+            .disk(disk.id), mode: disk.isAttached ? 0o600 : 0, validity: Self.toldValidity)
+        attributes.size = disk.size
+        attributes.storedBytes = disk.storedBytes
+        attributes.modified =
+            clock.time(of: disk.id, created: ChangeTime.nanoseconds(seconds: disk.created.seconds))
+            .value
+        return attributes
+    }
+
+    private func attributes(of snapshot: SnapshotSummary) -> Attributes {
+        var attributes = plain(.snapshot(snapshot.id), mode: 0o400, validity: Self.toldValidity)
+        attributes.size = snapshot.size
+        attributes.storedBytes = snapshot.storedBytes
+        attributes.modified = ChangeTime.nanoseconds(seconds: snapshot.created.seconds)
+        return attributes
+    }
+
+    private func plain(_ node: Node, mode: UInt32, validity: Double) -> Attributes {
+        Attributes(
+            inode: inodes.number(of: node), isFolder: node.isFolder, mode: mode,
+            owner: facts.owner, group: facts.group, size: 0, storedBytes: 0, modified: born,
+            validity: validity)
+    }
+}

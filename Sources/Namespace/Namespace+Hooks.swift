@@ -1,0 +1,98 @@
+import ControlPlane
+import DiskEngine
+import DiskFormat
+import Glibc
+
+/// What the control plane asks of the tree and tells it. All of it comes on the control thread.
+extension Namespace: MountHooks {
+    /// How long the asynchronous release of handles is waited for, in seconds.
+    static let releasePatience = 1.0
+    /// How long the kernel may take to write out mappings, in seconds.
+    static let flushPatience = 30.0
+
+    public func openHandles(of disk: DiskID) -> Int { opens.count(.disk(disk)) }
+
+    public func openHandles(of snapshot: SnapshotID) -> Int { opens.count(.snapshot(snapshot)) }
+
+    public func blockOpens(of disk: DiskID) throws(DiskError) {
+        do throws(OpenTable.StillOpen) {
+            try opens.block(disk, patience: Self.releasePatience)
+        } catch {
+            let handles = error.handles == 1 ? "1 handle is" : "\(error.handles) handles are"
+            throw DiskError(
+                .busy,
+                "disk \(disk): \(handles) open on its file (an open file, a mapping, or a loop "
+                    + "device): close them first")
+        }
+    }
+
+    public func allowOpens(of disk: DiskID) { opens.allow(disk) }
+
+    /// Pages of shared mappings are dirty in the kernel alone, and only while a handle is open:
+    /// the last unmapping writes them out.
+    public func flushMappings(of disk: DiskID) throws(DiskError) {
+        guard openHandles(of: disk) > 0, kernelCache != nil else { return }
+        try MappingFlush.run(
+            path: "\(facts.mountPoint)/disks/\(disk)", disk: disk, patience: Self.flushPatience)
+    }
+
+    public func didChange(_ change: ResourceChange) {
+        switch change {
+        case .diskCreated, .snapshotCreated: break
+        case .diskAttached(let id): renew(.disk(id))
+        case .diskDetached(let id):
+            renew(.disk(id))
+            dropUnreadableSnapshots()
+        case .diskReplaced(let id, _):
+            clock.time(of: id, created: 0).touch()
+            renew(.disk(id))
+        case .diskDeleted(let id):
+            renew(.disk(id))
+            clock.forget(id)
+        case .diskResized(let id, _):
+            kernelCache?.dropAttributes(of: inodes.number(of: .disk(id)))
+        case .snapshotDeleted(let id):
+            renew(.snapshot(id))
+            renew(.snapshotInfo(id))
+        }
+        dropStaleNames()
+    }
+
+    /// The node gets a new inode number: pages and attributes of the old one never show again.
+    private func renew(_ node: Node) {
+        guard let old = inodes.retire(node) else { return }
+        kernelCache?.dropPages(of: old)
+    }
+
+    /// A snapshot whose key went with its disk is not to be read from the kernel's pages either.
+    private func dropUnreadableSnapshots() {
+        guard let kernelCache, let snapshots = try? store.snapshots() else { return }
+        for snapshot in snapshots where snapshot.isEncrypted && !snapshot.isOpenable {
+            kernelCache.dropPages(of: inodes.number(of: .snapshot(snapshot.id)))
+        }
+    }
+
+    /// Names that lead elsewhere than the kernel may think. When the store cannot be listed, the
+    /// kernel's own limit on a name's age is what is left.
+    func dropStaleNames() {
+        guard let kernelCache else { return }
+        if let disks = try? diskNames() {
+            let folder = inodes.number(of: .disks)
+            let now = disks.resolvable.mapValues { inodes.number(of: .disk($0)) }
+            for name in names.replace(folder, with: now) {
+                kernelCache.dropName(name, in: folder)
+            }
+        }
+        if let snapshots = try? snapshotNames() {
+            let folder = inodes.number(of: .snapshots)
+            var now: [String: UInt64] = [:]
+            for (name, id) in snapshots.resolvable {
+                now[name] = inodes.number(of: .snapshot(id))
+                now[name + Self.snapshotInfoSuffix] = inodes.number(of: .snapshotInfo(id))
+            }
+            for name in names.replace(folder, with: now) {
+                kernelCache.dropName(name, in: folder)
+            }
+        }
+    }
+}

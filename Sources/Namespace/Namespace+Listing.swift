@@ -1,0 +1,38 @@
+import Glibc
+
+/// A name in a folder, and what it led to when the folder was opened.
+public struct FolderEntry: Sendable, Hashable {
+    public let name: String
+    public let inode: UInt64
+    public let isFolder: Bool
+}
+
+extension Namespace {
+    /// The names of a folder, with `.` and `..`; a listing does not change while it is read.
+    /// Throws ENOTDIR, ESTALE.
+    public func list(_ folder: UInt64) throws(FileError) -> [FolderEntry] {
+        let node = try node(folder)
+        let children: [(String, Node)]
+        switch node {
+        case .root:
+            children = [
+                ("control", .control), ("status.json", .status), ("disks", .disks),
+                ("snapshots", .snapshots),
+            ]
+        case .disks:
+            children = try diskNames().shown.map { ($0.name, .disk($0.id)) }
+        case .snapshots:
+            children = try snapshotNames().shown.flatMap { entry in
+                [
+                    (entry.name, Node.snapshot(entry.id)),
+                    (entry.name + Self.snapshotInfoSuffix, .snapshotInfo(entry.id)),
+                ]
+            }
+        default: throw FileError(ENOTDIR, "not a folder")
+        }
+        let places = [(".", node), ("..", Node.root)] + children
+        return places.map { name, node in
+            FolderEntry(name: name, inode: inodes.number(of: node), isFolder: node.isFolder)
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import ControlPlane
+import DiskEngine
+import DiskFormat
+import Glibc
+
+extension Namespace {
+    static let snapshotInfoSuffix = ".json"
+
+    /// What `name` in the folder `parent` leads to. Throws ENOENT, ENOTDIR, ESTALE.
+    public func lookup(_ name: String, in parent: UInt64) throws(FileError) -> Attributes {
+        let child = try child(name, of: try node(parent))
+        return try attributes(of: child)
+    }
+
+    private func child(_ name: String, of parent: Node) throws(FileError) -> Node {
+        let child: Node? =
+            switch (parent, name) {
+            case (.root, "control"): .control
+            case (.root, "status.json"): .status
+            case (.root, "disks"): .disks
+            case (.root, "snapshots"): .snapshots
+            case (.root, _): nil
+            case (.disks, _): try diskNames().id(named: name).map { .disk($0) }
+            case (.snapshots, _): snapshot(name, among: try snapshotNames())
+            default: throw FileError(ENOTDIR, "not a folder")
+            }
+        guard let child else { throw FileError(ENOENT, "there is no \(name) here") }
+        return child
+    }
+
+    private func snapshot(_ name: String, among names: ResourceNames<SnapshotID>) -> Node? {
+        if let id = names.id(named: name) { return .snapshot(id) }
+        guard name.hasSuffix(Self.snapshotInfoSuffix) else { return nil }
+        let stem = String(name.dropLast(Self.snapshotInfoSuffix.count))
+        return names.id(named: stem).map { .snapshotInfo($0) }
+    }
+
+    func diskNames() throws(FileError) -> ResourceNames<DiskID> {
+        ResourceNames(try engine { try store.disks() }.map { ($0.id, $0.givenName) })
+    }
+
+    func snapshotNames() throws(FileError) -> ResourceNames<SnapshotID> {
+        ResourceNames(try engine { try store.snapshots() }.map { ($0.id, $0.givenName) })
+    }
+}

@@ -1,0 +1,124 @@
+import DiskEngine
+import DiskFormat
+import Glibc
+
+/// How a file is to be opened.
+public struct OpenMode: Sendable, Hashable {
+    public var reads: Bool
+    public var writes: Bool
+    public var truncates: Bool
+
+    public init(reads: Bool, writes: Bool, truncates: Bool) {
+        self.reads = reads
+        self.writes = writes
+        self.truncates = truncates
+    }
+}
+
+/// How the kernel is to treat an open file.
+public enum FileCaching: Sendable, Hashable {
+    /// Pages stay valid from one open to the next.
+    case kept
+    /// Every read comes here.
+    case none
+    /// Every read comes here, and there are no positions.
+    case stream
+}
+
+extension Namespace {
+    /// Opens a file. Throws, in this order: EROFS for writing a snapshot, EACCES for a stranger,
+    /// EBUSY while the disk is being detached, ENOKEY (ENXIO for a plain disk) when it is not
+    /// attached, EPERM for truncating a disk and for what is plain where encryption is required.
+    public func open(
+        _ inode: UInt64, _ mode: OpenMode, caller: Caller
+    ) throws(FileError) -> (file: OpenFile, caching: FileCaching) {
+        let node = try node(inode)
+        if node.isFrozen, mode.writes || mode.truncates {
+            throw FileError(EROFS, "a snapshot does not change")
+        }
+        switch node {
+        case .root, .disks, .snapshots:
+            throw FileError(EISDIR, "a folder")
+        case .control:
+            try demandTrusted(caller)
+            return (.control(ControlConversation(desk)), .stream)
+        case .status:
+            guard !mode.writes else { throw FileError(EACCES, "status.json is only read") }
+            return (.text(OpenText(try status())), .none)
+        case .snapshotInfo(let id):
+            let document = SnapshotDocument(try engine { try store.snapshot(id) })
+            return (.text(OpenText(try jsonText(document))), .none)
+        case .snapshot(let id):
+            try demandTrusted(caller)
+            return (.snapshot(try openSnapshot(id)), .kept)
+        case .disk(let id):
+            try demandTrusted(caller)
+            return (.disk(try openDisk(id, mode, caller: caller)), .kept)
+        }
+    }
+
+    /// The text of `status.json`.
+    public func status() throws(FileError) -> [UInt8] {
+        try jsonText(
+            StatusDocument(
+                facts, identity: store.identity, opens: opens, engine: store.status()))
+    }
+
+    private func openDisk(_ id: DiskID, _ mode: OpenMode, caller: Caller) throws(FileError)
+        -> OpenDisk
+    {
+        let isCounted = !caller.isThisProcess
+        if isCounted { try opens.enter(.disk(id)) }
+        do throws(FileError) {
+            guard let disk = store.attached(id) else { throw try unattached(id) }
+            guard !mode.truncates || disk.size == 0 else {
+                throw FileError(
+                    EPERM, "disk \(id) cannot be made smaller: write without truncating")
+            }
+            let summary = try engine { try store.disk(id) }
+            try demandEncryption(summary.isEncrypted, of: "disk \(id)")
+            return OpenDisk(
+                disk, opens: opens, isCounted: isCounted,
+                time: clock.time(
+                    of: id, created: ChangeTime.nanoseconds(seconds: summary.created.seconds)),
+                faults: faults)
+        } catch {
+            if isCounted { opens.leave(.disk(id)) }
+            throw error
+        }
+    }
+
+    private func openSnapshot(_ id: SnapshotID) throws(FileError) -> OpenSnapshot {
+        try opens.enter(.snapshot(id))
+        do throws(FileError) {
+            try demandEncryption(
+                try engine { try store.snapshot(id) }.isEncrypted, of: "snapshot \(id)")
+            let reader = try engine { try store.openSnapshot(id) }
+            return OpenSnapshot(reader, opens: opens, faults: faults)
+        } catch {
+            opens.leave(.snapshot(id))
+            throw error
+        }
+    }
+
+    private func demandEncryption(_ isEncrypted: Bool, of what: String) throws(FileError) {
+        guard isEncrypted || !facts.requiresEncryption else {
+            throw FileError(EPERM, "\(what) is not encrypted, and this mount requires it")
+        }
+    }
+
+    /// Whether access(2) is granted: `mode.writes` and `mode.reads` are what was asked for.
+    public func checkAccess(_ inode: UInt64, _ mode: OpenMode, caller: Caller) throws(FileError) {
+        let node = try node(inode)
+        if mode.writes, node.isFrozen { throw FileError(EROFS, "a snapshot does not change") }
+        guard mode.reads || mode.writes else { return }
+        switch node {
+        case .control, .snapshot: try demandTrusted(caller)
+        case .disk(let id):
+            try demandTrusted(caller)
+            guard store.attached(id) != nil else { throw FileError(EACCES, "not attached") }
+        case .root, .disks, .snapshots, .status, .snapshotInfo:
+            guard !mode.writes else { throw FileError(EACCES, "only read") }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+import DiskEngine
+import DiskFormat
+import Glibc
+import Synchronization
+
+/// The mounted tree as a plain object: what the kernel asks becomes a call here, and no type of
+/// FUSE is known. Every call may come from any thread.
+///
+///     control  status.json  disks/NAME  snapshots/NAME  snapshots/NAME.json
+///
+/// Invariants:
+/// - what an open handle does never waits for the control thread, nor for the kernel;
+/// - nothing here is held locked while the kernel is told to drop what it caches.
+public final class Namespace: Sendable {
+    public let facts: MountFacts
+    let store: Store
+    let inodes = InodeTable()
+    let opens = OpenTable()
+    let clock = ChangeClock()
+    let desk = ControlDesk()
+    let faults: FaultLog
+    /// When the mount was made: the time its folders show.
+    let born = ChangeTime.now()
+    let names = NameWatch()
+    private let kernel = Mutex<(any KernelCache)?>(nil)
+
+    /// `log` takes single lines for the operator, for instance to stderr.
+    public init(store: Store, facts: MountFacts, log: @escaping @Sendable (String) -> Void) {
+        self.store = store
+        self.facts = facts
+        faults = FaultLog(log)
+    }
+
+    /// From here on changes are told to the kernel.
+    public func attachKernel(_ cache: any KernelCache) {
+        kernel.withLock { $0 = cache }
+        dropStaleNames()
+    }
+
+    var kernelCache: (any KernelCache)? { kernel.withLock { $0 } }
+
+    /// From here on requests written to `control` go to `handler`, one at a time, on a thread of
+    /// their own.
+    public func openControl(
+        _ handler: @escaping @Sendable ([UInt8]) -> ControlAnswer
+    ) throws(FileError) {
+        try desk.open(handler)
+    }
+
+    /// Lets the requests that were taken finish, and takes no more.
+    public func closeControl() { desk.close() }
+
+    /// Before the mount is taken from under those who still use it: takes no more requests, and
+    /// has the kernel write out what mappings hold dirty. What cannot be written out is told.
+    public func prepareToEnd() {
+        closeControl()
+        for disk in store.attachedDisks() {
+            do throws(DiskError) {
+                try flushMappings(of: disk.id)
+            } catch {
+                faults.note(error.message)
+            }
+        }
+    }
+
+    /// The store's space, in bytes.
+    public func capacity() throws(FileError) -> (total: UInt64, available: UInt64) {
+        let capacity = try engine { try store.capacity() }
+        return (capacity.total, capacity.available)
+    }
+
+    func node(_ inode: UInt64) throws(FileError) -> Node {
+        guard let node = inodes.node(inode) else {
+            throw FileError(ESTALE, "inode \(inode) is of an earlier attach")
+        }
+        return node
+    }
+
+    /// Whether the caller may open disks, snapshots and `control`.
+    func isTrusted(_ caller: Caller) -> Bool {
+        caller.user == 0 || caller.user == facts.owner
+    }
+
+    func demandTrusted(_ caller: Caller, errno: Int32 = EACCES) throws(FileError) {
+        guard isTrusted(caller) else {
+            throw FileError(errno, "only user \(facts.owner) and root may do this")
+        }
+    }
+
+    /// Whether the caller may make requests through `control`. Throws EACCES.
+    public func checkControl(_ caller: Caller) throws(FileError) { try demandTrusted(caller) }
+
+    /// Runs an engine call whose failure is the caller's to hear.
+    func engine<Result>(_ body: () throws -> Result) throws(FileError) -> Result {
+        do {
+            return try body()
+        } catch let error as DiskError {
+            throw FileError(error)
+        } catch let error as FileError {
+            throw error
+        } catch {
+            throw FileError(EIO, "\(error)")
+        }
+    }
+}

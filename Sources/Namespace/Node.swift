@@ -1,0 +1,25 @@
+import DiskFormat
+
+/// What stands at a place of the tree.
+enum Node: Hashable, Sendable {
+    case root, control, status, disks, snapshots
+    case disk(DiskID)
+    case snapshot(SnapshotID)
+    /// `snapshots/NAME.json`
+    case snapshotInfo(SnapshotID)
+
+    var isFolder: Bool {
+        switch self {
+        case .root, .disks, .snapshots: true
+        default: false
+        }
+    }
+
+    /// Read-only whatever the permissions say: what a snapshot is cannot change.
+    var isFrozen: Bool {
+        switch self {
+        case .snapshots, .snapshot, .snapshotInfo: true
+        default: false
+        }
+    }
+}

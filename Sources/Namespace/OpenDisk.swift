@@ -1,0 +1,94 @@
+import DiskEngine
+import Glibc
+
+/// An open file of an attached disk. Counts as a handle on it for as long as it lives.
+public final class OpenDisk: Sendable {
+    let disk: Disk
+    private let opens: OpenTable
+    private let isCounted: Bool
+    private let time: ChangeTime
+    private let faults: FaultLog
+
+    /// `isCounted`: `opens` was told of this handle, and is told of its end.
+    init(_ disk: Disk, opens: OpenTable, isCounted: Bool, time: ChangeTime, faults: FaultLog) {
+        self.disk = disk
+        self.opens = opens
+        self.isCounted = isCounted
+        self.time = time
+        self.faults = faults
+    }
+
+    deinit {
+        if isCounted { opens.leave(.disk(disk.id)) }
+    }
+
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileError)
+        -> Int
+    {
+        let count = clamp(buffer.count, at: offset)
+        guard count > 0 else { return 0 }
+        try run("read", at: offset) {
+            try disk.read(into: .init(rebasing: buffer[..<count]), at: offset)
+        }
+        return count
+    }
+
+    /// Like a block device: a write across the end is short, one at the end has no space.
+    func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError) -> Int {
+        guard !buffer.isEmpty else { return 0 }
+        let count = clamp(buffer.count, at: offset)
+        guard count > 0 else {
+            throw FileError(ENOSPC, "write at byte \(offset), the end of disk \(disk.id)")
+        }
+        try run("write", at: offset) {
+            try disk.write(.init(rebasing: buffer[..<count]), at: offset)
+        }
+        time.touch()
+        return count
+    }
+
+    func synchronize() throws(FileError) {
+        try run("flush", at: 0) { try disk.flush() }
+    }
+
+    func allocate(_ change: SpaceChange, at offset: UInt64, length: UInt64) throws(FileError) {
+        let size = disk.size
+        guard length > 0 else { throw FileError(EINVAL, "a range of no length") }
+        let (end, isTooFar) = offset.addingReportingOverflow(length)
+        guard !isTooFar else { throw FileError(EFBIG, "a range beyond every size") }
+        if case .zero(keepsSize: false) = change, end > size {
+            throw FileError(ENOSPC, "zeroing to byte \(end) beyond the end of disk \(disk.id)")
+        }
+        guard offset < size else { return }
+        let count = min(end, size) - offset
+        switch change {
+        case .punch: try run("discard", at: offset) { try disk.discard(at: offset, length: count) }
+        case .zero:
+            try run("write zeroes", at: offset) {
+                try disk.writeZeroes(at: offset, length: count)
+            }
+        }
+        time.touch()
+    }
+
+    func seek(_ target: SeekTarget, from offset: UInt64) throws(FileError) -> UInt64 {
+        guard offset < disk.size else { throw FileError(ENXIO, "seek beyond the end") }
+        return try run("seek", at: offset) {
+            switch target {
+            case .data: try disk.nextData(from: offset)
+            case .hole: try disk.nextHole(from: offset)
+            }
+        }.orBeyondEnd()
+    }
+
+    private func clamp(_ count: Int, at offset: UInt64) -> Int {
+        let size = disk.size
+        return offset < size ? Int(min(UInt64(count), size - offset)) : 0
+    }
+
+    private func run<Result>(
+        _ operation: String, at offset: UInt64, _ body: () throws -> Result
+    ) throws(FileError) -> Result {
+        try faults.guarding(operation, of: "disk \(disk.id)", at: offset, body)
+    }
+}

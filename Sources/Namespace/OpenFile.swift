@@ -1,0 +1,100 @@
+import DiskEngine
+import Glibc
+
+/// An open file of the tree; closed when its last reference goes.
+public enum OpenFile: Sendable {
+    case disk(OpenDisk)
+    case snapshot(OpenSnapshot)
+    case text(OpenText)
+    case control(ControlConversation)
+
+    /// Fills `buffer` from `offset` (bytes); short at the end, 0 behind it.
+    public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64)
+        throws(FileError) -> Int
+    {
+        switch self {
+        case .disk(let file): try file.read(into: buffer, at: offset)
+        case .snapshot(let file): try file.read(into: buffer, at: offset)
+        case .text(let file): file.read(into: buffer, at: offset)
+        case .control(let file): file.read(into: buffer)
+        }
+    }
+
+    /// Writes to a disk; how many bytes of `buffer` it took. (`control` takes its requests through
+    /// `ControlConversation.submit`, for it answers later.)
+    public func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError) -> Int
+    {
+        guard case .disk(let file) = self else {
+            throw FileError(EBADF, "this file is not written at an offset")
+        }
+        return try file.write(buffer, at: offset)
+    }
+
+    /// Makes what was written durable.
+    public func synchronize() throws(FileError) {
+        if case .disk(let file) = self { try file.synchronize() }
+    }
+
+    /// Punches a hole or zeroes a range; both read as zeros afterwards.
+    public func allocate(_ change: SpaceChange, at offset: UInt64, length: UInt64)
+        throws(FileError)
+    {
+        switch self {
+        case .disk(let file): try file.allocate(change, at: offset, length: length)
+        case .snapshot: throw FileError(EROFS, "a snapshot does not change")
+        default: throw FileError(EOPNOTSUPP, "this file has no space of its own")
+        }
+    }
+
+    /// SEEK_DATA and SEEK_HOLE: the next byte from `offset` on that is data, or is not.
+    /// ENXIO: there is none before the end.
+    public func seek(_ target: SeekTarget, from offset: UInt64) throws(FileError) -> UInt64 {
+        switch self {
+        case .disk(let file): return try file.seek(target, from: offset)
+        case .snapshot(let file): return try file.seek(target, from: offset)
+        case .text(let file):
+            let size = UInt64(file.bytes.count)
+            guard offset < size else { throw FileError(ENXIO, "seek beyond the end") }
+            return target == .data ? offset : size
+        case .control: throw FileError(ESPIPE, "control has no positions")
+        }
+    }
+}
+
+/// What fallocate(2) can do here. Disks are thin: space cannot be promised ahead, so plain
+/// preallocation is not among it.
+public enum SpaceChange: Sendable, Hashable {
+    case punch
+    case zero(keepsSize: Bool)
+}
+
+public enum SeekTarget: Sendable, Hashable {
+    case data, hole
+}
+
+extension UInt64? {
+    /// nil from `nextData` is "no data before the end", which lseek(2) calls ENXIO.
+    func orBeyondEnd() throws(FileError) -> UInt64 {
+        guard let self else { throw FileError(ENXIO, "no data before the end") }
+        return self
+    }
+}
+
+extension FaultLog {
+    /// Runs an engine call of the data path, whose names are made only if it fails. A failure
+    /// becomes an errno, and is told once per kind.
+    func guarding<Result>(
+        _ operation: String, of resource: @autoclosure () -> String, at offset: UInt64,
+        _ body: () throws -> Result
+    ) throws(FileError) -> Result {
+        do {
+            return try body()
+        } catch let error as DiskError {
+            report(error, operation, of: resource(), at: offset)
+            throw FileError(error)
+        } catch {
+            note("\(operation) of \(resource()) at byte \(offset) failed: \(error)")
+            throw FileError(EIO, "\(error)")
+        }
+    }
+}
