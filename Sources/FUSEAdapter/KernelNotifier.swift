@@ -1,0 +1,24 @@
+import CFUSE
+import Namespace
+
+/// Tells the kernel what to drop. That the kernel does not know an inode or a name, or that the
+/// mount has just ended, is as good: then there is nothing to drop.
+///
+/// `@unchecked Sendable`: libfuse's notifications may come from any thread, and the session
+/// outlives the control thread, which alone makes them (`MountSession` ends it first).
+struct KernelNotifier: KernelCache, @unchecked Sendable {
+    let session: OpaquePointer
+
+    func dropPages(of inode: UInt64) {
+        fuse_lowlevel_notify_inval_inode(session, inode, 0, 0)
+    }
+
+    /// A negative offset leaves pages alone.
+    func dropAttributes(of inode: UInt64) {
+        fuse_lowlevel_notify_inval_inode(session, inode, -1, 0)
+    }
+
+    func dropName(_ name: String, in folder: UInt64) {
+        fuse_lowlevel_notify_inval_entry(session, folder, name, name.utf8.count)
+    }
+}

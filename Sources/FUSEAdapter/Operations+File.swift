@@ -1,0 +1,164 @@
+import CFUSE
+import Glibc
+import Namespace
+
+func addFileOperations(to table: inout fuse_lowlevel_ops) {
+    table.open = open
+    table.read = read
+    table.write = write
+    table.fsync = fsync
+    table.fallocate = fallocate
+    table.lseek = lseek
+    table.release = release
+}
+
+private func open(
+    raw: fuse_req_t?, inode: fuse_ino_t, info: UnsafeMutablePointer<fuse_file_info>?
+) {
+    guard let raw, let info else { return }
+    let request = Request(raw)
+    let flags = info.pointee.flags
+    let mode = OpenMode(
+        reads: flags & O_ACCMODE != O_WRONLY, writes: flags & O_ACCMODE != O_RDONLY,
+        truncates: flags & O_TRUNC != 0)
+    do throws(FileError) {
+        let (file, caching) = try request.adapter.tree.open(inode, mode, caller: request.caller)
+        info.pointee.fh = Handle.make(file)
+        switch caching {
+        case .kept: info.pointee.keep_cache = 1
+        case .none: info.pointee.direct_io = 1
+        case .stream:
+            info.pointee.direct_io = 1
+            info.pointee.nonseekable = 1
+        }
+        if !request.reply(open: info) { Handle<OpenFile>.release(info.pointee.fh) }
+    } catch {
+        request.fail(error)
+    }
+}
+
+private func read(
+    raw: fuse_req_t?, inode: fuse_ino_t, size: Int, offset: off_t,
+    info: UnsafeMutablePointer<fuse_file_info>?
+) {
+    guard let raw, let info else { return }
+    let request = Request(raw)
+    let buffer = ThreadBuffers.current.reply
+    // The kernel keeps to the limit it was given; a shortened reply would read as the end.
+    guard size <= buffer.count, offset >= 0 else { return request.fail(EINVAL) }
+    do throws(FileError) {
+        let place = UnsafeMutableRawBufferPointer(rebasing: buffer[..<size])
+        let count = try Handle<OpenFile>.content(info).read(into: place, at: UInt64(offset))
+        request.reply(bytes: .init(rebasing: place[..<count]))
+    } catch {
+        request.fail(error)
+    }
+}
+
+private func write(
+    raw: fuse_req_t?, inode: fuse_ino_t, bytes: UnsafePointer<CChar>?, size: Int, offset: off_t,
+    info: UnsafeMutablePointer<fuse_file_info>?
+) {
+    guard let raw, let info else { return }
+    let request = Request(raw)
+    guard size <= ThreadBuffers.payloadLimit, offset >= 0 else { return request.fail(EINVAL) }
+    // `bytes` is libfuse's buffer, which has the headers alone: see `DeviceIO`.
+    let payload = ThreadBuffers.current.payload(size)
+    let file = Handle<OpenFile>.content(info)
+    if case .control(let conversation) = file {
+        return converse(request, conversation, Array(payload))
+    }
+    do throws(FileError) {
+        let count = try file.write(payload, at: UInt64(offset))
+        request.reply(written: count)
+    } catch {
+        request.fail(error)
+    }
+}
+
+/// The caller is checked at every request, not only when it opened the file: a handle may have
+/// been inherited or passed on.
+private func converse(
+    _ request: consuming Request, _ conversation: ControlConversation, _ bytes: [UInt8]
+) {
+    do throws(FileError) {
+        try request.adapter.tree.checkControl(request.caller)
+    } catch {
+        return request.fail(error)
+    }
+    let parked = ParkedRequest(request)
+    conversation.submit(bytes) { result in
+        guard let request = parked.take() else { return }
+        switch result {
+        case .success(let count): request.reply(written: count)
+        case .failure(let error): request.fail(error)
+        }
+    }
+}
+
+private func fsync(
+    raw: fuse_req_t?, inode: fuse_ino_t, dataOnly: Int32,
+    info: UnsafeMutablePointer<fuse_file_info>?
+) {
+    guard let raw, let info else { return }
+    let request = Request(raw)
+    do throws(FileError) {
+        try Handle<OpenFile>.content(info).synchronize()
+        request.succeed()
+    } catch {
+        request.fail(error)
+    }
+}
+
+private func fallocate(
+    raw: fuse_req_t?, inode: fuse_ino_t, mode: Int32, offset: off_t, length: off_t,
+    info: UnsafeMutablePointer<fuse_file_info>?
+) {
+    guard let raw, let info else { return }
+    let request = Request(raw)
+    let keepsSize = mode & Int32(SEALDISK_FALLOC_KEEP_SIZE) != 0
+    let change: SpaceChange
+    switch mode & ~Int32(SEALDISK_FALLOC_KEEP_SIZE) {
+    case Int32(SEALDISK_FALLOC_PUNCH_HOLE): change = .punch
+    case Int32(SEALDISK_FALLOC_ZERO_RANGE): change = .zero(keepsSize: keepsSize)
+    default: return request.fail(EOPNOTSUPP)
+    }
+    guard offset >= 0, length > 0 else { return request.fail(EINVAL) }
+    do throws(FileError) {
+        try Handle<OpenFile>.content(info)
+            .allocate(change, at: UInt64(offset), length: UInt64(length))
+        request.succeed()
+    } catch {
+        request.fail(error)
+    }
+}
+
+private func lseek(
+    raw: fuse_req_t?, inode: fuse_ino_t, offset: off_t, whence: Int32,
+    info: UnsafeMutablePointer<fuse_file_info>?
+) {
+    guard let raw, let info else { return }
+    let request = Request(raw)
+    let target: SeekTarget
+    switch whence {
+    case Int32(SEALDISK_SEEK_DATA): target = .data
+    case Int32(SEALDISK_SEEK_HOLE): target = .hole
+    default: return request.fail(EINVAL)
+    }
+    guard offset >= 0 else { return request.fail(ENXIO) }
+    do throws(FileError) {
+        let position = try Handle<OpenFile>.content(info).seek(target, from: UInt64(offset))
+        request.reply(position: position)
+    } catch {
+        request.fail(error)
+    }
+}
+
+private func release(
+    raw: fuse_req_t?, inode: fuse_ino_t, info: UnsafeMutablePointer<fuse_file_info>?
+) {
+    guard let raw, let info else { return }
+    let request = Request(raw)
+    Handle<OpenFile>.release(info.pointee.fh)
+    request.succeed()
+}

@@ -1,0 +1,54 @@
+import Glibc
+import Synchronization
+
+/// Leaving the terminal, once all that can go wrong at the start has been told there.
+enum Background {
+    /// Closes what this process was handed without being meant to: whoever started the command may
+    /// wait for the other end of it. To be called before anything of its own is open.
+    static func dropInherited(keeping kept: Int32) {
+        for descriptor in HostText.names(in: "/proc/self/fd").compactMap({ Int32($0) })
+        where descriptor > 2 && descriptor != kept {
+            // The listing's own is among them and closed already: EBADF is as good.
+            close(descriptor)
+        }
+    }
+
+    /// A session of its own, no folder kept busy, and standard streams that lead nowhere, or into
+    /// the log.
+    static func enter(logFile: String?) {
+        setsid()
+        let null = open("/dev/null", O_RDWR | O_CLOEXEC)
+        let log = logFile.map { open($0, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600) } ?? -1
+        // After the log, whose path may be relative. Fails only where / cannot be entered, and then
+        // the current folder is as good.
+        _ = chdir("/")
+        redirect(0, to: null)
+        redirect(1, to: log >= 0 ? log : null)
+        redirect(2, to: log >= 0 ? log : null)
+        for descriptor in [null, log] where descriptor > 2 { close(descriptor) }
+        if log < 0 { Report.useSystemLog() }
+    }
+
+    private static func redirect(_ stream: Int32, to descriptor: Int32) {
+        if descriptor >= 0 { dup2(descriptor, stream) }
+    }
+}
+
+/// What the operator is told while a mount is served: a line each on stderr, in the log file, or
+/// in the system's log.
+enum Report {
+    private static let usesSystemLog = Atomic(false)
+
+    static func useSystemLog() { usesSystemLog.store(true, ordering: .relaxed) }
+
+    static func line(_ text: String) {
+        guard !usesSystemLog.load(ordering: .relaxed) else {
+            return text.withCString { text in
+                withVaList([text]) { vsyslog(LOG_DAEMON | LOG_WARNING, "%s", $0) }
+            }
+        }
+        var line = text.hasPrefix("sealdisk: ") ? text : "sealdisk: \(text)"
+        line += "\n"
+        line.withUTF8 { _ = write(2, $0.baseAddress, $0.count) }
+    }
+}

@@ -1,0 +1,46 @@
+import Glibc
+
+/// Other programs, run with this one's environment.
+enum ChildProcess {
+    /// Runs a program found in PATH with its stderr closed to nowhere; its exit code, nil if it
+    /// could not be run or was killed.
+    static func run(_ arguments: [String]) -> Int32? {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+        guard let child = spawn(arguments, program: nil, &actions).child else { return nil }
+        let status = wait(for: child)
+        return status & 0x7f == 0 ? (status >> 8) & 0xff : nil
+    }
+
+    /// Starts `program`, or, if that is nil, the first argument found in PATH.
+    static func spawn(
+        _ arguments: [String], program: String?, _ actions: inout posix_spawn_file_actions_t
+    ) -> (child: pid_t?, errno: Int32) {
+        var texts = strings(arguments)
+        var environment = strings(inheritedEnvironment())
+        defer { for text in texts + environment { free(text) } }
+        var child = pid_t()
+        let error =
+            program.map { posix_spawn(&child, $0, &actions, nil, &texts, &environment) }
+            ?? posix_spawnp(&child, arguments[0], &actions, nil, &texts, &environment)
+        return (error == 0 ? child : nil, error)
+    }
+
+    /// The status as wait(2) gives it.
+    static func wait(for child: pid_t) -> Int32 {
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0, errno == EINTR {}
+        return status
+    }
+
+    /// As this process was given it; C's `environ` is a variable that any thread may change.
+    private static func inheritedEnvironment() -> [String] {
+        (HostText.read("/proc/self/environ") ?? "").split(separator: "\0").map(String.init)
+    }
+
+    private static func strings(_ texts: [String]) -> [UnsafeMutablePointer<CChar>?] {
+        texts.map { strdup($0) } + [nil]
+    }
+}

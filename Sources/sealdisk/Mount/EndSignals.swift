@@ -1,0 +1,24 @@
+import Glibc
+
+/// The signals that ask a mount to leave: SIGTERM, SIGINT, SIGHUP. They are blocked in every thread
+/// and one thread waits for them, so that the end is ordinary code and no handler.
+struct EndSignals: Sendable {
+    private let set: sigset_t
+
+    /// To be called before any thread is started: threads inherit what is blocked.
+    static func block() -> EndSignals {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for signal in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&set, signal) }
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+        return EndSignals(set: set)
+    }
+
+    /// Waits for one of them, and says which.
+    func wait() -> Int32 {
+        var set = set
+        var signal: Int32 = 0
+        while sigwait(&set, &signal) != 0 {}
+        return signal
+    }
+}

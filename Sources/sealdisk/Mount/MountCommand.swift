@@ -1,0 +1,101 @@
+import ArgumentParser
+import Glibc
+
+struct MountCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mount",
+        abstract: "Mount a store: its disks and snapshots show as files.",
+        discussion: """
+            Returns when the mount is usable; the process that serves it goes to the background.
+
+            OPTIONS OF -o, separated by commas, as in fstab(5):
+              attach=NAME[:NAME…]     attach these disks; attach=all: every disk
+              ro                      nothing can be changed through the mount
+              allow_other             other users see the tree (but open neither disks nor control)
+              require=encrypted       disks that are not encrypted do not open
+              detect_zeroes           blocks of zeros are stored as holes
+              map_memory=256M         memory for the maps of all disks
+              keystore=PATH, key_file=PATH, passphrase_command=COMMAND, log_file=PATH
+            """)
+
+    @Argument(help: ArgumentHelp("The store's folder.", valueName: "store"))
+    var store: String
+
+    @Argument(help: ArgumentHelp("The folder to mount it on.", valueName: "dir"))
+    var directory: String
+
+    @Option(
+        name: .customShort("o"), help: ArgumentHelp("Mount options.", valueName: "options"))
+    var options: [String] = []
+
+    @Flag(help: "Stay in the foreground, until the mount ends.")
+    var foreground = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Where the background process writes what it reports.", valueName: "path"))
+    var logFile: String?
+
+    @OptionGroup var keys: KeyOptions
+
+    @Option(name: .customLong(Daemon.readyOption), help: .hidden)
+    var readyDescriptor: Int32?
+
+    func run() throws {
+        guard foreground || readyDescriptor != nil else {
+            return try Daemon.start()
+        }
+        if let readyDescriptor { Background.dropInherited(keeping: readyDescriptor) }
+        let readiness = Readiness(descriptor: readyDescriptor)
+        do throws(Failure) {
+            try MountService(plan: try plan()).run(readiness)
+        } catch {
+            readiness.report(error)
+            // Whoever waits prints it; printed here too, it would be read twice.
+            guard !readiness.isAwaited else { Glibc.exit(error.exitCode) }
+            throw error
+        }
+    }
+
+    private func plan() throws(Failure) -> MountPlan {
+        var flags = try MountFlags(options)
+        flags.logFile = logFile ?? flags.logFile
+        return MountPlan(
+            store: try AbsolutePath.existing(store, as: "store"),
+            mountPoint: try MountPoint.usable(directory),
+            flags: flags, keys: keys.keySource(withDefaultsFrom: flags))
+    }
+}
+
+/// What is to be mounted, where, and how. Paths are absolute, without symbolic links.
+struct MountPlan: Sendable {
+    let store: String
+    let mountPoint: String
+    let flags: MountFlags
+    let keys: KeySource
+}
+
+extension KeyOptions {
+    /// The command line's options before those of `-o`; paths absolute, for the process in the
+    /// background leaves the current folder.
+    func keySource(withDefaultsFrom flags: MountFlags) -> KeySource {
+        var options = self
+        options.keystore = (keystore ?? flags.keystore).map(AbsolutePath.ofFile)
+        if keyFile == nil, passphraseCommand == nil {
+            options.keyFile = flags.keyFile
+            options.passphraseCommand = flags.passphraseCommand
+        }
+        options.keyFile = options.keyFile.map(AbsolutePath.ofFile)
+        var source = options.keySource
+        source.keystore = source.keystore.map(AbsolutePath.ofFile)
+        return source
+    }
+}
+
+extension AbsolutePath {
+    /// The absolute path of a file that need not exist.
+    static func ofFile(_ path: String) -> String {
+        guard !path.hasPrefix("/"), let folder = resolve(".") else { return path }
+        return "\(folder)/\(path)"
+    }
+}

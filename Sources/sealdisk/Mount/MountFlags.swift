@@ -1,0 +1,86 @@
+import ControlPlane
+
+/// The `-o` options of a mount, as fstab(5) writes them: a comma between two, `name` or
+/// `name=value` each.
+struct MountFlags: Sendable, Hashable {
+    enum Attach: Sendable, Hashable {
+        case none, all
+        /// Names or ids.
+        case named([String])
+    }
+
+    var allowsOthers = false
+    var isReadOnly = false
+    var requiresEncryption = false
+    var detectsZeroes = false
+    /// Bytes; nil is the engine's own choice.
+    var mapMemory: Int?
+    var attach = Attach.none
+    var keystore: String?
+    var keyFile: String?
+    var passphraseCommand: String?
+    var logFile: String?
+    /// What the kernel is told as it stands.
+    var kernelOptions: [String] = []
+
+    /// For the kernel, which knows them by these names.
+    private static let kernelNames: Set<String> = [
+        "suid", "nosuid", "dev", "nodev", "exec", "noexec", "atime", "noatime", "sync", "dirsync",
+    ]
+    /// mount(8)'s and systemd's own, which mean nothing here.
+    private static let ignoredNames: Set<String> = [
+        "rw", "defaults", "auto", "noauto", "user", "nouser", "users", "owner", "group", "_netdev",
+        "nofail", "async", "relatime", "loud",
+    ]
+
+    init(_ lists: [String]) throws(Failure) {
+        for list in lists {
+            for option in list.split(separator: ",") { try take(option) }
+        }
+        if keyFile != nil, passphraseCommand != nil {
+            throw Self.refusal("key_file", "and passphrase_command exclude each other")
+        }
+    }
+
+    private mutating func take(_ option: Substring) throws(Failure) {
+        let parts = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        let name = String(parts[0])
+        let value = parts.count > 1 ? String(parts[1]) : nil
+        if name.hasPrefix("x-") || name.hasPrefix("X-") || name == "comment" { return }
+        if value == nil, Self.ignoredNames.contains(name) { return }
+        if value == nil, Self.kernelNames.contains(name) { return kernelOptions.append(name) }
+        switch (name, value) {
+        case ("allow_other", nil): allowsOthers = true
+        case ("ro", nil): isReadOnly = true
+        case ("detect_zeroes", nil): detectsZeroes = true
+        case ("require", "encrypted"): requiresEncryption = true
+        case ("map_memory", let text?): mapMemory = try Self.bytes(text)
+        case ("attach", "all"): attach = .all
+        case ("attach", let names?) where !names.isEmpty:
+            attach = .named(names.split(separator: ":").map(String.init))
+        case ("keystore", let path?) where !path.isEmpty: keystore = path
+        case ("key_file", let path?) where !path.isEmpty: keyFile = path
+        case ("passphrase_command", let command?) where !command.isEmpty:
+            passphraseCommand = command
+        case ("log_file", let path?) where !path.isEmpty: logFile = path
+        default: throw Self.refusal(String(option), "is not an option that can be used here")
+        }
+    }
+
+    /// `256M`, `1G`, or plain bytes.
+    private static func bytes(_ text: String) throws(Failure) -> Int {
+        let units: [Character: Int] = ["K": 10, "M": 20, "G": 30]
+        let shift = text.last.flatMap { units[$0] }
+        let digits = shift == nil ? text : String(text.dropLast())
+        guard let count = Int(digits), count > 0, count <= Int.max >> (shift ?? 0) else {
+            throw refusal("map_memory=\(text)", "is no size: write 256M, for instance")
+        }
+        return count << (shift ?? 0)
+    }
+
+    private static func refusal(_ option: String, _ problem: String) -> Failure {
+        Failure(
+            .invalid, "The mount option \(option) \(problem).",
+            advice: "See sealdisk mount --help for the options there are.")
+    }
+}

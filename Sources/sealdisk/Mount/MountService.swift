@@ -1,0 +1,149 @@
+import ControlPlane
+import DiskEngine
+import FUSEAdapter
+import Glibc
+import KeyManagement
+import Namespace
+
+/// The process that serves a mount, from opening the store to the last byte made durable.
+///
+/// Order: signals are blocked and the process hardened before any thread is started; the store is
+/// opened and disks attached before anything is mounted, so that a failure leaves nothing behind;
+/// `ready` is told when the mount has answered; at the end the mount goes first, then the store is
+/// closed.
+struct MountService {
+    let plan: MountPlan
+
+    func run(_ readiness: Readiness) throws(Failure) {
+        let signals = EndSignals.block()
+        let hardening = Hardening.apply()
+        let opened = try openStore(
+            at: plan.store, keys: plan.keys, holder: "sealdisk mount \(plan.mountPoint)",
+            limits: limits)
+        do throws(Failure) {
+            try unlock(opened)
+            let tree = try prepareTree(opened, hardening)
+            let session = try mount(tree)
+            watch(session, tree, signals, readiness)
+            session.serve()
+            session.end()
+        } catch {
+            try? opened.store.close()
+            throw error
+        }
+        try close(opened)
+    }
+
+    /// Opens the keystore while there is somebody to ask, or with what the command line named: in
+    /// the background nobody can be asked, and a wrong passphrase is better told now. Otherwise
+    /// the first disk that needs a key opens it.
+    private func unlock(_ opened: OpenedStore) throws(Failure) {
+        guard plan.keys.unlocker != nil || isatty(0) == 1 else { return }
+        do throws(KeyError) {
+            if try opened.keys.isActivated { try opened.keys.unlock() }
+        } catch {
+            throw Failure(Refusal(ofStore: error))
+        }
+    }
+
+    private var limits: Limits {
+        var limits = Limits.standard
+        if let bytes = plan.flags.mapMemory { limits.mapMemory = bytes }
+        limits.detectZeroes = plan.flags.detectsZeroes
+        return limits
+    }
+
+    private func prepareTree(
+        _ opened: OpenedStore, _ hardening: [String: String]
+    ) throws(Failure) -> Namespace {
+        let facts = MountFacts(
+            store: plan.store, mountPoint: plan.mountPoint, version: SealDisk.version,
+            pid: getpid(), owner: getuid(), group: getgid(), isReadOnly: plan.flags.isReadOnly,
+            requiresEncryption: plan.flags.requiresEncryption, hardening: hardening)
+        let tree = Namespace(store: opened.store, facts: facts) { Report.line($0) }
+        let plane = opened.controlPlane(hooks: tree)
+        try attachDisks(through: plane)
+        do throws(FileError) {
+            try tree.openControl { request in
+                let reply = plane.perform(request)
+                return ControlAnswer(json: reply.json, errno: reply.errno)
+            }
+        } catch {
+            throw Failure(unforeseen: error)
+        }
+        return tree
+    }
+
+    /// The disks of `attach=`. One that does not attach is a failure of the mount: whoever asked
+    /// for it (fstab, for instance) builds on it.
+    private func attachDisks(through plane: ControlPlane) throws(Failure) {
+        do throws(Refusal) {
+            switch plan.flags.attach {
+            case .none: break
+            case .all:
+                for disk in try plane.disks() where !disk.summary.isAttached {
+                    try attach(disk, through: plane)
+                }
+            case .named(let names):
+                for name in names { try attach(try plane.disk(name), through: plane) }
+            }
+        } catch {
+            throw Failure(error)
+        }
+    }
+
+    private func attach(_ disk: NamedDisk, through plane: ControlPlane) throws(Refusal) {
+        let request = Request(
+            "AttachDisk",
+            [
+                "DiskId": disk.summary.id.text,
+                "Encrypted": plan.flags.requiresEncryption ? "true" : nil,
+            ])
+        if let refusal = plane.perform(request).refusal { throw refusal }
+    }
+
+    private func mount(_ tree: Namespace) throws(Failure) -> MountSession {
+        var options = MountOptions()
+        options.allowsOthers = plan.flags.allowsOthers
+        options.isReadOnly = plan.flags.isReadOnly
+        options.kernelOptions = plan.flags.kernelOptions
+        do throws(MountError) {
+            return try MountSession(tree, at: plan.mountPoint, options)
+        } catch {
+            throw Failure(
+                .failed, "The store could not be mounted: \(error).",
+                advice: "Mounting needs root, or fusermount3 (package fuse3) and /dev/fuse.")
+        }
+    }
+
+    /// Starts what runs beside the serving: the thread that waits for a signal to end, and the one
+    /// that tries the mount and then reports it ready.
+    private func watch(
+        _ session: MountSession, _ tree: Namespace, _ signals: EndSignals, _ readiness: Readiness
+    ) {
+        BackgroundThread.start {
+            let signal = signals.wait()
+            Report.line("signal \(signal): leaving \(plan.mountPoint)")
+            tree.prepareToEnd()
+            session.stop()
+        }
+        BackgroundThread.start {
+            // Waits until the mount answers; that is the question.
+            _ = HostText.bytes(plan.mountPoint + "/status.json")
+            ReadAhead.widen(plan.mountPoint)
+            if readiness.isAwaited { Background.enter(logFile: plan.flags.logFile) }
+            readiness.report()
+        }
+    }
+
+    private func close(_ opened: OpenedStore) throws(Failure) {
+        do {
+            try opened.store.close()
+        } catch {
+            let failure = Failure(Refusal(ofStore: error))
+            FailureNote.leave(failure)
+            Report.line("closing the store failed: \(failure.message)")
+            throw failure
+        }
+    }
+}

@@ -1,0 +1,64 @@
+import Foundation
+
+/// A program of the host, run to its end.
+enum Command {
+    struct Outcome: CustomStringConvertible {
+        let command: String
+        let status: Int32
+        let output: String
+        let errors: String
+
+        var description: String { "`\(command)` ended with \(status): \(output)\(errors)" }
+    }
+
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Runs it, whatever comes of it.
+    static func run(
+        _ program: String, _ arguments: [String], environment: [String: String] = [:]
+    ) throws -> Outcome {
+        let process = try start(program, arguments, environment: environment)
+        let output = process.output.fileHandleForReading.readDataToEndOfFile()
+        let errors = process.errors.fileHandleForReading.readDataToEndOfFile()
+        process.process.waitUntilExit()
+        return Outcome(
+            command: ([program] + arguments).joined(separator: " "),
+            status: process.process.terminationStatus,
+            output: String(decoding: output, as: UTF8.self),
+            errors: String(decoding: errors, as: UTF8.self))
+    }
+
+    /// Runs it; throws unless it succeeds. Gives what it printed.
+    @discardableResult
+    static func succeed(
+        _ program: String, _ arguments: String..., environment: [String: String] = [:]
+    ) throws -> String {
+        let outcome = try run(program, arguments, environment: environment)
+        guard outcome.status == 0 else { throw Failure(description: "\(outcome)") }
+        return outcome.output.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    struct Started {
+        let process: Process
+        let output: Pipe
+        let errors: Pipe
+    }
+
+    /// Starts it; the caller reads its pipes and waits for it.
+    static func start(
+        _ program: String, _ arguments: [String], environment: [String: String] = [:]
+    ) throws -> Started {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = [program] + arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.standardInput = FileHandle.nullDevice
+        let (output, errors) = (Pipe(), Pipe())
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+        return Started(process: process, output: output, errors: errors)
+    }
+}

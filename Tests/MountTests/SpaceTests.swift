@@ -1,0 +1,107 @@
+import Foundation
+import Testing
+
+extension MountSuite {
+    /// Holes, sizes and space, as the tools of the host see them.
+    @Suite struct SpaceTests {
+        @Test func holesAreSeenAndMade() throws {
+            let rig = try Rig()
+            try rig.mount()
+            try rig.attachDisk("data", mebibytes: 64)
+            let file = try OpenedFile(rig.file("data"), O_RDWR)
+            try file.write([UInt8](repeating: 1, count: 1 << 20), at: 8 << 20)
+            #expect(try file.seek(0, 3) == 8 << 20)
+            #expect(try file.seek(8 << 20, 4) == 9 << 20)
+            expectErrno(ENXIO) { _ = try file.seek(9 << 20, 3) }
+            #expect(try file.status().st_blocks == (1 << 20) / 512)
+            try file.allocate(.punch, 8 << 20, 512 << 10)
+            #expect(try file.seek(0, 3) == 8 << 20 + 512 << 10)
+            #expect(try file.status().st_blocks == (512 << 10) / 512)
+            #expect(try file.read(at: 8 << 20, count: 16) == [UInt8](repeating: 0, count: 16))
+            try file.allocate(.zero, 8 << 20, 1 << 20)
+            expectErrno(ENXIO) { _ = try file.seek(0, 3) }
+            let copied = rig.folder + "/copy"
+            try Command.succeed("cp", "--sparse=auto", rig.file("data"), copied)
+            #expect(try OpenedFile(copied, O_RDONLY).status().st_blocks == 0)
+        }
+
+        @Test func spaceCannotBePromised() throws {
+            let rig = try Rig()
+            try rig.mount()
+            try rig.attachDisk("data", mebibytes: 16)
+            let outcome = try Command.run("fallocate", ["-l", "1M", rig.file("data")])
+            #expect(outcome.status != 0)
+            #expect(outcome.errors.contains("not supported"), "\(outcome)")
+        }
+
+        @Test func truncateGrowsAndNeverShrinks() throws {
+            let rig = try Rig()
+            try rig.mount()
+            try rig.attachDisk("data", mebibytes: 16)
+            let file = try OpenedFile(rig.file("data"), O_RDWR)
+            expectErrno(ENOSPC) { try file.write([1], at: 16 << 20) }
+            #expect(try file.write([1, 2, 3, 4], at: 16 << 20 - 2) == 2)
+            try file.truncate(to: 32 << 20)
+            #expect(try file.status().st_size == 32 << 20)
+            #expect(try file.read(at: 16 << 20 - 2, count: 4) == [1, 2, 0, 0])
+            try file.write([3, 4], at: 16 << 20)
+            #expect(try file.read(at: 16 << 20 - 2, count: 4) == [1, 2, 3, 4])
+            expectErrno(EPERM) { try file.truncate(to: 16 << 20) }
+            expectErrno(EINVAL) { try file.truncate(to: 32 << 20 + 512) }
+            expectErrno(EPERM) { _ = try OpenedFile(rig.file("data"), O_RDWR | O_TRUNC) }
+        }
+
+        @Test func aGrownDiskShowsItsSizeAtOnce() throws {
+            let rig = try Rig()
+            try rig.mount()
+            try rig.attachDisk("data", mebibytes: 16)
+            let file = try OpenedFile(rig.file("data"), O_RDWR)
+            #expect(try file.status().st_size == 16 << 20)
+            try rig.request("ResizeDisk DiskId=data NewSize=48MiB")
+            #expect(try file.status().st_size == 48 << 20)
+        }
+
+        @Test func fstrimGivesSpaceBack() throws {
+            let rig = try Rig()
+            try rig.mount()
+            try rig.attachDisk("data", mebibytes: 64)
+            let loop = try rig.loop("data")
+            try Command.succeed(
+                "dd", "if=/dev/urandom", "of=" + loop, "bs=1M", "count=32", "oflag=direct")
+            let full = try OpenedFile(rig.file("data"), O_RDONLY).status().st_blocks
+            #expect(full == (32 << 20) / 512)
+            try Command.succeed("blkdiscard", loop)
+            #expect(try OpenedFile(rig.file("data"), O_RDONLY).status().st_blocks == 0)
+        }
+
+        /// A store on a medium that fills up: writes fail with ENOSPC, nothing written is lost, and
+        /// what is discarded can be written again.
+        @Test func aFullStoreCanBeFreed() throws {
+            let rig = try Rig { store in
+                try Command.succeed("mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", store)
+            }
+            try rig.mount()
+            try rig.attachDisk("data", mebibytes: 1024)
+            let file = try OpenedFile(rig.file("data"), O_RDWR)
+            let mebibyte = (0..<(1 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 13) }
+            var written = 0
+            expectErrno(ENOSPC) {
+                while written < 1024 {
+                    guard try file.write(mebibyte, at: written << 20) == mebibyte.count else {
+                        throw OpenedFile.Failure(call: "a short write", errno: ENOSPC)
+                    }
+                    written += 1
+                }
+            }
+            #expect(written > 16)
+            try file.synchronize()
+            for index in 0..<written {
+                try #require(
+                    try file.read(at: index << 20, count: mebibyte.count) == mebibyte, "\(index)")
+            }
+            try file.allocate(.punch, 0, 1024 << 20)
+            #expect(try file.seek(0, 4) == 0)
+            try file.synchronize()
+        }
+    }
+}
