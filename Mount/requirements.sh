@@ -1,0 +1,62 @@
+# shellcheck shell=bash
+# Sourced by Mount/quickstart and Tests/run: finds or installs what building and mounting need.
+
+# say TEXT…: one line of progress.
+say() { printf '%s\n' "$*"; }
+
+# fail TEXT…: says what is wrong and what to do, and ends the script.
+fail() {
+    printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+    exit 1
+}
+
+# require_packages NAME…: installs the Debian packages that are missing, and only those.
+require_packages() {
+    local package missing=() root=()
+    command -v dpkg-query >/dev/null || {
+        say "  this is not Debian: see to it yourself that there are $*"
+        return 0
+    }
+    for package in "$@"; do
+        [[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" == installed ]] ||
+            missing+=("$package")
+    done
+    if ((${#missing[@]} == 0)); then
+        say "  every package needed is installed"
+        return 0
+    fi
+    if ((EUID != 0)); then
+        command -v sudo >/dev/null ||
+            fail "packages are missing; install them as root: apt-get install ${missing[*]}"
+        root=(sudo)
+    fi
+    say "  installing with apt: ${missing[*]}"
+    "${root[@]}" apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive "${root[@]}" \
+        apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# require_swift: puts swift into PATH if it is in one of the usual places.
+require_swift() {
+    local folder
+    if ! command -v swift >/dev/null; then
+        for folder in "$HOME/.local/share/swiftly/bin" "$HOME/.swiftly/bin" /usr/local/bin \
+            /usr/local/swift*/usr/bin /opt/*/usr/bin; do
+            if [[ -x "$folder/swift" ]]; then
+                PATH="$folder:$PATH"
+                break
+            fi
+        done
+    fi
+    command -v swift >/dev/null || fail "Swift 6.2 or newer is needed and was not found.
+Install it as https://www.swift.org/install/linux says (swiftly does it for one user), then see that
+'swift --version' works and start this again."
+    say "  $(swift --version 2>/dev/null | head -n 1)"
+}
+
+# require_fuse: the kernel's side of a mount.
+require_fuse() {
+    [[ -e /dev/fuse ]] || modprobe fuse 2>/dev/null || true
+    [[ -e /dev/fuse ]] || fail "there is no /dev/fuse: load the kernel module with 'modprobe fuse',
+or give this container the device."
+}
