@@ -167,8 +167,8 @@ extension Disk {
         manifestVersion = version
     }
 
-    /// Whether the manifest's newest checkpoint is the disk as it is now. A clean map alone does not
-    /// say so: a checkpoint may be in the log without being named.
+    /// Whether the manifest's newest checkpoint is the disk as it is now. A clean map alone does
+    /// not say so: a checkpoint may be in the log without being named.
     var isManifestCurrent: Bool {
         map.dirty.isEmpty && map.frozen.isEmpty && map.rootAddress == manifest.state.root
             && bytes == manifest.state.size

@@ -2,8 +2,8 @@ import DiskFormat
 
 extension Disk {
     /// Ends the session: refuses new operations, waits for those under way, makes everything
-    /// durable, checkpoints what the log holds since the last cut, and stops the threads. What could
-    /// not be made durable is thrown at the end; the disk is over in any case.
+    /// durable, checkpoints what the log holds since the last cut, and stops the threads. What
+    /// could not be made durable is thrown at the end; the disk is over in any case.
     func close() throws {
         monitor.withLock {
             isClosing = true

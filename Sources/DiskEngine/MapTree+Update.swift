@@ -52,8 +52,9 @@ extension MapTree {
         return .done((min(block, blocks.upperBound), leaves))
     }
 
-    /// Makes `blocks` holes and ends their leaves' pins. Precondition: `leaves` came from `pinForDiscard`,
-    /// and every other leaf in the range was a hole then and still is (the range is claimed).
+    /// Makes `blocks` holes and ends their leaves' pins. Precondition: `leaves` came from
+    /// `pinForDiscard`, and every other leaf in the range was a hole then and still is (the range
+    /// is claimed).
     func discard(_ blocks: Range<BlockNumber>, leaves: [PageID]) {
         for leaf in leaves {
             // Resident because it is pinned.
