@@ -4,7 +4,7 @@ import LocalStore
 import Testing
 
 /// ramfs can neither preallocate nor punch holes.
-@Suite("LocalStore: a file system that cannot preallocate", .enabled(if: geteuid() == 0))
+@Suite("LocalStore: a file system that cannot preallocate")
 struct PlainFileSystemTests {
     @Test func filesHaveTheirLengthAndDeallocatedRangesReadAsZeros() throws {
         let mount = try MountedFolder(["-t", "ramfs", "ramfs"])
