@@ -31,7 +31,10 @@ final class MountedFolder {
         try run("mount", located + [folder.path + "/mount"])
     }
 
-    deinit { try? run("umount", [path]) }
+    /// Lazily if something still holds it: a failing test must not leave a mount behind.
+    deinit {
+        do { try run("umount", [path]) } catch { try? run("umount", ["-l", path]) }
+    }
 }
 
 struct CommandFailure: Error {

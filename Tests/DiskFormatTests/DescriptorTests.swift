@@ -18,17 +18,10 @@ import Testing
     static func raw(
         kind: UInt8, level: UInt8 = 0, durable: UInt32 = 0, index: UInt64 = 0, length: UInt64 = 1
     ) -> [UInt8] {
-        let zeros = [UInt8](repeating: 0, count: 16)
-        return
-            zeros.with(length, at: 10)[..<16].enumerated().map { offset, byte in
-                switch offset {
-                case 0: kind
-                case 1: level
-                case 2..<5: UInt8(truncatingIfNeeded: durable >> (8 * (offset - 2)))
-                case 5..<10: UInt8(truncatingIfNeeded: index >> (8 * (offset - 5)))
-                default: byte
-                }
-            }
+        // Each field overwrites what the wider number before it left behind its end.
+        let fields = [UInt8](repeating: 0, count: 18).with(durable, at: 2).with(index, at: 5)
+            .with(length, at: 10).with(kind, at: 0).with(level, at: 1)
+        return Array(fields[..<16])
     }
 
     static let lastBlock: UInt64 = 1 << 36 - 1
@@ -71,7 +64,9 @@ import Testing
             // Mostly near what is valid, or chance would hardly ever hit it.
             bytes[0] = UInt8.random(in: 0...6, using: &generator)
             if Bool.random(using: &generator) { bytes[1] = 0 }
-            if Bool.random(using: &generator) { bytes.replaceSubrange(9..<16, with: [0, 1, 0, 0, 0, 0, 0]) }
+            if Bool.random(using: &generator) {
+                bytes.replaceSubrange(9..<16, with: [0, 1, 0, 0, 0, 0, 0])
+            }
             guard let descriptor = Self.decode(bytes) else { continue }
             decoded += 1
             #expect(Self.encode(descriptor) == bytes)

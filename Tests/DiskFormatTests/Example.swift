@@ -24,7 +24,7 @@ enum Example {
         dataKey: [UInt8] = dataKey
     ) throws -> LineageKeys {
         guard suite == .aes256GCM else { return try .plain(lineage) }
-        let secret = try dataKey.withUnsafeBytes { try SecretBytes(copying: $0) }
+        let secret = try SecretBytes(count: dataKey.count) { $0.copyBytes(from: dataKey) }
         return try LineageKeys(
             lineage: lineage, suite: suite, epoch: epoch, dataKey: secret)
     }

@@ -60,7 +60,9 @@ import Testing
             var changed = slots
             changed[index].body[17] ^= 4
             changed[4].entry[31] ^= 1
-            #expect(try Self.open(changed, at: 100, with: cipher) { .data(UInt64(10 + $0)) }.bad == index)
+            #expect(
+                try Self.open(changed, at: 100, with: cipher) { .data(UInt64(10 + $0)) }.bad
+                    == index)
         }
         var swapped = slots
         swapped.swapAt(1, 3)
