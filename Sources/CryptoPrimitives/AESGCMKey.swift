@@ -1,5 +1,4 @@
 import COpenSSL
-import Synchronization
 
 /// An AES-256-GCM key (SP 800-38D) and the cipher contexts keyed with it.
 ///
@@ -11,13 +10,7 @@ public final class AESGCMKey: Sendable {
     public static let tagLength = 16
 
     private let key: SecretBytes
-    private let idle: Mutex<[Idle]>
-
-    /// An address of an EVP_CIPHER_CTX.
-    private struct Idle: @unchecked Sendable {
-        // Sendable holds because the pool's invariant gives a context to one thread at a time.
-        let pointer: OpaquePointer
-    }
+    private let idle = IdleContexts()
 
     /// Copies the key. Throws `.invalidLength` unless it has 32 bytes, `.lockedMemory`, `.library`.
     public init(_ key: borrowing SecretBytes) throws(CryptoError) {
@@ -27,16 +20,9 @@ public final class AESGCMKey: Sendable {
         let copy = try key.withUnsafeBytes { (bytes) throws(CryptoError) -> SecretBytes in
             try SecretBytes(copying: bytes)
         }
-        let first = Idle(pointer: try Self.makeContext(copy))
+        let first = try Self.makeContext(copy)
         self.key = copy
-        idle = Mutex([first])
-    }
-
-    deinit {
-        idle.withLock { contexts in
-            // The provider wipes its key schedule when a context is freed.
-            for context in contexts { EVP_CIPHER_CTX_free(context.pointer) }
-        }
+        idle.put(first)
     }
 
     /// Lends a context to this thread for the time of the call. Calls may nest and may run at once;
@@ -44,18 +30,12 @@ public final class AESGCMKey: Sendable {
     public func withContext<R: ~Copyable, E: Error>(
         _ body: (borrowing AESGCMContext) throws(E) -> R
     ) throws(E) -> R {
-        // Last in, first out: the context that was used last is the one in the processor's cache.
-        guard let context = idle.withLock({ $0.popLast() }) ?? spare() else {
+        guard let context = idle.take() ?? (try? Self.makeContext(key)) else {
             // There was no memory for one: every call on this one reports it.
             return try body(AESGCMContext(context: nil))
         }
-        defer { idle.withLock { $0.append(context) } }
-        return try body(AESGCMContext(context: context.pointer))
-    }
-
-    private func spare() -> Idle? {
-        guard let context = try? Self.makeContext(key) else { return nil }
-        return Idle(pointer: context)
+        defer { idle.put(context) }
+        return try body(AESGCMContext(context: context))
     }
 
     private static func makeContext(
