@@ -32,8 +32,8 @@ struct Catalogue {
     var damage: [String: String] = [:]
     var damagedLineages: Set<LineageID> = []
 
-    func isUsed(_ lineage: LineageID) -> Bool {
-        disks.values.contains { $0.lineage == lineage }
+    func isUsed(_ lineage: LineageID, besides disk: DiskID? = nil) -> Bool {
+        disks.contains { $0.value.lineage == lineage && $0.key != disk }
             || snapshots.values.contains { $0.lineage == lineage }
             || damagedLineages.contains(lineage)
     }
@@ -54,6 +54,11 @@ extension Store {
         var loaded = Catalogue()
         for entry in try sealed.list(StoreLayout.lineages) {
             guard let lineage = LineageID(entry.name) else { continue }
+            if try sealed.isMarkedDeleted(lineage) {
+                // An interrupted deletion. If it cannot be finished now, the next opening will.
+                try? sealed.removeFolder(StoreLayout.lineage(lineage))
+                continue
+            }
             do {
                 loaded.envelopes[lineage] = try sealed.readManifest(
                     StoreLayout.lineageManifest(lineage)
@@ -112,6 +117,7 @@ extension Store {
         }
         try sealed.removeFolder(StoreLayout.lineage(lineage))
         loaded.envelopes[lineage] = nil
+        loaded.damage["lineage \(lineage)"] = nil
     }
 
     private static func id<ID>(_ name: String, _ make: (String) -> ID?) -> ID? {

@@ -56,11 +56,13 @@ extension Disk {
         let request = supply.requested
         if purpose == .bookkeeping { supply.mayUseReserve = true }
         monitor.announce(.work)
-        while log.next == nil, supply.served < request {
+        let active = log.active
+        while log.next == nil, log.active === active, supply.served < request {
             try checkAlive()
             monitor.wait()
         }
-        if log.next == nil, let failure = supply.failure { throw failure }
+        // A chunk that was made for this may be in use by now, and another attempt have failed.
+        if log.next == nil, log.active === active, let failure = supply.failure { throw failure }
     }
 
     /// Data may go on only if the reserve is whole again.
@@ -168,7 +170,9 @@ extension Disk {
     /// From the reserve a chunk is small, so that the reserve lasts for several.
     private func createChunk(_ header: ChunkHeader, mayUseReserve: Bool) throws -> LogChunk {
         do {
-            return try createChunk(header, isFromReserve: false)
+            return try lineage.store.reserve.whileNothingIsLent {
+                try createChunk(header, isFromReserve: false)
+            }
         } catch let error as DiskError where error.code == .noSpace && mayUseReserve {
             return try lineage.store.reserve.lend {
                 try createChunk(

@@ -91,6 +91,31 @@ final class SealedStore: Sendable {
     }
 
     func remove(_ path: String) throws(StoreError) { try files.remove(Self.name(path)) }
+    func removeIfThere(_ path: String) throws(StoreError) {
+        do {
+            try remove(path)
+        } catch {
+            guard error.code == .notFound else { throw error }
+        }
+    }
+
+    /// Says durably that nothing of a lineage is wanted any more; on a full store too.
+    func markDeleted(_ lineage: LineageID) throws {
+        let name = Self.name(StoreLayout.deletionMark(lineage))
+        do {
+            try files.replaceObject(name, with: [])
+        } catch {
+            guard error.code == .noSpace else { throw error }
+            try reserve.lend { try files.replaceObject(name, with: []) }
+        }
+    }
+
+    func isMarkedDeleted(_ lineage: LineageID) throws(StoreError) -> Bool {
+        try files.list(Self.name(StoreLayout.lineage(lineage))).contains {
+            $0.name == StoreLayout.deletionMarkName
+        }
+    }
+
     func removeFolder(_ path: String) throws(StoreError) {
         try files.removeFolder(Self.name(path))
     }

@@ -39,6 +39,12 @@ final class SpaceReserve: @unchecked Sendable {
         }
     }
 
+    /// Runs `body`, which takes space for data, at no time when the reserve's own is lent: it would
+    /// take of that.
+    func whileNothingIsLent<R>(_ body: () throws -> R) rethrows -> R {
+        try monitor.withLock(body)
+    }
+
     /// A reserve that cannot be filled shows in the status, and data writes are refused.
     private func fill() {
         if held < wanted { held = (try? files.reserve(wanted, name: name)) ?? held }

@@ -92,10 +92,10 @@ extension Store {
     public func deleteDisk(_ id: DiskID) throws {
         try acting("deleting disk \(id)") {
             let lineage = try detachedLineage(of: id)
-            try sealed.remove(StoreLayout.disk(lineage, id))
             try removePendingSize(lineage, id)
+            let isLast = monitor.withLock { !catalogue.isUsed(lineage, besides: id) }
+            try remove(StoreLayout.disk(lineage, id), of: lineage, isLast: isLast)
             monitor.withLock { catalogue.disks[id] = nil }
-            try discardIfUnused(lineage)
         }
     }
 
@@ -186,26 +186,24 @@ extension Store {
     }
 
     func removePendingSize(_ lineage: LineageID, _ id: DiskID) throws {
-        do {
-            try sealed.remove(StoreLayout.pendingSize(lineage, id))
-        } catch {
-            guard error.code == .notFound else { throw error }
-        }
+        try sealed.removeIfThere(StoreLayout.pendingSize(lineage, id))
         monitor.withLock { catalogue.disks[id]?.pendingSize = nil }
     }
 
-    /// Something of the lineage is gone: all of it if it was the last, else reclamation may find
-    /// dead chunks.
-    func discardIfUnused(_ lineage: LineageID) throws {
-        if monitor.withLock({ catalogue.isUsed(lineage) }) {
-            reclaimer.request(lineage)
-        } else {
-            // The wrapped key first: from then on the rest is noise, which `loadCatalogue` may
-            // clear away if this is interrupted.
-            try sealed.remove(StoreLayout.lineageManifest(lineage))
-            try sealed.removeFolder(StoreLayout.lineage(lineage))
-            monitor.withLock { catalogue.envelopes[lineage] = nil }
+    /// Removes the manifest of a disk or snapshot, and with the last of a lineage all of it. Can be
+    /// repeated after a failure, and what is interrupted is finished by the next opening: the mark
+    /// is durable before anything goes.
+    func remove(_ manifest: String, of lineage: LineageID, isLast: Bool) throws {
+        guard isLast else {
+            try sealed.removeIfThere(manifest)
+            return reclaimer.request(lineage)
         }
+        try sealed.markDeleted(lineage)
+        try sealed.removeIfThere(StoreLayout.lineageManifest(lineage))
+        try sealed.removeIfThere(manifest)
+        // Key and manifest are gone: whatever the mark is removed before is cleared away as well.
+        try sealed.removeFolder(StoreLayout.lineage(lineage))
+        monitor.withLock { catalogue.envelopes[lineage] = nil }
     }
 
     /// Takes over into the catalogue what an attached disk's manifest says now.

@@ -92,6 +92,7 @@ extension Lineage {
     /// Notes that a lane without a disk is about to lose its last chunks: whoever takes it next
     /// begins behind them.
     fileprivate func free(_ lane: UInt16, nextSequence: UInt32) throws {
+        guard nextSequence < ChunkNumber.maximumSequence else { return }  // used up for good
         try update { manifest in
             manifest.freeLanes.removeAll { $0.lane == lane }
             manifest.freeLanes.append(.init(lane: lane, nextSequence: nextSequence))

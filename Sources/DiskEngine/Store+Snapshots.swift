@@ -70,12 +70,13 @@ extension Store {
                 return entry
             }
             do {
-                try sealed.remove(StoreLayout.snapshot(entry.lineage, id))
+                let isLast = monitor.withLock { !catalogue.isUsed(entry.lineage) }
+                try remove(
+                    StoreLayout.snapshot(entry.lineage, id), of: entry.lineage, isLast: isLast)
             } catch {
                 monitor.withLock { catalogue.snapshots[id] = entry }
                 throw error
             }
-            try discardIfUnused(entry.lineage)
         }
     }
 

@@ -89,9 +89,12 @@ extension UnopenedManifest {
                 (1...ChunkNumber.maximumSequence).contains(session.firstSequence)
             else { throw FormatError(.malformed, "session \(session.number) makes no sense") }
         }
-        let lanes = manifest.freeLanes.map(\.lane)
         guard manifest.nextSession < Format.maximumCount,
-            lanes.allSatisfy({ $0 <= ChunkNumber.maximumLane }),
+            manifest.sessions.allSatisfy({ $0.number < manifest.nextSession }),
+            manifest.freeLanes.allSatisfy({
+                $0.lane <= ChunkNumber.maximumLane
+                    && (1...ChunkNumber.maximumSequence).contains($0.nextSequence)
+            }),
             manifest.nextLane <= ChunkNumber.maximumLane + 1
         else { throw FormatError(.malformed, "the lineage's counters make no sense") }
         return (manifest, header.version)

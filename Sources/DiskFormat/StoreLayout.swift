@@ -4,6 +4,7 @@
 /// store.json                              what store this is
 /// reserve                                 space set aside
 /// lineages/LINEAGE/lineage.manifest       wrapped data key, sessions, lanes
+/// lineages/LINEAGE/deleted                nothing of the lineage is wanted any more
 /// lineages/LINEAGE/disks/d-….manifest     a disk
 /// lineages/LINEAGE/disks/d-….pending      a size asked for while the disk was detached
 /// lineages/LINEAGE/snapshots/s-….manifest a snapshot
@@ -19,6 +20,10 @@ public enum StoreLayout {
     public static func lineageManifest(_ id: LineageID) -> String {
         "\(lineage(id))/lineage.manifest"
     }
+    public static func deletionMark(_ id: LineageID) -> String {
+        "\(lineage(id))/\(deletionMarkName)"
+    }
+    public static let deletionMarkName = "deleted"
     public static func disks(_ id: LineageID) -> String { "\(lineage(id))/disks" }
     public static func disk(_ id: LineageID, _ disk: DiskID) -> String {
         "\(disks(id))/\(disk)\(manifestSuffix)"
@@ -37,8 +42,7 @@ public enum StoreLayout {
     }
     public static func chunk(_ id: LineageID, _ number: ChunkNumber) -> String {
         let group = hexadecimal(UInt64(number.sequence >> 8), digits: 6)
-        let name = hexadecimal(UInt64(number.sequence), digits: 8)
-        return "\(lane(id, number.lane))/\(group)/\(name)\(chunkSuffix)"
+        return "\(lane(id, number.lane))/\(group)/\(chunkName(number.sequence))"
     }
 
     public static let manifestSuffix = ".manifest"
@@ -49,17 +53,22 @@ public enum StoreLayout {
         guard name.utf8.count == 8 + chunkSuffix.utf8.count, name.hasSuffix(chunkSuffix) else {
             return nil
         }
-        return UInt32(name.prefix(8), radix: 16).flatMap {
-            (1...ChunkNumber.maximumSequence).contains($0) ? $0 : nil
-        }
+        guard let sequence = UInt32(name.prefix(8), radix: 16),
+            (1...ChunkNumber.maximumSequence).contains(sequence), chunkName(sequence) == name
+        else { return nil }
+        return sequence
     }
 
     /// The lane that a folder's name stands for, or nil if it is not such a name.
     public static func lane(named name: String) -> UInt16? {
         guard name.utf8.count == 4, let lane = UInt16(name, radix: 16),
-            lane <= ChunkNumber.maximumLane
+            lane <= ChunkNumber.maximumLane, laneName(lane) == name
         else { return nil }
         return lane
+    }
+
+    private static func chunkName(_ sequence: UInt32) -> String {
+        hexadecimal(UInt64(sequence), digits: 8) + chunkSuffix
     }
 
     private static func laneName(_ lane: UInt16) -> String {

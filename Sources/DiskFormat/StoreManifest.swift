@@ -1,3 +1,5 @@
+import CryptoPrimitives
+
 /// What a store is. Not secret and not authenticated: everything that matters is bound to the
 /// lineages' keys, whose wrapping context carries the store's id.
 public struct StoreManifest: Codable, Hashable, Sendable {
@@ -23,7 +25,7 @@ public struct StoreManifest: Codable, Hashable, Sendable {
     /// Throws `.malformed`, or `.unsupported` for a store of another version.
     public init(decoding bytes: [UInt8]) throws(FormatError) {
         let decoded = try JSONCoding.decode(StoreManifest.self, from: bytes)
-        guard decoded.format == "sealdisk-store", decoded.store.utf8.count == 32 else {
+        guard decoded.format == "sealdisk-store", Hex.bytes(decoded.store)?.count == 16 else {
             throw FormatError(.malformed, "not the description of a SealDisk store")
         }
         guard decoded.version == Format.version else {

@@ -1,0 +1,146 @@
+import ChunkStore
+import DiskFormat
+import Glibc
+import Testing
+
+@testable import DiskEngine
+
+/// A full store: data gets `.noSpace`, everything that frees goes on, and room is found again.
+@Suite struct FaultSpaceTests {
+    static let mebibyte = 1 << 20
+
+    /// Writes 1 MiB pieces until there is no room; returns what the disk must hold.
+    static func fill(_ disk: Disk) throws -> [UInt8] {
+        var content = [UInt8](repeating: 0, count: Int(disk.size))
+        for piece in 0..<content.count / mebibyte {
+            let range = piece * mebibyte..<(piece + 1) * mebibyte
+            let bytes = pattern(mebibyte, seed: UInt64(piece + 1))
+            let code = diskErrorCode { try disk.put(bytes, at: UInt64(range.lowerBound)) }
+            guard code != nil else {
+                content.replaceSubrange(range, with: bytes)
+                continue
+            }
+            #expect(code == .noSpace, "piece \(piece)")
+            // A part of the piece may be there: each block is whole, or was never written.
+            let found = try disk.bytes(UInt64(range.lowerBound), mebibyte)
+            for block in 0..<256 {
+                let part = found[block * 4096..<(block + 1) * 4096]
+                let isWhole = part == bytes[block * 4096..<(block + 1) * 4096]
+                #expect(isWhole || part.allSatisfy { $0 == 0 }, "piece \(piece), block \(block)")
+            }
+            content.replaceSubrange(range, with: found)
+            return content
+        }
+        Issue.record("the store never was full")
+        return content
+    }
+
+    /// Writes the same MiB again and again until it succeeds, as far as reclamation runs behind.
+    static func canWriteAgain(_ harness: FaultHarness, _ disk: Disk) -> Bool {
+        let bytes = pattern(mebibyte, seed: 77)
+        for _ in 0..<4 {
+            harness.store.reclaimer.waitUntilIdle()
+            if diskErrorCode({ try disk.put(bytes, at: 0) }) == nil { return true }
+        }
+        return false
+    }
+
+    @Test(arguments: [true, false]) func whatIsThereStays(encrypted: Bool) throws {
+        let harness = try FaultHarness(encrypted: encrypted, size: 32 << 20, capacity: 12 << 20)
+        let content = try Self.fill(harness.disk)
+        #expect(content.count { $0 != 0 } > 4 << 20, "hardly anything fitted")
+        #expect(try harness.disk.bytes() == content)
+        try harness.disk.flush()
+        let (cut, left) = try harness.afterPowerCut()
+        #expect(try left.bytes() == content)
+        try cut.close()
+        try harness.store.detach(harness.disk.id)
+        #expect(try harness.store.attach(harness.disk.id).bytes() == content)
+        try harness.store.close()
+    }
+
+    /// fstrim on a full store: the discards themselves need room, and get it.
+    @Test func discardsWorkOnAFullStore() throws {
+        let harness = try FaultHarness(size: 32 << 20, capacity: 12 << 20)
+        var content = try Self.fill(harness.disk)
+        for start in stride(from: 0, to: 6 << 20, by: 64 << 10) {
+            try harness.disk.discard(at: UInt64(start), length: 32 << 10)
+            content.replaceSubrange(
+                start..<start + 32 << 10, with: repeatElement(0, count: 32 << 10))
+        }
+        try harness.disk.flush()
+        #expect(try harness.disk.bytes() == content)
+        let (cut, left) = try harness.afterPowerCut()
+        #expect(try left.bytes() == content)
+        try cut.close()
+        try harness.store.close()
+    }
+
+    /// While a manifest or a checkpoint borrows the reserve, its space is free in the store; a data
+    /// write at the same moment must not get it.
+    @Test func dataCannotTakeWhatIsLent() throws {
+        let harness = try FaultHarness(size: 32 << 20, capacity: 12 << 20)
+        _ = try Self.fill(harness.disk)
+        let disk = harness.disk
+        let held = harness.store.status().reserveBytes
+        let writer = harness.store.sealed.reserve.lend {
+            let writer = SystemThreads().start(name: "writer") {
+                _ = diskErrorCode {
+                    try disk.put([UInt8](repeating: 9, count: Self.mebibyte), at: 31 << 20)
+                }
+            }
+            // Time for the write to try; too little of it would only miss the fault.
+            usleep(50_000)
+            return writer
+        }
+        writer.join()
+        #expect(harness.store.status().reserveBytes >= held, "data took of the reserve")
+        try harness.store.close()
+    }
+
+    @Test func deletingADiskFrees() throws {
+        let harness = try FaultHarness(size: 32 << 20, capacity: 16 << 20)
+        let other = try harness.store.createDisk(encrypted: true, size: 4 << 20, attributes: [:])
+        // Nothing here may keep the disk: with it its files would stay open, and take room.
+        func fillOther() throws {
+            try harness.store.attach(other.id).put(pattern(4 << 20, seed: 5), at: 0)
+        }
+        try fillOther()
+        try harness.store.detach(other.id)
+        var content = try Self.fill(harness.disk)
+        try harness.store.deleteDisk(other.id)
+        #expect(Self.canWriteAgain(harness, harness.disk))
+        content.replaceSubrange(0..<Self.mebibyte, with: pattern(Self.mebibyte, seed: 77))
+        try harness.disk.flush()
+        #expect(try harness.disk.bytes() == content)
+        try harness.store.close()
+    }
+
+    @Test func deletingASnapshotFrees() throws {
+        let harness = try FaultHarness(size: 6 << 20, capacity: 16 << 20)
+        let (store, disk) = (harness.store, harness.disk)
+        try disk.put(pattern(6 << 20, seed: 5), at: 0)
+        let snapshot = try store.createSnapshot(of: disk.id, attributes: [:])
+        // Over itself until the store is full: only the snapshot holds the first 6 MiB.
+        var code: DiskError.Code?
+        var round: UInt64 = 0
+        while code == nil, round < 64 {
+            round += 1
+            code = diskErrorCode { try disk.put(pattern(Self.mebibyte, seed: round), at: 0) }
+        }
+        #expect(code == .noSpace)
+        try disk.discard(at: 0, length: 6 << 20)
+        // What the snapshot alone reaches goes with it; two checkpoints, so that recovery needs
+        // nothing from before them.
+        try store.deleteSnapshot(snapshot.id)
+        for _ in 0..<2 {
+            try disk.discard(at: 0, length: 6 << 20)
+            _ = try disk.checkpoint()
+        }
+        store.reclaimer.request(disk.lineage.id)
+        #expect(Self.canWriteAgain(harness, disk))
+        #expect(try disk.bytes(0, Self.mebibyte) == pattern(Self.mebibyte, seed: 77))
+        #expect(try disk.bytes(1 << 20, 5 << 20).allSatisfy { $0 == 0 })
+        try store.close()
+    }
+}

@@ -1,0 +1,45 @@
+import Testing
+
+@testable import DiskFormat
+
+@Suite struct StoreManifestTests {
+    static let text =
+        #"{"account":"1234","created":1700000003,"format":"sealdisk-store","region":"cn-x/1","#
+        + #""store":"000102030405060708090a0b0c0d0e0f","version":1}"#
+    static let manifest = StoreManifest(
+        store: Example.lineageText, account: "1234", region: "cn-x/1", created: 1_700_000_003)
+
+    @Test func bytes() throws {
+        #expect(String(decoding: Self.manifest.encoded(), as: UTF8.self) == Self.text + "\n")
+        #expect(try StoreManifest(decoding: Self.manifest.encoded()) == Self.manifest)
+    }
+
+    @Test(arguments: [
+        ("", FormatError.Code.malformed), ("{}", .malformed), ("[]", .malformed),
+        (text.replacing("sealdisk-store", with: "sealdisk-disk"), .malformed),
+        (text.replacing(#""version":1"#, with: #""version":2"#), .unsupported),
+        (text.replacing(#""version":1"#, with: #""version":65536"#), .malformed),
+        (text.replacing("0d0e0f", with: "0d0e"), .malformed),
+        (text.replacing("0d0e0f", with: "0d0e/f"), .malformed),
+        (text.replacing(#""account":"#, with: #""ACCOUNT":"#), .malformed),
+        (String(text.dropLast()), .malformed),
+    ])
+    func refused(text: String, code: FormatError.Code) {
+        #expect(HeaderTests.code { _ = try StoreManifest(decoding: Array(text.utf8)) } == code)
+    }
+
+    @Test func pendingSize() throws {
+        #expect(PendingSize(size: 8192).encoded() == Array(#"{"size":8192}"#.utf8))
+        #expect(try PendingSize(decoding: PendingSize(size: 8192).encoded()).size == 8192)
+    }
+
+    @Test(arguments: [
+        "", "{}", "8192", #"{"size":8191}"#, #"{"size":0}"#, #"{"size":-4096}"#,
+        #"{"size":35184372092928}"#, #"{"size":18446744073709547520}"#, #"{"size":1e30}"#,
+        #"{"size":"8192"}"#,
+    ])
+    func notAPendingSize(text: String) {
+        #expect(
+            HeaderTests.code { _ = try PendingSize(decoding: Array(text.utf8)) } == .malformed)
+    }
+}
