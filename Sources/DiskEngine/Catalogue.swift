@@ -28,9 +28,18 @@ struct Catalogue {
     var snapshots: [SnapshotID: SnapshotEntry] = [:]
     var openLineages: [LineageID: OpenLineage] = [:]
     var attached: [DiskID: Disk] = [:]
+    /// Those of them whose detach has begun: no snapshot is opened any more on their account.
+    var detaching: Set<DiskID> = []
     /// What could not be read when the store was opened, and why; and in which lineages.
     var damage: [String: String] = [:]
     var damagedLineages: Set<LineageID> = []
+
+    /// Whether a disk other than `disk` keeps the lineage's key in memory.
+    func isHeld(_ lineage: LineageID, besides disk: DiskID? = nil) -> Bool {
+        attached.values.contains {
+            $0.lineage.id == lineage && $0.id != disk && !detaching.contains($0.id)
+        }
+    }
 
     func isUsed(_ lineage: LineageID, besides disk: DiskID? = nil) -> Bool {
         disks.contains { $0.value.lineage == lineage && $0.key != disk }
@@ -120,7 +129,7 @@ extension Store {
         loaded.damage["lineage \(lineage)"] = nil
     }
 
-    private static func id<ID>(_ name: String, _ make: (String) -> ID?) -> ID? {
+    static func id<ID>(_ name: String, _ make: (String) -> ID?) -> ID? {
         guard name.hasSuffix(StoreLayout.manifestSuffix) else { return nil }
         return make(String(name.dropLast(StoreLayout.manifestSuffix.utf8.count)))
     }

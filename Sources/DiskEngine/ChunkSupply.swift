@@ -187,6 +187,8 @@ extension Disk {
     private func createChunk(_ header: ChunkHeader, isFromReserve: Bool) throws -> LogChunk {
         let number = header.number
         do {
+            // Before there is a file that would have to go if this failed.
+            let cipher = try lineage.keys.cipher(forChunk: number, salt: header.salt)
             let file = try lineage.store.createChunk(
                 lineage.id, number, layout: header.layout)
             do {
@@ -201,7 +203,6 @@ extension Disk {
                 }
                 throw error
             }
-            let cipher = try lineage.keys.cipher(forChunk: number, salt: header.salt)
             lineage.chunks.insert(OpenChunk(number: number, file: file, cipher: cipher))
             return LogChunk(
                 number: number, file: file, cipher: cipher, isFromReserve: isFromReserve)

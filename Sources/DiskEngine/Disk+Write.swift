@@ -31,14 +31,15 @@ extension Disk {
                 let split = BlockSplit(offset: offset + UInt64(done), length: source.count - done)
                 let part = UnsafeRawBufferPointer(rebasing: source[done..<done + split.length])
                 if split.isWhole {
-                    position = try write(blocks: split.blocks, from: part)
+                    position = max(position, try write(blocks: split.blocks, from: part))
                 } else {
                     // The old block is read under the claim, and the slot reserved after that.
                     try reader.withBlock { block in
                         try reader.read(split.blocks, into: block)
                         UnsafeMutableRawBufferPointer(rebasing: block[split.start...])
                             .copyMemory(from: part)
-                        position = try write(blocks: split.blocks, from: .init(block))
+                        position = max(
+                            position, try write(blocks: split.blocks, from: .init(block)))
                     }
                 }
                 done += split.length
@@ -50,17 +51,16 @@ extension Disk {
     /// Holds a claim on `blocks` for the time of `body`. Called under the lock.
     func withClaim<R>(on blocks: Range<BlockNumber>, _ body: () throws -> R) throws -> R {
         try checkAlive()
-        var claim = claims.claim(blocks)
-        while claim == nil {
+        let claim = claims.enter(blocks)
+        defer {
+            claims.end(claim)
+            if claims.waiting > 0 { monitor.announce() }
+        }
+        while !claims.isTurn(of: claim) {
             claims.waiting += 1
             monitor.wait()
             claims.waiting -= 1
             try checkAlive()
-            claim = claims.claim(blocks)
-        }
-        defer {
-            claims.end(claim!)  // the loop above ends with a claim
-            if claims.waiting > 0 { monitor.announce() }
         }
         return try body()
     }

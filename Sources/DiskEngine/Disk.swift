@@ -50,14 +50,14 @@ public final class Disk: @unchecked Sendable {
         self.manifest = manifest
         self.dirtyLimit = dirtyLimit
         manifestVersion = version
-        monitor = lineage.environment.threads.makeMonitor()
+        monitor = recovered.reader.monitor
         log = Log()
         bytes = recovered.size
         generation = recovered.generation
         previousEnd = recovered.end
         // Checked when the manifest was decoded.
         layout = ChunkLayout(slotCount: manifest.slotsPerChunk)!
-        reader = MapReader(tree: recovered.map, monitor: monitor, lineage: lineage)
+        reader = recovered.reader
     }
 
     /// Size in bytes.

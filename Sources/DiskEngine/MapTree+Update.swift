@@ -5,12 +5,15 @@ extension MapTree {
     /// Makes the leaves of `blocks` resident and pins them until `unpin`.
     func pinLeaves(of blocks: Range<BlockNumber>) -> Step<Void> {
         for leaf in Self.leaves(of: blocks) {
-            switch find(leaf) {
-            case .missing(let id, let address): return .missing(id, address)
-            case .resident, .hole: break
+            // Each is looked up when its turn comes, and pinned at once: making one page may evict
+            // another that was seen before.
+            if case .missing(let id, let address) = find(leaf) {
+                let pinned = blocks.lowerBound..<max(blocks.lowerBound, leaf.blocks.lowerBound)
+                if !pinned.isEmpty { unpin(pinned) }
+                return .missing(id, address)
             }
+            leafForWriting(leaf).pins += 1
         }
-        for leaf in Self.leaves(of: blocks) { leafForWriting(leaf).pins += 1 }
         return .done(())
     }
 

@@ -2,7 +2,8 @@ import DiskFormat
 
 /// A disk as its log leaves it: what an attach begins with.
 struct RecoveredDisk {
-    let map: MapTree
+    /// The map, with the only monitor it is ever accessed under.
+    let reader: MapReader
     let size: UInt64
     /// Where the log ends; nil if there is none.
     let end: LogPosition?
@@ -50,12 +51,12 @@ struct Recovery {
         }
         let map = MapTree(
             root: replay.state.root, storedBlocks: replay.state.storedBlocks, memory: memory)
-        try replay.apply(
-            to: MapReader(
-                tree: map, monitor: lineage.environment.threads.makeMonitor(), lineage: lineage))
+        let reader = MapReader(
+            tree: map, monitor: lineage.environment.threads.makeMonitor(), lineage: lineage)
+        try replay.apply(to: reader)
         return RecoveredDisk(
             // Sizes only grow but by a rollback, after which no older checkpoint stands in.
-            map: map, size: max(replay.state.size, unreadable?.state.size ?? 0), end: end,
+            reader: reader, size: max(replay.state.size, unreadable?.state.size ?? 0), end: end,
             generation: max(replay.generation, newest?.generation ?? 0))
     }
 

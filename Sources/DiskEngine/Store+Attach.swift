@@ -42,6 +42,10 @@ extension Store {
         try reclaimer.withSuspended(disk.lineage.id) {
             try detach(disk, evenIfSnapshotsAreOpen: evenIfSnapshotsAreOpen)
         }
+        // What was left for this detach goes on if other disks keep the key.
+        if monitor.withLock({ catalogue.isHeld(disk.lineage.id) }) {
+            reclaimer.resume(disk.lineage.id)
+        }
     }
 
     private func detach(_ disk: Disk, evenIfSnapshotsAreOpen: Bool) throws {
@@ -56,7 +60,10 @@ extension Store {
             }
             let closed = Result { try disk.close() }
             remember(disk)
-            monitor.withLock { catalogue.attached[id] = nil }
+            monitor.withLock {
+                catalogue.attached[id] = nil
+                catalogue.detaching.remove(id)
+            }
             closeLineage(disk.lineage.id)
             try closed.get()
             try metered.get()
@@ -68,9 +75,7 @@ extension Store {
     private func checkNoSnapshotNeeds(_ disk: Disk) throws {
         try monitor.withLock {
             let lineage = disk.lineage.id
-            let others = catalogue.attached.values.contains {
-                $0.id != disk.id && $0.lineage.id == lineage
-            }
+            let others = catalogue.isHeld(lineage, besides: disk.id)
             let reading = catalogue.snapshots.values.first {
                 $0.lineage == lineage && $0.readers > 0
             }
@@ -80,6 +85,7 @@ extension Store {
                     "snapshot \(reading.manifest.id) is open and needs the key of disk \(disk.id);"
                         + " close it first")
             }
+            catalogue.detaching.insert(disk.id)
         }
     }
 

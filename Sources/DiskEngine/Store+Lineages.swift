@@ -16,8 +16,22 @@ extension Store {
         return try body(lineage)
     }
 
-    /// Opens the lineage or counts one more user. Every call has its `closeLineage`.
+    /// Opens the lineage or counts one more user. Every call has its `closeLineage`. One call at a
+    /// time: two objects of one lineage would each write its manifest over the other's.
     func openLineage(_ id: LineageID, for use: KeyUse?) throws -> Lineage {
+        try opening.withLock { try openLineageAlone(id, for: use) }
+    }
+
+    private func openLineageAlone(_ id: LineageID, for use: KeyUse?) throws -> Lineage {
+        do {
+            guard try !sealed.isMarkedDeleted(id) else {
+                throw DiskError(
+                    .notFound,
+                    "lineage \(id) is being deleted; repeat the deletion that was interrupted")
+            }
+        } catch {
+            throw DiskError.wrap(error, while: "opening lineage \(id)")
+        }
         let open = monitor.withLock { () -> Lineage? in
             catalogue.openLineages[id]?.users += 1
             return catalogue.openLineages[id]?.lineage

@@ -41,13 +41,17 @@ extension Store {
         var count = 0
         for (lane, sequences) in candidates {
             let limit = roots.protectedFrom[lane] ?? .max
-            let dead = sequences.filter {
+            var dead = sequences.filter {
                 $0 < limit && !live.contains(ChunkNumber(lane: lane, sequence: $0))
             }
-            if roots.protectedFrom[lane] == nil, dead.count == sequences.count,
-                let last = sequences.last
-            {
-                try lineage.free(lane, nextSequence: last + 1)
+            if roots.protectedFrom[lane] == nil, let last = sequences.last {
+                // The last chunk of a lane without a disk tells how far its numbers went: it goes
+                // with the others, when the lane is free again.
+                if dead.count == sequences.count {
+                    try free(lane, of: lineage, nextSequence: last + 1)
+                } else if dead.last == last {
+                    dead.removeLast()
+                }
             }
             for sequence in dead where !reclaimer.shouldLeave {
                 let number = ChunkNumber(lane: lane, sequence: sequence)
@@ -56,19 +60,33 @@ extension Store {
                 count += 1
             }
         }
-        return count
+        // What is left over is dead all the same, and asked for again.
+        return reclaimer.shouldLeave ? nil : count
+    }
+
+    /// Under `actions`, as lanes are taken: since the roots were collected a new disk may have
+    /// taken this one, if an earlier pass had freed it.
+    private func free(_ lane: UInt16, of lineage: Lineage, nextSequence: UInt32) throws {
+        try actions.withLock {
+            let isTaken = monitor.withLock {
+                catalogue.disks.values.contains {
+                    $0.lineage == lineage.id && $0.manifest.lane == lane
+                }
+            }
+            if !isTaken { try lineage.free(lane, nextSequence: nextSequence) }
+        }
     }
 
     /// Called under `actions`. Every manifest is read and verified anew: nothing is given back on
     /// the word of one that is not authentic.
     private func collectRoots(_ lineage: Lineage) throws -> Roots {
         var roots = Roots()
-        let (disks, snapshots) = monitor.withLock {
-            (
-                catalogue.disks.filter { $0.value.lineage == lineage.id }.map(\.key),
-                catalogue.snapshots.filter { $0.value.lineage == lineage.id }.map(\.key)
-            )
-        }
+        // As listed in the store, not in the catalogue: that leaves out what could not be read, and
+        // what cannot be read now must end this, not be given back.
+        let disks = try sealed.list(StoreLayout.disks(lineage.id))
+            .compactMap { Self.id($0.name, DiskID.init) }
+        let snapshots = try sealed.list(StoreLayout.snapshots(lineage.id))
+            .compactMap { Self.id($0.name, SnapshotID.init) }
         for id in disks {
             let (manifest, _) = try sealed.readManifest(StoreLayout.disk(lineage.id, id))
                 .disk(id, with: lineage.keys)

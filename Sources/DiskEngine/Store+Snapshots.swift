@@ -14,9 +14,7 @@ extension Store {
         let snapshot = try acting("taking a snapshot of disk \(id)") {
             let snapshot = SnapshotID(random: try environment.entropy.bytes(20))
             let salt = try environment.entropy.bytes(LineageKeys.saltSize)
-            guard monitor.withLock({ catalogue.disks[id] != nil }) else {
-                throw catalogue.missing(id)
-            }
+            try checkExists(id)
             // Reclamation collects its roots under `actions`, as this runs: it cannot overlook a
             // state that is in the store and not yet named by the snapshot.
             try withDisk(id, for: "CreateSnapshot") { disk in
@@ -28,6 +26,12 @@ extension Store {
             return snapshot
         }
         return try self.snapshot(snapshot)
+    }
+
+    private func checkExists(_ id: DiskID) throws {
+        try monitor.withLock {
+            if catalogue.disks[id] == nil { throw catalogue.missing(id) }
+        }
     }
 
     /// Makes a snapshot's manifest durable. A store that fails may have done it all the same: then
@@ -86,9 +90,7 @@ extension Store {
     /// Throws `.notFound`, `.invalid` for a snapshot of another disk, `.busy`, `.noSpace`, `.io`.
     public func reset(_ id: DiskID, to snapshot: SnapshotID) throws {
         try acting("resetting disk \(id)") {
-            guard monitor.withLock({ catalogue.disks[id] != nil }) else {
-                throw catalogue.missing(id)
-            }
+            try checkExists(id)
             let summary = try self.snapshot(snapshot)
             guard summary.disk == id else {
                 throw DiskError(
@@ -127,10 +129,10 @@ extension Store {
     /// Throws `.notFound`, `.keyRequired` if it is encrypted and no disk of its lineage is
     /// attached, `.damaged`, `.io`.
     public func openSnapshot(_ id: SnapshotID) throws -> SnapshotReader {
-        let lineageID = try lineage(of: id)
-        let isPlain = monitor.withLock {
+        let (lineageID, isPlain) = try monitor.withLock {
+            guard let entry = catalogue.snapshots[id] else { throw catalogue.missing(id) }
             catalogue.snapshots[id]?.readers += 1  // from here on it cannot be deleted
-            return catalogue.envelopes[lineageID]?.suite == .plain
+            return (entry.lineage, catalogue.envelopes[entry.lineage]?.suite == .plain)
         }
         do {
             let lineage: Lineage
@@ -138,7 +140,10 @@ extension Store {
                 lineage = try openLineage(lineageID, for: nil)
             } else {
                 lineage = try monitor.withLock {
-                    guard let open = catalogue.openLineages[lineageID] else {
+                    // An action may have the key for a moment, or a detach be about to wipe it.
+                    guard let open = catalogue.openLineages[lineageID],
+                        catalogue.isHeld(lineageID)
+                    else {
                         throw DiskError(
                             .keyRequired,
                             "the key of snapshot \(id) is not in memory; attach a disk of its"
@@ -201,6 +206,9 @@ extension Disk {
             isClosing = true
         }
         defer { monitor.withLock { isClosing = false } }
+        // An earlier rollback that no manifest names yet: its state must not stop being a root
+        // while it is the disk's.
+        if monitor.withLock({ manifest.rollingBackTo != nil }) { try checkpoint() }
         try checkpoint(.state(state))
     }
 }

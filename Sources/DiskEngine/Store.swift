@@ -19,6 +19,8 @@ public final class Store: @unchecked Sendable {
     let memory: MapMemory
     let actions: Monitor
     let monitor: Monitor
+    /// Held while a lineage is opened; taken after `actions`, before `monitor`.
+    let opening: Monitor
     var catalogue = Catalogue()
     let reclaimer: Reclaimer
     private let lock: any StoreLock
@@ -40,6 +42,7 @@ public final class Store: @unchecked Sendable {
         memory = MapMemory(limitBytes: limits.mapMemory, threads: environment.threads)
         actions = environment.threads.makeMonitor()
         monitor = environment.threads.makeMonitor()
+        opening = environment.threads.makeMonitor()
         reclaimer = Reclaimer(threads: environment.threads)
         do {
             lock = try files.lockExclusively(holder: holder)

@@ -18,7 +18,8 @@ import Testing
             generation: Format.maximumCount - 1, size: Format.maximumDiskSize, root: .hole,
             storedBlocks: Format.maximumDiskSize / 4096,
             replayFrom: LogPosition(
-                chunk: ChunkNumber(lane: 4095, sequence: .max), slot: ChunkLayout.maximumSlots),
+                chunk: ChunkNumber(lane: 4095, sequence: ChunkNumber.maximumSequence),
+                slot: ChunkLayout.maximumSlots),
             disk: Example.disk)
         #expect(try Self.decode(largest.encoded()) == largest)
     }

@@ -56,8 +56,9 @@ import Testing
         #expect(last.chunk == ChunkNumber(lane: 4095, sequence: .max))
         #expect(last.slot == 0xF_FFFF)
         #expect(ChunkNumber(rawValue: 1 << 44) == nil)
-        let number = try #require(ChunkNumber(rawValue: 1 << 44 - 1))
-        #expect((number.lane, number.sequence) == (4095, .max))
+        #expect(ChunkNumber(rawValue: 1 << 44 - 1) == nil)
+        let number = try #require(ChunkNumber(rawValue: 4095 << 32 | 0xFFFF_0000))
+        #expect((number.lane, number.sequence) == (4095, ChunkNumber.maximumSequence))
         #expect(ChunkNumber(lane: 1, sequence: .max) < ChunkNumber(lane: 2, sequence: 0))
         #expect("\(ChunkNumber(lane: 0xab, sequence: 0x1_0f))" == "00ab/0000010f")
     }
