@@ -2,7 +2,7 @@
 import PackageDescription
 
 // The targets, bottom-up: each may use only what stands above it. Reading this list once is the
-// first page of the architecture; Architecture.md in Sources/sealdisk/Documentation.docc the second.
+// first page of the architecture; the second is Architecture.md in the program's documentation.
 
 let strict: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
 

@@ -35,8 +35,8 @@ public struct ChunkNumber: Hashable, Sendable, Comparable, CustomStringConvertib
         rawValue = UInt64(lane) << 32 | UInt64(sequence)
     }
 
-    /// nil if `rawValue` has more than 44 bits, or a sequence that is never given out. Sequence 0 is
-    /// no chunk; it stands for "none".
+    /// nil if `rawValue` has more than 44 bits, or a sequence that is never given out. Sequence 0
+    /// is no chunk; it stands for "none".
     public init?(rawValue: UInt64) {
         guard rawValue < 1 << 44,
             UInt32(truncatingIfNeeded: rawValue) <= Self.maximumSequence
