@@ -4,8 +4,11 @@
 #include <sys/types.h>
 
 int fallocate(int fd, int mode, off_t offset, off_t length);
+int renameat2(int oldFolder, const char *oldName, int newFolder, const char *newName,
+              unsigned int flags);
 
 enum {
+    SEALDISK_RENAME_NOREPLACE = 1,
     SEALDISK_FALLOC_KEEP_SIZE = 0x01,
     SEALDISK_FALLOC_PUNCH_HOLE = 0x02,
 };

@@ -7,13 +7,20 @@
 ///
 /// Folders come into being, durably, with the first name in them, and stay until `removeFolder`.
 /// Files and objects share one namespace. A store that is opened read-only refuses every call that
-/// would change it with `.readOnly`. Where no code fits better, a failure is `.io`.
+/// would change it with `.readOnly`; a call that finds what no store makes under a name (a link,
+/// a device, a folder for a file) does so with `.foreign`. Where no code fits better, a failure is
+/// `.io`.
 public protocol ChunkStore: Sendable {
-    /// Creates a file that must not exist yet, `length` bytes long with its space allocated and
-    /// reading as zeros. When this returns the file, its size and its name are durable.
+    /// Creates a file that must not exist yet, `length` bytes long with its space allocated: it
+    /// begins with `beginning` and reads as zeros behind that. When this returns the file, its
+    /// contents and its name are durable; at no moment does a file of that name hold anything else.
     ///
-    /// On failure nothing of that name is left behind. Throws `.alreadyExists`, `.noSpace`, `.io`.
-    func createFile(_ name: ObjectName, length: UInt64) throws(StoreError) -> any ChunkFile
+    /// On failure there is no file of that name; but where the medium fails so that this cannot be
+    /// made sure of, it may be there, whole. Throws `.alreadyExists`, `.noSpace`, `.io`.
+    /// Precondition: `beginning` is not longer than `length`.
+    func createFile(
+        _ name: ObjectName, length: UInt64, beginning: [UInt8]
+    ) throws(StoreError) -> any ChunkFile
 
     /// Opens an existing file for reading, and for writing unless the store is read-only.
     /// Throws `.notFound`, `.io`.
@@ -33,11 +40,11 @@ public protocol ChunkStore: Sendable {
 
     /// The names directly below a folder, in no particular order; empty if there is no such folder.
     /// Not listed is what no `ObjectName` can name: what an interrupted call left behind, for one.
-    /// Throws `.io`, also if something other than a folder has that name.
+    /// Throws `.foreign` if something other than a folder has that name, `.io`.
     func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry]
 
     /// Removes a folder and everything below it, durably. No error if it is not there.
-    /// Links are removed, never followed. Throws `.io`, also if it is not a folder.
+    /// Links are removed, never followed. Throws `.foreign` if it is not a folder, `.io`.
     func removeFolder(_ folder: ObjectName) throws(StoreError)
 
     /// Takes the store for this process alone until the returned lock is released or the process
@@ -97,5 +104,12 @@ public struct StoreCapacity: Sendable, Hashable {
     public init(total: UInt64, available: UInt64) {
         self.total = total
         self.available = available
+    }
+}
+
+extension ChunkStore {
+    /// A file of zeros.
+    public func createFile(_ name: ObjectName, length: UInt64) throws(StoreError) -> any ChunkFile {
+        try createFile(name, length: length, beginning: [])
     }
 }

@@ -51,10 +51,17 @@ public final class FaultyStore: ChunkStore {
     }
 
     public func createFile(
-        _ name: ObjectName, length: UInt64
+        _ name: ObjectName, length: UInt64, beginning: [UInt8]
     ) throws(StoreError) -> any ChunkFile {
-        try begin(.createFile, name.path)
-        return FaultyFile(try base.createFile(name, length: length), name: name.path, store: self)
+        if let fault = meet(.createFile, name.path) {
+            // Only a failing medium may leave the file behind.
+            if fault.effect == .whole, fault.code == .io {
+                _ = try base.createFile(name, length: length, beginning: beginning)
+            }
+            throw error(fault, .createFile, name.path)
+        }
+        let file = try base.createFile(name, length: length, beginning: beginning)
+        return FaultyFile(file, name: name.path, store: self)
     }
 
     public func openFile(_ name: ObjectName) throws(StoreError) -> any ChunkFile {

@@ -34,7 +34,7 @@ struct MemoryContents: Sendable {
     ) throws(StoreError) -> UInt64 {
         try checkParents(of: name, operation)
         let old = node(name).map(fileNumber) ?? nil
-        if node(name) == .folder { throw io(operation, "it is a folder") }
+        if node(name) == .folder { throw foreign(operation, "it is a folder") }
         let freed = old.flatMap { files[$0] }.map { $0.handles == 0 ? $0.allocatedPages : 0 } ?? 0
         guard file.allocatedPages <= freePages + freed else { throw noSpace(operation) }
         if let old { unname(old) }
@@ -52,7 +52,7 @@ struct MemoryContents: Sendable {
         try checkParents(of: name, operation)
         switch node(name) {
         case .file(let number): return number
-        case .folder: throw io(operation, "it is a folder")
+        case .folder: throw foreign(operation, "it is a folder")
         case nil: throw StoreError(.notFound, operation: operation, cause: "no such file")
         }
     }
@@ -123,12 +123,12 @@ struct MemoryContents: Sendable {
     /// That a name is a folder, or nothing.
     func checkFolder(_ name: ObjectName, _ operation: String) throws(StoreError) {
         try checkParents(of: name, operation)
-        if node(name).map(fileNumber) ?? nil != nil { throw io(operation, "not a folder") }
+        if node(name).map(fileNumber) ?? nil != nil { throw foreign(operation, "not a folder") }
     }
 
     private func checkParents(of name: ObjectName, _ operation: String) throws(StoreError) {
         for folder in Self.parents(of: name) where (nodes[folder] ?? .folder) != .folder {
-            throw io(operation, "\(folder) is not a folder")
+            throw foreign(operation, "\(folder) is not a folder")
         }
     }
 
@@ -141,6 +141,10 @@ struct MemoryContents: Sendable {
         let components = name.components
         return (1..<components.count).map { components[..<$0].joined(separator: "/") }
     }
+}
+
+func foreign(_ operation: String, _ cause: String) -> StoreError {
+    StoreError(.foreign, operation: operation, cause: cause)
 }
 
 func io(_ operation: String, _ cause: String) -> StoreError {

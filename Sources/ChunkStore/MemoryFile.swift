@@ -17,12 +17,15 @@ struct MemoryFile: Sendable {
         allocatedPages = Self.pageCount(length)
     }
 
-    /// A file of these contents, all of them durable.
-    init(bytes: [UInt8]) {
-        self.init(length: UInt64(bytes.count))
-        bytes.withUnsafeBytes { write($0, at: 0) }
+    /// A file that begins with these bytes, durably.
+    init(length: UInt64, beginning: [UInt8]) {
+        self.init(length: length)
+        beginning.withUnsafeBytes { write($0, at: 0) }
         synchronize()
     }
+
+    /// A file of these contents, all of them durable.
+    init(bytes: [UInt8]) { self.init(length: UInt64(bytes.count), beginning: bytes) }
 
     static func pageCount(_ length: UInt64) -> UInt64 {
         let size = UInt64(MemoryPage.size)

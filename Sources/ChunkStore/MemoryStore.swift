@@ -18,14 +18,15 @@ public final class MemoryStore: ChunkStore {
     init(contents: MemoryContents) { self.contents = Mutex(contents) }
 
     public func createFile(
-        _ name: ObjectName, length: UInt64
+        _ name: ObjectName, length: UInt64, beginning: [UInt8]
     ) throws(StoreError) -> any ChunkFile {
         let operation = "create \(name)"
         return try contents.withLock { state throws(StoreError) in
             if state.node(name) != nil {
                 throw StoreError(.alreadyExists, operation: operation, cause: "file exists")
             }
-            let number = try state.insert(MemoryFile(length: length), as: name, operation)
+            let file = MemoryFile(length: length, beginning: beginning)
+            let number = try state.insert(file, as: name, operation)
             return open(number, name, &state)
         }
     }

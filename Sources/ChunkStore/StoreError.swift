@@ -2,7 +2,12 @@
 /// names and offsets, never contents.
 public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
     public enum Code: String, Sendable {
-        case notFound, alreadyExists, noSpace, locked, tooLarge, readOnly, io
+        case notFound, alreadyExists, noSpace, locked, tooLarge, readOnly
+        /// What has the name is nothing that a store makes: a link, a device, a folder in a file's
+        /// place, a file that belongs to somebody else or has a second name. It is left alone.
+        case foreign
+        /// The medium failed.
+        case io
     }
 
     public let code: Code

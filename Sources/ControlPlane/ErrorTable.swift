@@ -168,7 +168,7 @@ extension ErrorCode {
             case .alreadyExists: .alreadyExists
             case .noSpace: .storeFull
             case .locked: .storeLocked
-            case .tooLarge: .damaged
+            case .tooLarge, .foreign: .damaged
             case .readOnly: .readOnly
             case .io: .storage
             }

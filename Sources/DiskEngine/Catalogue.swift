@@ -47,86 +47,103 @@ struct Catalogue {
             || damagedLineages.contains(lineage)
     }
 
-    /// Notes a manifest that is damaged. A medium that fails is another matter: that is thrown.
-    mutating func note(_ error: any Error, _ what: String, in lineage: LineageID? = nil) throws {
+    /// Notes what is damaged. Its lineage counts as used, so that nothing of it is given back. A
+    /// medium that fails is another matter, and may be well again when it is asked the next time:
+    /// that is thrown.
+    mutating func note(_ error: any Error, _ what: String, in lineage: LineageID) throws {
         let cause = DiskError.wrap(error, while: "reading the manifest of \(what)")
         guard cause.code == .damaged else { throw cause }
         damage[what] = cause.message
-        if let lineage { damagedLineages.insert(lineage) }
+        damagedLineages.insert(lineage)
     }
 }
 
 extension Store {
-    /// Reads every manifest as it stands. One that cannot be read keeps its disk or snapshot from
-    /// being used, and nothing else.
+    /// Reads every manifest as it stands. What is damaged keeps its disk, snapshot or lineage
+    /// from being used, and nothing else. Nothing is removed but a lineage that is marked deleted.
     func loadCatalogue() throws {
         var loaded = Catalogue()
         for entry in try sealed.list(StoreLayout.lineages) {
             guard let lineage = LineageID(entry.name) else { continue }
-            if try sealed.isMarkedDeleted(lineage) {
-                // An interrupted deletion. If it cannot be finished now, the next opening will.
-                try? sealed.removeFolder(StoreLayout.lineage(lineage))
-                continue
-            }
             do {
-                loaded.envelopes[lineage] = try sealed.readManifest(
-                    StoreLayout.lineageManifest(lineage)
-                ).unverifiedKeyEnvelope(of: lineage)
+                try load(lineage, into: &loaded)
             } catch {
-                try loaded.note(error, "lineage \(lineage)")
+                try loaded.note(error, "lineage \(lineage)", in: lineage)
             }
-            try loadDisks(of: lineage, into: &loaded)
-            try loadSnapshots(of: lineage, into: &loaded)
-            try clearAway(lineage, ifUnusedIn: &loaded)
         }
         let result = loaded
         monitor.withLock { catalogue = result }
+    }
+
+    private func load(_ lineage: LineageID, into loaded: inout Catalogue) throws {
+        if try sealed.isMarkedDeleted(lineage) {
+            // An interrupted creation or deletion. If it cannot be finished now, the next opening
+            // will.
+            try? sealed.removeMarked(lineage)
+            return
+        }
+        do {
+            loaded.envelopes[lineage] = try sealed.readManifest(
+                StoreLayout.lineageManifest(lineage), .lineage
+            ).unverifiedKeyEnvelope(of: lineage)
+        } catch let error as StoreError where error.code == .notFound {
+            guard try !isEmpty(lineage) else { return }
+            try loaded.note(error, "lineage \(lineage)", in: lineage)
+        } catch {
+            try loaded.note(error, "lineage \(lineage)", in: lineage)
+        }
+        try loadDisks(of: lineage, into: &loaded)
+        try loadSnapshots(of: lineage, into: &loaded)
+        if !loaded.isUsed(lineage) {
+            // Somebody's data whose manifests were lost, or are being put back from a copy.
+            loaded.damage["lineage \(lineage)"] =
+                "it has no disk and no snapshot: restore their manifests from a copy, or remove"
+                + " its folder"
+            loaded.damagedLineages.insert(lineage)
+        }
+    }
+
+    /// Whether a lineage is a folder with nothing in it: what an interruption may leave.
+    private func isEmpty(_ lineage: LineageID) throws -> Bool {
+        let folders = [
+            StoreLayout.disks(lineage), StoreLayout.snapshots(lineage), StoreLayout.chunks(lineage),
+        ]
+        return try folders.allSatisfy { try sealed.list($0).isEmpty }
     }
 
     private func loadDisks(of lineage: LineageID, into loaded: inout Catalogue) throws {
         for file in try sealed.list(StoreLayout.disks(lineage)) {
             guard let id = Self.id(file.name, DiskID.init) else { continue }
             do {
-                let manifest = try sealed.readManifest(StoreLayout.disk(lineage, id))
+                let manifest = try sealed.readManifest(StoreLayout.disk(lineage, id), .disk)
                     .unverifiedDisk(id)
-                let pending = try sealed.readPendingSize(StoreLayout.pendingSize(lineage, id))
                 loaded.disks[id] = .init(
-                    manifest: manifest, lineage: lineage, pendingSize: pending?.size)
+                    manifest: manifest, lineage: lineage,
+                    pendingSize: try pendingSize(of: id, in: lineage, above: manifest.state.size))
             } catch {
                 try loaded.note(error, "disk \(id)", in: lineage)
             }
         }
     }
 
+    /// Anything but a valid size above the disk's is ignored.
+    func pendingSize(of id: DiskID, in lineage: LineageID, above size: UInt64) throws -> UInt64? {
+        let pending = try sealed.readPendingSize(StoreLayout.pendingSize(lineage, id))
+        return pending.flatMap { $0.size > size ? $0.size : nil }
+    }
+
     private func loadSnapshots(of lineage: LineageID, into loaded: inout Catalogue) throws {
         for file in try sealed.list(StoreLayout.snapshots(lineage)) {
             guard let id = Self.id(file.name, SnapshotID.init) else { continue }
             do {
-                let manifest = try sealed.readManifest(StoreLayout.snapshot(lineage, id))
-                    .unverifiedSnapshot(id)
+                let manifest = try sealed.readManifest(
+                    StoreLayout.snapshot(lineage, id), .snapshot
+                ).unverifiedSnapshot(id)
                 loaded.snapshots[id] = .init(manifest: manifest, lineage: lineage)
             } catch {
                 try loaded.note(error, "snapshot \(id)", in: lineage)
             }
         }
-    }
-
-    /// What an interrupted creation or deletion left: a lineage without a disk or snapshot, and
-    /// without a wrapped key or without chunks. One that has both may be somebody's data whose
-    /// manifests were lost, and stays.
-    private func clearAway(_ lineage: LineageID, ifUnusedIn loaded: inout Catalogue) throws {
-        guard !loaded.isUsed(lineage) else { return }
-        let hasKey = try sealed.list(StoreLayout.lineage(lineage)).contains {
-            StoreLayout.lineageManifest(lineage).hasSuffix("/" + $0.name)
-        }
-        if hasKey, try !sealed.lanes(lineage).isEmpty {
-            loaded.damage["lineage \(lineage)"] =
-                "it has a key and chunks, but no disk and no snapshot"
-            return
-        }
-        try sealed.removeFolder(StoreLayout.lineage(lineage))
-        loaded.envelopes[lineage] = nil
-        loaded.damage["lineage \(lineage)"] = nil
     }
 
     static func id<ID>(_ name: String, _ make: (String) -> ID?) -> ID? {

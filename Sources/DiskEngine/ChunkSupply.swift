@@ -10,6 +10,8 @@ final class ChunkSupply {
     /// Why the last attempt failed; nil if it succeeded.
     var failure: DiskError?
     var isStopping = false
+    /// The session's record, once it is durable, until the session is open.
+    var begun: LineageManifest.Session?
 }
 
 /// What slots are reserved for: data, or what must be possible on a full store too.
@@ -87,21 +89,26 @@ extension Disk {
             monitor.announce(.work)
             monitor.announce()
         }
-        let session = try monitor.withoutLock {
-            let existing = try lineage.store.sequences(lineage.id, lane: lane)
-            let first = max(
-                floor, (existing.last ?? 0) + 1, (previousEnd?.chunk.sequence ?? 0) + 1,
-                (lineage.sessions(of: id).last?.firstSequence ?? 0) + 1)
-            guard first < ChunkNumber.maximumSequence else { throw outOfSequences() }
-            let session = try lineage.beginSession(
-                of: id, lane: lane, firstSequence: first, previousEnd: previousEnd)
-            // What lies behind the end of the log was never part of it.
-            for sequence in existing where sequence > previousEnd?.chunk.sequence ?? 0 {
+        let existing = try monitor.withoutLock {
+            try lineage.store.sequences(lineage.id, lane: lane)
+        }
+        let end = previousEnd?.chunk.sequence ?? 0
+        // A record that is durable already serves the next attempt too.
+        let session =
+            try supply.begun
+            ?? monitor.withoutLock {
+                try lineage.beginSession(
+                    of: id, lane: lane, floor: max(floor, (existing.last ?? 0) + 1, end + 1),
+                    previousEnd: previousEnd)
+            }
+        supply.begun = session
+        // What lies behind the end of the log was never part of it.
+        try monitor.withoutLock {
+            for sequence in existing where sequence > end {
                 let stray = ChunkNumber(lane: lane, sequence: sequence)
                 lineage.chunks.remove(stray)
                 try lineage.store.removeChunk(lineage.id, stray)
             }
-            return session
         }
         log.session = session
         log.nextSequence = session.firstSequence
@@ -142,29 +149,31 @@ extension Disk {
         let predecessor =
             log.active.map { LogPosition(chunk: $0.number, slot: $0.slotCount) }
             ?? session.previousEnd
-        let number = ChunkNumber(lane: session.lane, sequence: log.nextSequence)
-        log.nextSequence = number.sequence + 1  // given out once, whatever becomes of it
-        let header = ChunkHeader(
-            suite: lineage.keys.suite, layout: layout, lineage: lineage.id, number: number,
-            session: session.number, salt: session.salt.bytes, predecessor: predecessor,
-            durable: log.durablePosition ?? session.previousEnd)
         do {
-            guard number.sequence < ChunkNumber.maximumSequence else { throw outOfSequences() }
+            let number = try nextNumber(of: session)
+            let header = ChunkHeader(
+                suite: lineage.keys.suite, layout: layout, lineage: lineage.id, number: number,
+                session: session.number, salt: session.salt.bytes, predecessor: predecessor,
+                durable: log.durablePosition ?? session.previousEnd)
             log.next = try monitor.withoutLock {
                 try createChunk(header, mayUseReserve: mayUseReserve)
             }
             supply.failure = nil
         } catch {
-            supply.failure = DiskError.wrap(error, while: "creating chunk \(number)")
+            supply.failure = DiskError.wrap(error, while: "creating a chunk of disk \(id)")
         }
         supply.served = request
         monitor.announce()
     }
 
-    private func outOfSequences() -> DiskError {
-        DiskError(
-            .limit,
-            "disk \(id) has used up the numbers of its chunks; create a new disk from a snapshot")
+    /// The number of the session's next chunk. The session owns it, durably; it is given out once,
+    /// whatever becomes of it. Called under the lock, which is released meanwhile.
+    private func nextNumber(of session: LineageManifest.Session) throws -> ChunkNumber {
+        if log.nextSequence >= session.endSequence {
+            log.session = try monitor.withoutLock { try lineage.extend(session) }
+        }
+        defer { log.nextSequence += 1 }
+        return ChunkNumber(lane: session.lane, sequence: log.nextSequence)
     }
 
     /// From the reserve a chunk is small, so that the reserve lasts for several.
@@ -182,27 +191,16 @@ extension Disk {
         }
     }
 
-    /// Creates the file and makes it durable with its name and header. If that fails, no file of
-    /// that number may stay behind: recovery takes an existing chunk for a part of the log.
+    /// Creates the file with its header, durably. A failing medium may leave it behind; recovery
+    /// passes over a chunk whose successor does not continue it.
     private func createChunk(_ header: ChunkHeader, isFromReserve: Bool) throws -> LogChunk {
         let number = header.number
         do {
             // Before there is a file that would have to go if this failed.
             let cipher = try lineage.keys.cipher(forChunk: number, salt: header.salt)
             let file = try lineage.store.createChunk(
-                lineage.id, number, layout: header.layout)
-            do {
-                try file.writeHeader(header.sealed(with: lineage.keys))
-                try file.synchronize()
-            } catch {
-                do {
-                    try lineage.store.removeChunk(lineage.id, number)
-                } catch let removal {
-                    let cause = DiskError.wrap(removal, while: "removing chunk \(number)")
-                    monitor.withLock { fail(cause) }
-                }
-                throw error
-            }
+                lineage.id, number, layout: header.layout,
+                header: header.sealed(with: lineage.keys))
             lineage.chunks.insert(OpenChunk(number: number, file: file, cipher: cipher))
             return LogChunk(
                 number: number, file: file, cipher: cipher, isFromReserve: isFromReserve)

@@ -13,7 +13,7 @@ extension DiskError {
             case .noSpace: .noSpace
             case .locked: .storeLocked
             case .readOnly: .readOnly
-            case .tooLarge: .damaged
+            case .tooLarge, .foreign: .damaged
             case .alreadyExists, .io: .io
             }
         return DiskError(code, "\(action): \(error)", cause: error)
@@ -25,7 +25,8 @@ extension DiskError {
         case let error as DiskError: error
         case let error as StoreError: .store(error, while: action)
         case let error as FormatError:
-            DiskError(.damaged, "\(action): \(error)", cause: error)
+            DiskError(
+                error.code == .limit ? .limit : .damaged, "\(action): \(error)", cause: error)
         case let error as KeyError:
             DiskError(code(of: error), "\(action): \(error)", cause: error)
         default: DiskError(.io, "\(action): \(error)", cause: error)

@@ -48,7 +48,9 @@ extension Disk {
         case .none, .size:
             try writeFrozenPages()
             let recorded = if case .size(let size) = change { size } else { size }
-            state = DiskState(root: map.rootAddress, size: recorded, storedBlocks: stored)
+            state = DiskState(
+                root: map.rootAddress, size: recorded, storedBlocks: stored,
+                session: try lineage.stamp(ofRoot: map.rootAddress))
         case .state(let replacement):
             state = replacement
             // A root for reclamation before the log can lead there: whatever fails from here on,

@@ -1,4 +1,5 @@
 import ChunkStore
+import CryptoPrimitives
 import DiskFormat
 
 // Opening chunks, and reading what their slots hold.
@@ -21,8 +22,8 @@ extension Lineage {
         do {
             let file = try store.openChunk(id, number)
             let header = try file.readHeader().open(with: keys, expecting: number)
-            guard let owner = session(owning: number), owner.number == header.session,
-                owner.salt.bytes == header.salt
+            let owner = try session(owning: number)
+            guard owner.stamp == SessionStamp(number: header.session, salt: HexBytes(header.salt))
             else {
                 throw DiskError(.damaged, "\(place) is not of the session that owns its number")
             }
@@ -61,17 +62,12 @@ extension Lineage {
         }
     }
 
-    /// Reads one map page. Its addresses are checked as far as they can be by themselves.
+    /// Reads one map page. What it names was the page's session's, or an earlier one's.
     func readMapPage(_ page: MapPage, at address: BlockAddress) throws {
         try read(from: address, into: page.bytes) { _ in
             .mapPage(level: page.id.level, index: page.id.index)
         }
-        for index in 0..<MapGeometry.fanOut where page.entries[index] != 0 {
-            if BlockAddress(rawValue: page.entries[index]).chunk.sequence == 0 {
-                throw DiskError(
-                    .damaged, "map page at \(address) of lineage \(id) holds an impossible address")
-            }
-        }
+        try checkAddresses(in: page, at: address)
     }
 
     /// Reads the record in a checkpoint slot.

@@ -5,7 +5,8 @@ import DiskFormat
 /// A lineage whose key is in memory: what its disks and snapshots share. It exists while one of
 /// them is attached or being worked on; its end wipes the key and every cipher.
 final class Lineage: @unchecked Sendable {
-    // @unchecked: `manifest` and `version` are accessed under `monitor`; the rest is constant.
+    // @unchecked: `manifest` and `version` are accessed under `monitor`, `owners` under
+    // `tableMonitor`; the rest is constant.
     let id: LineageID
     let keys: LineageKeys
     let store: SealedStore
@@ -16,6 +17,9 @@ final class Lineage: @unchecked Sendable {
     private let monitor: Monitor
     private var manifest: LineageManifest
     private var version: UInt64
+    /// A leaf, held for moments: looking up an owner must not wait while a manifest is written.
+    private let tableMonitor: Monitor
+    private var owners: SessionTable
 
     init(
         keys: LineageKeys, manifest: LineageManifest, version: UInt64, store: SealedStore,
@@ -31,24 +35,19 @@ final class Lineage: @unchecked Sendable {
         runs = RunPool(threads: environment.threads)
         chunks = ChunkTable(limit: limits.openChunks, threads: environment.threads)
         monitor = environment.threads.makeMonitor()
+        tableMonitor = environment.threads.makeMonitor()
+        owners = SessionTable(manifest.sessions)
     }
 
     var isEncrypted: Bool { keys.suite != .plain }
     var keyID: String? { monitor.withLock { manifest.key.keyID } }
 
-    /// A disk's sessions, oldest first.
-    func sessions(of disk: DiskID) -> [LineageManifest.Session] {
-        monitor.withLock { manifest.sessions.filter { $0.disk == disk } }
+    func withManifest<R>(_ body: (LineageManifest) -> R) -> R {
+        monitor.withLock { body(manifest) }
     }
 
-    /// The session that owns a chunk: the last of its lane that began at or before it.
-    func session(owning chunk: ChunkNumber) -> LineageManifest.Session? {
-        monitor.withLock {
-            manifest.sessions.last {
-                $0.lane == chunk.lane && $0.firstSequence <= chunk.sequence
-            }
-        }
-    }
+    /// Who owns which chunk number, at this moment.
+    var table: SessionTable { tableMonitor.withLock { owners } }
 
     /// Changes the lineage's manifest, durably: in memory only once the store has it.
     /// The store's calls are made under this monitor on purpose: it guards nothing on a data path.
@@ -60,27 +59,12 @@ final class Lineage: @unchecked Sendable {
             try store.replaceManifest(StoreLayout.lineageManifest(id), with: sealed)
             manifest = changed
             version += 1
+            tableMonitor.withLock { owners = SessionTable(changed.sessions) }
             return result
         }
     }
 
-    /// Records a new session of `disk`, with a salt drawn for it. When this returns, the record is
-    /// durable: no slot of the session was sealed before.
-    func beginSession(
-        of disk: DiskID, lane: UInt16, firstSequence: UInt32, previousEnd: LogPosition?
-    ) throws -> LineageManifest.Session {
-        let salt = try environment.entropy.bytes(LineageKeys.saltSize)
-        return try update { manifest in
-            let session = LineageManifest.Session(
-                number: manifest.nextSession, disk: disk, lane: lane,
-                firstSequence: firstSequence, salt: HexBytes(salt), previousEnd: previousEnd)
-            manifest.nextSession += 1
-            manifest.sessions.append(session)
-            return session
-        }
-    }
-
-    /// A lane for a new disk, and the sequence its chunks begin at.
+    /// A lane for a new disk, and the sequence its chunks begin at. `giveBack` undoes it.
     func takeLane() throws -> (lane: UInt16, nextSequence: UInt32) {
         try update { manifest in
             if let free = manifest.freeLanes.popLast() {
@@ -94,6 +78,14 @@ final class Lineage: @unchecked Sendable {
             }
             defer { manifest.nextLane += 1 }
             return (manifest.nextLane, 1)
+        }
+    }
+
+    /// A lane that was taken for a disk that did not come to be.
+    func giveBack(_ lane: UInt16, nextSequence: UInt32) throws {
+        try update { manifest in
+            manifest.freeLanes.removeAll { $0.lane == lane }
+            manifest.freeLanes.append(.init(lane: lane, nextSequence: nextSequence))
         }
     }
 }

@@ -46,16 +46,18 @@ struct LogScan {
     ) throws -> LogPosition? {
         // A session that recorded no progress of its own wrote nothing.
         if let next, next.previousEnd == start { return start }
-        let end = next?.firstSequence ?? .max
         var here = start
-        let chunks = existing.filter { $0 >= session.firstSequence && $0 < end }
+        let chunks = existing.filter { session.sequences.contains($0) }
         for (index, sequence) in chunks.enumerated() {
             let number = ChunkNumber(lane: session.lane, sequence: sequence)
             let isFirst = startsInside && here?.chunk == number
             if let start, startsInside, number < start.chunk { continue }
-            guard let chunk = try open(number, isLast: index == chunks.count - 1) else { break }
-            if !isFirst, chunk.header.predecessor != here {
-                throw damage(number, 0, "its predecessor is not where the log stood before it")
+            let chunk = try open(number)
+            if !isFirst {
+                guard chunk.header.predecessor == here else {
+                    throw damage(number, 0, "its predecessor is not where the log stood before it")
+                }
+                if try isPassedOver(chunk, before: chunks[(index + 1)...].first) { continue }
             }
             let recorded = next?.previousEnd.flatMap { $0.chunk == number ? $0.slot : nil }
             let limit = recorded ?? chunk.header.layout.slotCount
@@ -83,12 +85,16 @@ struct LogScan {
         let open: OpenChunk
     }
 
-    /// nil for a chunk that was prepared and never used: its header was not written.
-    private func open(_ number: ChunkNumber, isLast: Bool) throws -> ScannedChunk? {
+    /// Whether the chunk after this one continues the log from before this one: then this one was
+    /// made by an attempt that was reported as failed, and holds nothing.
+    private func isPassedOver(_ chunk: ScannedChunk, before next: UInt32?) throws -> Bool {
+        guard let next else { return false }
+        let number = ChunkNumber(lane: chunk.header.number.lane, sequence: next)
+        return try lineage.openHeader(number).0.predecessor == chunk.header.predecessor
+    }
+
+    private func open(_ number: ChunkNumber) throws -> ScannedChunk {
         do {
-            if isLast, try lineage.store.openChunk(lineage.id, number).readHeader().isBlank {
-                return nil
-            }
             let (header, file) = try lineage.openHeader(number)
             // What replay accepts must stay: durable first, then read from the medium itself.
             try file.synchronize()
@@ -124,9 +130,9 @@ struct LogScan {
     ) throws {
         let missing = LogPosition(chunk: chunk.open.number, slot: slot)
         try checkMarks(of: chunk, from: slot + 1, against: missing)
-        for (offset, sequence) in later.enumerated() {
+        for sequence in later {
             let number = ChunkNumber(lane: missing.chunk.lane, sequence: sequence)
-            guard let behind = try open(number, isLast: offset == later.count - 1) else { break }
+            let behind = try open(number)
             if let durable = behind.header.durable, durable.chunk.lane == missing.chunk.lane,
                 (durable.chunk, durable.slot) > (missing.chunk, missing.slot)
             {

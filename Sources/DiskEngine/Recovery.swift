@@ -23,6 +23,7 @@ struct Recovery {
 
     func run() throws -> RecoveredDisk {
         let (checkpoint, unreadable) = try usableCheckpoint()
+        if checkpoint == nil { try lineage.check(manifest.origin, of: "disk \(manifest.id)") }
         var scan = LogScan(
             lineage: lineage, disk: manifest.id, sessions: lineage.sessions(of: manifest.id),
             existing: try existingChunks())
@@ -30,7 +31,8 @@ struct Recovery {
             scan.passOver = [unreadable.slot, unreadable.state.root]
         }
         var replay = Replay(
-            state: checkpoint?.state ?? manifest.origin, generation: checkpoint?.generation ?? 0)
+            lineage: lineage, state: checkpoint?.state ?? manifest.origin,
+            generation: checkpoint?.generation ?? 0)
         let end = try scan.run(from: checkpoint?.replayFrom) { address, descriptor, body in
             // A checkpoint whose root cannot be read is no state to go on from.
             if address == unreadable?.slot { return }
@@ -90,14 +92,15 @@ struct Recovery {
 
     private func verify(_ reference: CheckpointReference) throws {
         let record = try lineage.readCheckpoint(at: reference.slot)
-        let state = DiskState(
-            root: record.root, size: record.size, storedBlocks: record.storedBlocks)
+        let state = reference.state
         guard record.disk == manifest.id, record.generation == reference.generation,
-            state == reference.state, record.replayFrom == reference.replayFrom
+            record.root == state.root, record.size == state.size,
+            record.storedBlocks == state.storedBlocks, record.replayFrom == reference.replayFrom
         else {
             throw DiskError(
                 .damaged, "disk \(manifest.id): its checkpoint is not the one its manifest names")
         }
+        try lineage.check(state, of: "the checkpoint of disk \(manifest.id)")
         if !state.root.isHole {
             try lineage.readMapPage(MapPage(.root, memory: memory), at: state.root)
         }
@@ -106,11 +109,13 @@ struct Recovery {
 
 /// What replaying the log has gathered: a state, and the changes since its cut, in log order.
 private struct Replay {
+    let lineage: Lineage
     var state: DiskState
     var generation: UInt64
     private var changes: [(address: BlockAddress, blocks: Range<BlockNumber>, isData: Bool)] = []
 
-    init(state: DiskState, generation: UInt64) {
+    init(lineage: Lineage, state: DiskState, generation: UInt64) {
+        self.lineage = lineage
         self.state = state
         self.generation = generation
     }
@@ -132,7 +137,14 @@ private struct Replay {
             guard record.generation > generation else { return }
             generation = record.generation
             state = DiskState(
-                root: record.root, size: record.size, storedBlocks: record.storedBlocks)
+                root: record.root, size: record.size, storedBlocks: record.storedBlocks,
+                session: try lineage.stamp(ofRoot: record.root))
+            guard try state.session?.number ?? 0 <= lineage.session(owning: address.chunk).number
+            else {
+                throw DiskError(
+                    .damaged,
+                    "disk \(disk): the checkpoint at \(address) names a session after its own")
+            }
             // One lane, and addresses grow along its log.
             let cut =
                 BlockAddress(

@@ -15,12 +15,14 @@ final class SealedStore: Sendable {
 
     // MARK: Chunks
 
-    func createChunk(_ lineage: LineageID, _ number: ChunkNumber, layout: ChunkLayout)
-        throws(StoreError) -> SealedChunkFile
-    {
+    /// A new chunk with its header, all of it durable; or none.
+    func createChunk(
+        _ lineage: LineageID, _ number: ChunkNumber, layout: ChunkLayout, header: SealedHeader
+    ) throws(StoreError) -> SealedChunkFile {
         let name = Self.name(StoreLayout.chunk(lineage, number))
         return SealedChunkFile(
-            try files.createFile(name, length: layout.fileSize), layout: layout)
+            try files.createFile(name, length: layout.fileSize, beginning: header.bytes),
+            layout: layout)
     }
 
     /// The file of a chunk whose layout its header will tell.
@@ -62,9 +64,10 @@ final class SealedStore: Sendable {
 
     // MARK: Manifests
 
-    func readManifest(_ path: String) throws(StoreError) -> UnopenedManifest {
-        UnopenedManifest(
-            bytes: try files.readObject(Self.name(path), limit: Format.maximumManifestSize))
+    func readManifest(_ path: String, _ kind: ManifestHeader.Kind) throws(StoreError)
+        -> UnopenedManifest
+    {
+        UnopenedManifest(bytes: try files.readObject(Self.name(path), limit: kind.maximumSize))
     }
 
     /// From the reserve if there is no other space: freeing a full store takes manifests too.
@@ -82,10 +85,13 @@ final class SealedStore: Sendable {
         try files.replaceObject(Self.name(path), with: pending.encoded())
     }
 
+    /// nil if there is none, or nothing that makes sense.
     func readPendingSize(_ path: String) throws -> PendingSize? {
         do {
             return try PendingSize(decoding: files.readObject(Self.name(path), limit: 4096))
-        } catch let error as StoreError where error.code == .notFound {
+        } catch let error as StoreError where error.code == .io {
+            throw error
+        } catch {
             return nil
         }
     }
@@ -99,7 +105,7 @@ final class SealedStore: Sendable {
         }
     }
 
-    /// Says durably that nothing of a lineage is wanted any more; on a full store too.
+    /// Says durably that nothing of a lineage counts: not yet, or no more. On a full store too.
     func markDeleted(_ lineage: LineageID) throws {
         let name = Self.name(StoreLayout.deletionMark(lineage))
         do {
@@ -108,6 +114,17 @@ final class SealedStore: Sendable {
             guard error.code == .noSpace else { throw error }
             try reserve.lend { try files.replaceObject(name, with: []) }
         }
+    }
+
+    /// Removes a lineage that is marked: the wrapped key first, so that nothing can be decrypted
+    /// any more, and the mark last, so that whatever an interruption leaves is still marked.
+    func removeMarked(_ lineage: LineageID) throws(StoreError) {
+        try removeIfThere(StoreLayout.lineageManifest(lineage))
+        try removeFolder(StoreLayout.disks(lineage))
+        try removeFolder(StoreLayout.snapshots(lineage))
+        try removeFolder(StoreLayout.chunks(lineage))
+        try removeIfThere(StoreLayout.deletionMark(lineage))
+        try removeFolder(StoreLayout.lineage(lineage))
     }
 
     func isMarkedDeleted(_ lineage: LineageID) throws(StoreError) -> Bool {
@@ -158,14 +175,6 @@ final class SealedChunkFile: Sendable {
     fileprivate init(_ file: any ChunkFile, layout: ChunkLayout) {
         self.file = file
         self.layout = layout
-    }
-
-    func writeHeader(_ header: SealedHeader) throws(StoreError) {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: header.bytes.count, alignment: 8)
-        defer { buffer.deallocate() }
-        buffer.copyBytes(from: header.bytes)
-        try file.write(UnsafeRawBufferPointer(buffer), at: 0)
     }
 
     /// Bodies first, then entries: in a process that is killed in between, no entry stands without

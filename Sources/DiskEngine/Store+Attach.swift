@@ -96,8 +96,9 @@ extension Store {
         let lineage = try openLineage(
             lineageID, for: KeyUse(action: action, resource: id.text))
         do {
-            let (manifest, version) = try sealed.readManifest(StoreLayout.disk(lineageID, id))
-                .disk(id, with: lineage.keys)
+            let (manifest, version) = try sealed.readManifest(
+                StoreLayout.disk(lineageID, id), .disk
+            ).disk(id, with: lineage.keys)
             let recovered = try Recovery(lineage: lineage, manifest: manifest, memory: memory).run()
             let limits = self.limits
             let disk = Disk(
@@ -121,9 +122,9 @@ extension Store {
     }
 
     private func applyPendingSize(to disk: Disk) throws {
-        let path = StoreLayout.pendingSize(disk.lineage.id, disk.id)
-        guard let pending = try sealed.readPendingSize(path) else { return }
-        if pending.size > disk.size { try disk.resize(to: pending.size) }
+        if let size = try pendingSize(of: disk.id, in: disk.lineage.id, above: disk.size) {
+            try disk.resize(to: size)
+        }
         try removePendingSize(disk.lineage.id, disk.id)
     }
 

@@ -22,18 +22,21 @@ extension Store {
             manifest.nextLane += 1
             let disk = DiskManifest(
                 id: id, created: now, lane: lane, slotsPerChunk: try slotsPerChunk(size),
-                origin: DiskState(root: .hole, size: size, storedBlocks: 0), sourceSnapshot: nil,
+                origin: .empty(size: size), sourceSnapshot: nil,
                 nextSequence: 1, attributes: attributes)
             do {
+                // Until the mark goes, nothing of it counts: what an interruption leaves is
+                // rubbish beyond doubt, and cleared away by the next opening.
+                try sealed.markDeleted(lineage)
                 try sealed.replaceManifest(
                     StoreLayout.lineageManifest(lineage),
                     with: manifest.sealed(version: 1, with: keys))
                 try sealed.replaceManifest(
                     StoreLayout.disk(lineage, id), with: disk.sealed(version: 1, with: keys))
+                try sealed.remove(StoreLayout.deletionMark(lineage))
             } catch {
-                // Whatever of it is there has no disk; the next opening clears it away if this
-                // cannot.
-                try? sealed.removeFolder(StoreLayout.lineage(lineage))
+                try? sealed.markDeleted(lineage)
+                try? sealed.removeMarked(lineage)
                 throw error
             }
             monitor.withLock {
@@ -65,16 +68,26 @@ extension Store {
                         "a disk of \(size) bytes cannot hold snapshot \(snapshot) of"
                             + " \(source.state.size); ask for at least that")
                 }
+                let slots = try slotsPerChunk(size)
                 let (lane, sequence) = try lineage.takeLane()
                 let disk = DiskManifest(
-                    id: id, created: now, lane: lane, slotsPerChunk: try slotsPerChunk(size),
+                    id: id, created: now, lane: lane, slotsPerChunk: slots,
                     origin: DiskState(
                         root: source.state.root, size: size,
-                        storedBlocks: source.state.storedBlocks),
+                        storedBlocks: source.state.storedBlocks, session: source.state.session),
                     sourceSnapshot: snapshot, nextSequence: sequence, attributes: attributes)
-                try sealed.replaceManifest(
-                    StoreLayout.disk(lineageID, id),
-                    with: disk.sealed(version: 1, with: lineage.keys))
+                do {
+                    try sealed.replaceManifest(
+                        StoreLayout.disk(lineageID, id),
+                        with: disk.sealed(version: 1, with: lineage.keys))
+                } catch {
+                    // A lane may be given back only if nobody can ever append to it: the manifest
+                    // is not there. If that cannot be made sure of, the lane is lost, no more.
+                    if (try? sealed.removeIfThere(StoreLayout.disk(lineageID, id))) != nil {
+                        try? lineage.giveBack(lane, nextSequence: sequence)
+                    }
+                    throw error
+                }
                 monitor.withLock {
                     catalogue.disks[id] = .init(
                         manifest: disk, lineage: lineageID, isVerified: true)
@@ -199,10 +212,7 @@ extension Store {
             return reclaimer.request(lineage)
         }
         try sealed.markDeleted(lineage)
-        try sealed.removeIfThere(StoreLayout.lineageManifest(lineage))
-        try sealed.removeIfThere(manifest)
-        // Key and manifest are gone: whatever the mark is removed before is cleared away as well.
-        try sealed.removeFolder(StoreLayout.lineage(lineage))
+        try sealed.removeMarked(lineage)
         monitor.withLock { catalogue.envelopes[lineage] = nil }
     }
 

@@ -46,7 +46,7 @@ extension Store {
             return open
         }
         do {
-            let manifest = try sealed.readManifest(StoreLayout.lineageManifest(id))
+            let manifest = try sealed.readManifest(StoreLayout.lineageManifest(id), .lineage)
             let envelope = try manifest.unverifiedKeyEnvelope(of: id)
             // What the catalogue showed is what was decided upon: an encrypted lineage cannot
             // become a plain one behind an open store's back.

@@ -11,7 +11,9 @@ extension Store {
         /// Per lane of a living disk: the first sequence that recovery may need.
         var protectedFrom: [UInt16: UInt32] = [:]
 
-        mutating func add(_ state: DiskState) {
+        /// Throws if the state is of another history: then nothing can be told to be dead.
+        mutating func add(_ state: DiskState, of what: String, in lineage: Lineage) throws {
+            try lineage.check(state, of: what)
             if !state.root.isHole { maps.insert(state.root) }
         }
     }
@@ -29,10 +31,11 @@ extension Store {
         }
         guard let lineage = open else { return nil }
         defer { closeLineage(id) }
-        var candidates: [UInt16: [UInt32]] = [:]
-        for lane in try sealed.lanes(id) {
-            candidates[lane] = try sealed.sequences(id, lane: lane)
+        let (lanes, sessionsFrom) = lineage.withManifest { manifest in
+            (1..<manifest.nextLane, manifest.nextSession)
         }
+        var candidates: [UInt16: [UInt32]] = [:]
+        for lane in lanes { candidates[lane] = try sealed.sequences(id, lane: lane) }
         let roots = try actions.withLock { try collectRoots(lineage) }
         let mark = Mark(
             lineage: lineage, memory: memory, shouldLeave: { [reclaimer] in reclaimer.shouldLeave })
@@ -41,17 +44,12 @@ extension Store {
         var count = 0
         for (lane, sequences) in candidates {
             let limit = roots.protectedFrom[lane] ?? .max
-            var dead = sequences.filter {
+            let dead = sequences.filter {
                 $0 < limit && !live.contains(ChunkNumber(lane: lane, sequence: $0))
             }
-            if roots.protectedFrom[lane] == nil, let last = sequences.last {
-                // The last chunk of a lane without a disk tells how far its numbers went: it goes
-                // with the others, when the lane is free again.
-                if dead.count == sequences.count {
-                    try free(lane, of: lineage, nextSequence: last + 1)
-                } else if dead.last == last {
-                    dead.removeLast()
-                }
+            // Before its chunks go: whoever takes it next removes what is still there.
+            if roots.protectedFrom[lane] == nil, dead.count == sequences.count {
+                try free(lane, of: lineage, nextSequence: (sequences.last ?? 0) + 1)
             }
             for sequence in dead where !reclaimer.shouldLeave {
                 let number = ChunkNumber(lane: lane, sequence: sequence)
@@ -61,19 +59,46 @@ extension Store {
             }
         }
         // What is left over is dead all the same, and asked for again.
-        return reclaimer.shouldLeave ? nil : count
+        if reclaimer.shouldLeave { return nil }
+        try prune(lineage, before: sessionsFrom, keeping: live, roots)
+        return count
+    }
+
+    /// Session records of which no chunk is reached, is there, or could be needed by a recovery.
+    /// What is reached and missing keeps its record: it may be put back from a copy.
+    /// Sessions from `limit` on began after the roots were collected, and are left alone.
+    private func prune(
+        _ lineage: Lineage, before limit: UInt64, keeping live: Set<ChunkNumber>, _ roots: Roots
+    ) throws {
+        var needed = live
+        for lane in try sealed.lanes(lineage.id) {
+            for sequence in try sealed.sequences(lineage.id, lane: lane) {
+                needed.insert(ChunkNumber(lane: lane, sequence: sequence))
+            }
+        }
+        let table = lineage.table
+        let owners = Set(needed.compactMap { table.owner(of: $0)?.number })
+        try lineage.prune { session in
+            session.number >= limit || owners.contains(session.number)
+                || session.endSequence > roots.protectedFrom[session.lane] ?? .max
+        }
     }
 
     /// Under `actions`, as lanes are taken: since the roots were collected a new disk may have
     /// taken this one, if an earlier pass had freed it.
     private func free(_ lane: UInt16, of lineage: Lineage, nextSequence: UInt32) throws {
+        let isFree = lineage.withManifest { $0.freeLanes.contains { $0.lane == lane } }
+        if isFree { return }
         try actions.withLock {
             let isTaken = monitor.withLock {
                 catalogue.disks.values.contains {
                     $0.lineage == lineage.id && $0.manifest.lane == lane
                 }
             }
-            if !isTaken { try lineage.free(lane, nextSequence: nextSequence) }
+            // A lane whose numbers are used up is never taken again.
+            if !isTaken, nextSequence < ChunkNumber.maximumSequence {
+                try lineage.giveBack(lane, nextSequence: nextSequence)
+            }
         }
     }
 
@@ -88,12 +113,12 @@ extension Store {
         let snapshots = try sealed.list(StoreLayout.snapshots(lineage.id))
             .compactMap { Self.id($0.name, SnapshotID.init) }
         for id in disks {
-            let (manifest, _) = try sealed.readManifest(StoreLayout.disk(lineage.id, id))
+            let (manifest, _) = try sealed.readManifest(StoreLayout.disk(lineage.id, id), .disk)
                 .disk(id, with: lineage.keys)
-            roots.add(manifest.origin)
-            if let state = manifest.rollingBackTo { roots.add(state) }
+            try roots.add(manifest.origin, of: id.text, in: lineage)
+            if let state = manifest.rollingBackTo { try roots.add(state, of: id.text, in: lineage) }
             for checkpoint in manifest.checkpoints {
-                roots.add(checkpoint.state)
+                try roots.add(checkpoint.state, of: id.text, in: lineage)
                 roots.checkpoints.insert(checkpoint.slot)
             }
             // Nothing at or after the replay-from of the older of its checkpoints (there is one
@@ -101,20 +126,10 @@ extension Store {
             roots.protectedFrom[manifest.lane] =
                 manifest.checkpoints.last?.replayFrom.chunk.sequence ?? 0
         }
-        for id in snapshots { roots.add(try verified(id, in: lineage).state) }
-        return roots
-    }
-}
-
-extension Lineage {
-    /// Notes that a lane without a disk is about to lose its last chunks: whoever takes it next
-    /// begins behind them.
-    fileprivate func free(_ lane: UInt16, nextSequence: UInt32) throws {
-        guard nextSequence < ChunkNumber.maximumSequence else { return }  // used up for good
-        try update { manifest in
-            manifest.freeLanes.removeAll { $0.lane == lane }
-            manifest.freeLanes.append(.init(lane: lane, nextSequence: nextSequence))
+        for id in snapshots {
+            try roots.add(verified(id, in: lineage).state, of: id.text, in: lineage)
         }
+        return roots
     }
 }
 

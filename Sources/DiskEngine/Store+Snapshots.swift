@@ -117,7 +117,9 @@ extension Store {
                     "disk \(id) has \(summary.snapshotCount) snapshots; delete them first")
             }
             try withDisk(id, for: "ReInitDisk") { disk in
-                try disk.replaceState(with: disk.monitor.withLock { disk.manifest.origin })
+                let origin = disk.monitor.withLock { disk.manifest.origin }
+                try disk.lineage.check(origin, of: "disk \(id)")
+                try disk.replaceState(with: origin)
             }
             try removePendingSize(summary.lineage, id)
             reclaimer.request(summary.lineage)
@@ -185,8 +187,9 @@ extension Store {
     /// A snapshot's manifest as it stands in the store, authenticated.
     func verified(_ id: SnapshotID, in lineage: Lineage) throws -> SnapshotManifest {
         do {
-            let manifest = try sealed.readManifest(StoreLayout.snapshot(lineage.id, id))
+            let manifest = try sealed.readManifest(StoreLayout.snapshot(lineage.id, id), .snapshot)
                 .snapshot(id, with: lineage.keys)
+            try lineage.check(manifest.state, of: "snapshot \(id)")
             monitor.withLock { catalogue.snapshots[id]?.isVerified = true }
             return manifest
         } catch {

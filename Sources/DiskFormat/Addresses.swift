@@ -1,8 +1,8 @@
 import CryptoPrimitives
 
-/// Sizes and limits of the format, version 1.
+/// Sizes and limits of the format, version 2.
 public enum Format {
-    public static let version: UInt16 = 1
+    public static let version: UInt16 = 2
     /// Bytes of plaintext in a block, and of a block's body in a chunk.
     public static let blockSize = 4096
     /// A slot's entry: 16 bytes of sealed descriptor and a tag of 16 bytes.
@@ -15,8 +15,10 @@ public enum Format {
     /// Counters in stored records (generations, versions, sessions) stay below this, which no
     /// store ever reaches: a larger one is malformed, and none can overflow when counted up.
     public static let maximumCount: UInt64 = 1 << 62
-    /// Manifests larger than this are refused unread.
-    public static let maximumManifestSize = 64 << 20
+    /// Disk and snapshot manifests larger than this are neither read nor written.
+    public static let maximumManifestSize = 1 << 20
+    /// The same for a lineage's manifest, which lists its sessions: some 30,000 of them.
+    public static let maximumLineageManifestSize = 8 << 20
 }
 
 /// The number of a block within a disk: byte offset / 4096.
@@ -58,7 +60,9 @@ public struct ChunkNumber: Hashable, Sendable, Comparable, CustomStringConvertib
 }
 
 /// Where a block lies: a chunk (44 bits) and a slot in it (20 bits). 0 is a hole. An address names
-/// one content for ever, because chunk numbers are given out once and slots are sealed once.
+/// one content for ever, because chunk numbers are given out once and slots are sealed once. Should
+/// a store have been put back in part so that a number was given out again, an address of before
+/// does not resolve: it never names a session later than the one that wrote it.
 public struct BlockAddress: Hashable, Sendable, CustomStringConvertible {
     public static let hole = BlockAddress(rawValue: 0)
     public let rawValue: UInt64

@@ -1,11 +1,11 @@
 import CryptoPrimitives
 
-/// The first 4096 bytes of a chunk. It is authenticated by an HMAC, not sealed under a nonce, so it
-/// may be written again (when its predecessor ended early).
+/// The first 4096 bytes of a chunk, authenticated by an HMAC. A chunk's name comes into being with
+/// its header, so a header that does not open is damage, always.
 ///
 /// ```
 /// 0    8  "SEALDISK"
-/// 8    2  format version 1          10  2  suite
+/// 8    2  format version 2          10  2  suite
 /// 12   4  block size 4096           16  4  slot count
 /// 20  16  lineage                   36  8  chunk number
 /// 44   8  session number            52 32  session salt
@@ -88,9 +88,6 @@ public struct UnopenedHeader: Sendable {
     private let bytes: [UInt8]
 
     public init(bytes: [UInt8]) { self.bytes = bytes }
-
-    /// Whether nothing was ever written there.
-    public var isBlank: Bool { bytes.allSatisfy { $0 == 0 } }
 
     /// The header, if it is authentic under the lineage's key and is that of chunk `number`.
     public func open(with keys: LineageKeys, expecting number: ChunkNumber) throws -> ChunkHeader {

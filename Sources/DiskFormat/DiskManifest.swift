@@ -8,15 +8,29 @@ public struct DiskState: Codable, Hashable, Sendable {
     public let size: UInt64
     /// Blocks that are not holes.
     public let storedBlocks: UInt64
+    /// The session that wrote the root page; nil if and only if the root is a hole. It is what ties
+    /// a manifest to one history of its lineage: whoever follows the root demands that the session
+    /// that owns the root's chunk is this one.
+    public let session: SessionStamp?
 
-    public init(root: BlockAddress, size: UInt64, storedBlocks: UInt64) {
+    /// Precondition: `session` is nil if and only if `root` is a hole.
+    public init(root: BlockAddress, size: UInt64, storedBlocks: UInt64, session: SessionStamp?) {
+        precondition(root.isHole == (session == nil))
         self.root = root
         self.size = size
         self.storedBlocks = storedBlocks
+        self.session = session
+    }
+
+    /// The state of a disk that holds nothing.
+    public static func empty(size: UInt64) -> DiskState {
+        DiskState(root: .hole, size: size, storedBlocks: 0, session: nil)
     }
 
     var isWithinBounds: Bool {
         CheckpointRecord.isValidSize(size) && storedBlocks <= size / UInt64(Format.blockSize)
+            && root.isHole == (session == nil)
+            && session?.salt.bytes.count ?? LineageKeys.saltSize == LineageKeys.saltSize
     }
 }
 
@@ -71,12 +85,29 @@ public struct DiskManifest: Codable, Hashable, Sendable {
         self.attributes = attributes
     }
 
+    /// Whether every field is in its bounds: asked of what was read and of what is to be written,
+    /// so that nothing is written that could not be read.
+    func isValid(as id: DiskID) -> Bool {
+        let states =
+            [origin] + checkpoints.map(\.state) + [rollingBackTo].compactMap { $0 }
+        return self.id == id && (1...ChunkNumber.maximumLane).contains(lane)
+            && checkpoints.count <= 2 && states.allSatisfy(\.isWithinBounds)
+            && checkpoints.allSatisfy { (1..<Format.maximumCount).contains($0.generation) }
+            && (1...ChunkNumber.maximumSequence).contains(nextSequence)
+            && ChunkLayout(slotCount: slotsPerChunk) != nil
+    }
+
     /// The state as of the newest durable checkpoint.
     public var state: DiskState { checkpoints.first?.state ?? origin }
 
+    /// Throws `.limit` if the manifest could not be read again.
     public func sealed(version: UInt64, with keys: LineageKeys) throws -> SealedManifest {
-        try ManifestHeader(kind: .disk, id: id.text, lineage: keys.lineage, version: version)
-            .seal(JSONCoding.encode(self), with: keys)
+        guard isValid(as: id) else {
+            throw FormatError(.limit, "the disk's fields exceed what a manifest can hold")
+        }
+        return try ManifestHeader(
+            kind: .disk, id: id.text, lineage: keys.lineage, version: version
+        ).seal([JSONCoding.encode(self)], with: keys)
     }
 }
 
@@ -104,43 +135,39 @@ public struct SnapshotManifest: Codable, Hashable, Sendable {
 
     public func sealed(with keys: LineageKeys) throws -> SealedManifest {
         try ManifestHeader(kind: .snapshot, id: id.text, lineage: keys.lineage, version: 1)
-            .seal(JSONCoding.encode(self), with: keys)
+            .seal([JSONCoding.encode(self)], with: keys)
     }
 }
 
 extension UnopenedManifest {
     public func disk(_ id: DiskID, with keys: LineageKeys) throws -> (DiskManifest, UInt64) {
         let (header, payload) = try open(kind: .disk, id: id.text, with: keys)
-        return (try Self.disk(id, payload), header.version)
+        return (try Self.disk(id, payload[0]), header.version)
     }
 
     public func unverifiedDisk(_ id: DiskID) throws(FormatError) -> DiskManifest {
-        try Self.disk(id, openUnverified(kind: .disk, id: id.text).payload)
+        try Self.disk(id, openUnverified(kind: .disk, id: id.text).payload[0])
     }
 
-    private static func disk(_ id: DiskID, _ payload: [UInt8]) throws(FormatError) -> DiskManifest {
+    private static func disk(_ id: DiskID, _ payload: ArraySlice<UInt8>) throws(FormatError)
+        -> DiskManifest
+    {
         let disk = try JSONCoding.decode(DiskManifest.self, from: payload)
-        let states =
-            [disk.origin] + disk.checkpoints.map(\.state)
-            + [disk.rollingBackTo].compactMap { $0 }
-        guard disk.id == id, disk.lane <= ChunkNumber.maximumLane, disk.checkpoints.count <= 2,
-            states.allSatisfy(\.isWithinBounds),
-            disk.checkpoints.allSatisfy({ $0.generation < Format.maximumCount }),
-            disk.nextSequence <= ChunkNumber.maximumSequence,
-            ChunkLayout(slotCount: disk.slotsPerChunk) != nil
-        else { throw FormatError(.malformed, "the disk's fields make no sense") }
+        guard disk.isValid(as: id) else {
+            throw FormatError(.malformed, "the disk's fields make no sense")
+        }
         return disk
     }
 
     public func snapshot(_ id: SnapshotID, with keys: LineageKeys) throws -> SnapshotManifest {
-        try Self.snapshot(id, open(kind: .snapshot, id: id.text, with: keys).payload)
+        try Self.snapshot(id, open(kind: .snapshot, id: id.text, with: keys).payload[0])
     }
 
     public func unverifiedSnapshot(_ id: SnapshotID) throws(FormatError) -> SnapshotManifest {
-        try Self.snapshot(id, openUnverified(kind: .snapshot, id: id.text).payload)
+        try Self.snapshot(id, openUnverified(kind: .snapshot, id: id.text).payload[0])
     }
 
-    private static func snapshot(_ id: SnapshotID, _ payload: [UInt8]) throws(FormatError)
+    private static func snapshot(_ id: SnapshotID, _ payload: ArraySlice<UInt8>) throws(FormatError)
         -> SnapshotManifest
     {
         let snapshot = try JSONCoding.decode(SnapshotManifest.self, from: payload)

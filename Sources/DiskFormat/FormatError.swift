@@ -7,6 +7,8 @@ public struct FormatError: Error, Sendable, Hashable, CustomStringConvertible {
         case malformed
         /// Written by a version or suite that this program does not read.
         case unsupported
+        /// More than the format can hold; nothing was written.
+        case limit
     }
 
     public let code: Code

@@ -11,7 +11,9 @@ enum JSONCoding {
         return Array(try! encoder.encode(value))
     }
 
-    static func decode<T: Decodable>(_: T.Type, from bytes: [UInt8]) throws(FormatError) -> T {
+    static func decode<T: Decodable>(
+        _: T.Type, from bytes: some Sequence<UInt8>
+    ) throws(FormatError) -> T {
         do {
             return try JSONDecoder().decode(T.self, from: Data(bytes))
         } catch {

@@ -3,13 +3,14 @@ import CryptoPrimitives
 /// A manifest as it is stored: a header line, the payload, and a MAC over both.
 ///
 /// ```
-/// sealdisk-manifest 1 TYPE ID LINEAGE VERSION\n
-/// {JSON payload, no line feed inside}\n
+/// sealdisk-manifest 2 TYPE ID LINEAGE VERSION\n
+/// {JSON payload, no line feed inside}\n           two of them in a lineage's: the key, the rest
 /// hmac-sha-256 64 hexadecimal digits\n
 /// ```
 /// TYPE is `lineage`, `disk` or `snapshot`; VERSION counts the manifest's changes. The MAC covers
 /// every byte before its own line, under the lineage's manifest key, and is verified before the
-/// payload is parsed. Only `ManifestHeader.seal` makes one.
+/// payload is parsed; but for a lineage's key line, which leads to that key and is short. Only
+/// `ManifestHeader.seal` makes one.
 public struct SealedManifest: Sendable {
     public let bytes: [UInt8]
 }
@@ -18,6 +19,13 @@ public struct SealedManifest: Sendable {
 public struct ManifestHeader: Hashable, Sendable {
     public enum Kind: String, Sendable {
         case lineage, disk, snapshot
+
+        /// Bytes; a larger one is neither written nor read.
+        public var maximumSize: Int {
+            self == .lineage ? Format.maximumLineageManifestSize : Format.maximumManifestSize
+        }
+
+        var payloadLines: Int { self == .lineage ? 2 : 1 }
     }
 
     public let kind: Kind
@@ -34,30 +42,39 @@ public struct ManifestHeader: Hashable, Sendable {
 
     private static let magic = "sealdisk-manifest"
     private static let macLabel = "hmac-sha-256"
+    private static let lineFeed = UInt8(ascii: "\n")
 
     var line: String {
         "\(Self.magic) \(Format.version) \(kind.rawValue) \(id) \(lineage) \(version)\n"
     }
 
-    /// The manifest of this header and payload, authenticated. Precondition: no line feed in the
-    /// payload, which the JSON coder never writes.
-    func seal(_ payload: [UInt8], with keys: LineageKeys) throws(CryptoError) -> SealedManifest {
-        precondition(!payload.contains(UInt8(ascii: "\n")))
-        let authenticated = Array(line.utf8) + payload + [UInt8(ascii: "\n")]
+    /// The manifest of this header and payload, authenticated. Throws `.limit` for one that is too
+    /// large to be read again. Precondition: as many payload lines as the kind has, and no line
+    /// feed in them, which the JSON coder never writes.
+    func seal(_ payload: [[UInt8]], with keys: LineageKeys) throws -> SealedManifest {
+        precondition(payload.count == kind.payloadLines)
+        precondition(payload.allSatisfy { !$0.contains(Self.lineFeed) })
+        let authenticated = Array(line.utf8) + payload.flatMap { $0 + [Self.lineFeed] }
         let mac = try keys.manifestKey.authenticate(authenticated)
-        return SealedManifest(
-            bytes: authenticated + Array("\(Self.macLabel) \(Hex.text(mac))\n".utf8))
+        let bytes = authenticated + Array("\(Self.macLabel) \(Hex.text(mac))\n".utf8)
+        guard bytes.count <= kind.maximumSize, version < Format.maximumCount else {
+            throw FormatError(
+                .limit,
+                "the manifest of \(kind.rawValue) \(id) would have \(bytes.count) bytes, more than"
+                    + " the \(kind.maximumSize) it may have")
+        }
+        return SealedManifest(bytes: bytes)
     }
 
     /// Splits stored bytes into header, payload and MAC, believing none of them.
     static func split(_ bytes: [UInt8]) throws(FormatError) -> (
-        header: ManifestHeader, payload: [UInt8], authenticated: [UInt8], mac: [UInt8]
+        header: ManifestHeader, payload: [ArraySlice<UInt8>], authenticated: ArraySlice<UInt8>,
+        mac: [UInt8]
     ) {
         let lines = bytes.split(
-            separator: UInt8(ascii: "\n"), maxSplits: 3, omittingEmptySubsequences: false)
-        guard lines.count == 4, lines[3].isEmpty,
-            let first = String(validating: lines[0], as: UTF8.self),
-            let last = String(validating: lines[2], as: UTF8.self)
+            separator: lineFeed, maxSplits: 4, omittingEmptySubsequences: false)
+        guard let line = lines.first, line.count <= maximumLine,
+            let first = String(validating: line, as: UTF8.self)
         else { throw FormatError(.malformed, "the manifest is cut off or not a manifest") }
         let words = first.split(separator: " ", omittingEmptySubsequences: false)
         guard words.count == 6, words[0] == Self.magic else {
@@ -66,17 +83,31 @@ public struct ManifestHeader: Hashable, Sendable {
         guard words[1] == "\(Format.version)" else {
             throw FormatError(.unsupported, "the manifest is of format version \(words[1])")
         }
-        let macWords = last.split(separator: " ", omittingEmptySubsequences: false)
         guard let kind = Kind(rawValue: String(words[2])),
             let lineage = LineageID(String(words[4])), let version = UInt64(words[5]),
-            macWords.count == 2, macWords[0] == Self.macLabel,
-            version < Format.maximumCount, let mac = Hex.bytes(String(macWords[1]))
-        else { throw FormatError(.malformed, "the manifest's first or last line makes no sense") }
+            version < Format.maximumCount
+        else { throw FormatError(.malformed, "the manifest's first line makes no sense") }
         let header = ManifestHeader(
             kind: kind, id: String(words[3]), lineage: lineage, version: version)
-        let authenticated = Array(bytes[..<lines[2].startIndex])
-        return (header, Array(lines[1]), authenticated, mac)
+        let count = kind.payloadLines + 2
+        guard bytes.count <= kind.maximumSize, lines.count == count + 1, lines[count].isEmpty,
+            let mac = mac(lines[count - 1])
+        else { throw FormatError(.malformed, "the manifest is cut off or not a manifest") }
+        return (
+            header, Array(lines[1..<count - 1]), bytes[..<lines[count - 1].startIndex], mac
+        )
     }
+
+    private static func mac(_ line: ArraySlice<UInt8>) -> [UInt8]? {
+        guard line.count <= maximumLine, let text = String(validating: line, as: UTF8.self) else {
+            return nil
+        }
+        let words = text.split(separator: " ", omittingEmptySubsequences: false)
+        return words.count == 2 && words[0] == macLabel ? Hex.bytes(String(words[1])) : nil
+    }
+
+    /// Of the first line, and of the last.
+    private static let maximumLine = 256
 }
 
 /// Manifest bytes as a store returned them.
@@ -88,10 +119,10 @@ public struct UnopenedManifest: Sendable {
     /// The payload, verified. Throws `.notAuthentic` if the MAC is not the lineage's, or the
     /// manifest is that of another thing.
     func open(kind: ManifestHeader.Kind, id: String, with keys: LineageKeys) throws
-        -> (header: ManifestHeader, payload: [UInt8])
+        -> (header: ManifestHeader, payload: [ArraySlice<UInt8>])
     {
         let parts = try ManifestHeader.split(bytes)
-        guard try keys.manifestKey.verify(parts.mac, for: parts.authenticated) else {
+        guard try keys.manifestKey.verify(parts.mac, for: Array(parts.authenticated)) else {
             throw FormatError(.notAuthentic, "the manifest is not authentic")
         }
         guard parts.header.kind == kind, parts.header.id == id,
@@ -103,7 +134,7 @@ public struct UnopenedManifest: Sendable {
     /// Header and payload as they stand, unverified: to show a detached disk, and to find the
     /// wrapped key that verifying needs.
     func openUnverified(kind: ManifestHeader.Kind, id: String) throws(FormatError)
-        -> (header: ManifestHeader, payload: [UInt8])
+        -> (header: ManifestHeader, payload: [ArraySlice<UInt8>])
     {
         let parts = try ManifestHeader.split(bytes)
         guard parts.header.kind == kind, parts.header.id == id else {

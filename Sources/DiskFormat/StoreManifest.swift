@@ -30,7 +30,8 @@ public struct StoreManifest: Codable, Hashable, Sendable {
         }
         guard decoded.version == Format.version else {
             throw FormatError(
-                .unsupported, "the store is of format version \(decoded.version), not 1")
+                .unsupported,
+                "the store is of format version \(decoded.version), not \(Format.version)")
         }
         self = decoded
     }

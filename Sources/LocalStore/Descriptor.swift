@@ -27,6 +27,26 @@ struct Descriptor: ~Copyable, Sendable {
         return status
     }
 
+    /// Throws `.foreign` unless this is a regular file. With `forWriting`, it must also have no
+    /// other name and belong to this user or to the store's owner: what else was planted under the
+    /// name is somebody else's file, which a write would reach outside of the store.
+    func checkRegular(forWriting: Bool, owner: uid_t, _ operation: String) throws(StoreError) {
+        let status = try status(operation)
+        let cause: String? =
+            if status.st_mode & S_IFMT != S_IFREG {
+                "not a regular file"
+            } else if forWriting, status.st_nlink > 1 {
+                "it has \(status.st_nlink) names (hard links), so it is not the store's alone"
+            } else if forWriting, status.st_uid != geteuid(), status.st_uid != owner {
+                "it belongs to user \(status.st_uid), who is not the store's owner"
+            } else {
+                nil
+            }
+        if let cause {
+            throw StoreError(.foreign, operation: operation, cause: "\(cause); it was left alone")
+        }
+    }
+
     /// Makes contents and size durable; of a folder, the names in it.
     func synchronize(_ operation: String) throws(StoreError) {
         try check(retrying { fsync(number) }, operation)
@@ -99,6 +119,7 @@ extension StoreError {
             case EEXIST: .alreadyExists
             case ENOSPC, EDQUOT: .noSpace
             case EROFS: .readOnly
+            case ELOOP, ENOTDIR, EISDIR, ENXIO, ENODEV: .foreign
             default: .io
             }
         // ELOOP and ENOTDIR are how the kernel says that it was told not to follow a link.
@@ -106,6 +127,7 @@ extension StoreError {
             switch number {
             case ELOOP: "it is a symbolic link, and those are not followed"
             case ENOTDIR: "not a folder, or a symbolic link, and those are not followed"
+            case ENXIO, ENODEV: "not a regular file"
             default: String(cString: strerror(number))
             }
         self.init(code, operation: operation, cause: cause)

@@ -11,9 +11,7 @@ extension LocalStore {
     public func lockExclusively(holder: String) throws(StoreError) -> any StoreLock {
         let operation = "lock store \(path)"
         try checkWritable(operation)
-        let file = try Descriptor(
-            opening: Self.lockName, in: root.number, flags: O_RDWR | O_CREAT, mode: 0o600,
-            operation)
+        let file = try open(Self.lockName, in: root.number, O_RDWR | O_CREAT, operation)
         let number = file.number
         if retrying({ flock(number, LOCK_EX | LOCK_NB) }) != 0 {
             guard errno == EWOULDBLOCK else { throw StoreError(errno: errno, operation) }

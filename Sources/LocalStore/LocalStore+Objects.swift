@@ -1,6 +1,5 @@
 import ChunkStore
 import Glibc
-import Synchronization
 
 extension LocalStore {
     public func readObject(_ name: ObjectName, limit: Int) throws(StoreError) -> [UInt8] {
@@ -34,53 +33,34 @@ extension LocalStore {
         try place.folder.synchronize(operation)
     }
 
-    /// Removes what calls of `replaceObject` left behind when their process ended. Only for who
-    /// holds the store alone: it would remove what others are writing.
+    /// No folder of a store lies deeper than this; what does was planted, and is passed by.
+    private static let deepestFolder = 8
+
+    /// Removes what unfinished calls left behind when their process ended. Only for who holds the
+    /// store alone: it would remove what others are writing. What cannot be tidied up stays, and
+    /// keeps nobody from using the rest.
     func removeTemporaries() throws(StoreError) {
         let top = try Descriptor(
             opening: ".", in: root.number, flags: O_RDONLY | O_DIRECTORY, "open store \(path)")
-        try Self.removeTemporaries(in: top, "tidy up store \(path)")
+        Self.removeTemporaries(in: top, depth: 0, "tidy up store \(path)")
     }
 
     private static func removeTemporaries(
-        in folder: borrowing Descriptor, _ operation: String
-    ) throws(StoreError) {
-        for entry in try FolderReader.entries(of: folder, operation) {
+        in folder: borrowing Descriptor, depth: Int, _ operation: String
+    ) {
+        guard depth <= deepestFolder,
+            let entries = try? FolderReader.entries(of: folder, operation)
+        else { return }
+        for entry in entries {
             if entry.isFolder, ObjectName(entry.name) != nil {
-                let inner = try Descriptor(
+                if let inner = try? Descriptor(
                     opening: entry.name, in: folder.number, flags: O_RDONLY | O_DIRECTORY,
                     operation)
-                try removeTemporaries(in: inner, operation)
+                {
+                    removeTemporaries(in: inner, depth: depth + 1, operation)
+                }
             } else if !entry.isFolder, entry.name.hasPrefix(Temporary.prefix) {
-                try check(unlinkat(folder.number, entry.name, 0), operation)
-            }
-        }
-    }
-}
-
-/// A file that will take an object's place.
-private struct Temporary: ~Copyable {
-    /// Begins the name of every one.
-    static let prefix = ".new-"
-    /// Tells those of this process apart.
-    private static let last = Atomic<UInt64>(0)
-
-    let name: String
-    let file: Descriptor
-
-    /// Makes one with a name that nothing else has, not even what an earlier process left behind.
-    init(in folder: Int32, _ operation: String) throws(StoreError) {
-        while true {
-            let number = Self.last.add(1, ordering: .relaxed).newValue
-            let name = "\(Self.prefix)\(getpid())-\(number)"
-            do throws(StoreError) {
-                file = try Descriptor(
-                    opening: name, in: folder, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o600,
-                    operation)
-                self.name = name
-                return
-            } catch {
-                if error.code != .alreadyExists { throw error }
+                unlinkat(folder.number, entry.name, 0)
             }
         }
     }

@@ -29,9 +29,7 @@ extension LocalStore {
             return 0
         }
         let place = try place(of: name, creating: true, operation)
-        let file = try Descriptor(
-            opening: place.leaf, in: place.folder.number, flags: O_RDWR | O_CREAT, mode: 0o600,
-            operation)
+        let file = try open(place.leaf, in: place.folder.number, O_RDWR | O_CREAT, operation)
         let length = try Self.resize(file, to: bytes, operation)
         try file.synchronize(operation)
         try place.folder.synchronize(operation)

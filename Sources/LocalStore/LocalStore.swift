@@ -10,12 +10,14 @@ import Synchronization
 /// Every name is reached from the folder's descriptor, one component at a time, and links are never
 /// followed, so nothing that was planted in the store can lead out of it. Files are 0600 and
 /// folders 0700. What begins with a dot is the store's own, since no `ObjectName` does:
-/// `.lock`, and `.new-…` while an object is being replaced.
+/// `.lock`, and `.new-…` while a file is being made or an object replaced.
 public final class LocalStore: ChunkStore {
     /// The path as it was given, for messages.
     public let path: String
     public let isReadOnly: Bool
     let root: Descriptor
+    /// The user whom the store's folder belongs to.
+    let owner: uid_t
     /// Invariant: the name of every folder in here, and of those above it, is durable.
     let durableFolders = Mutex<Set<String>>([])
 
@@ -24,28 +26,34 @@ public final class LocalStore: ChunkStore {
         self.path = path
         isReadOnly = readOnly
         root = try Descriptor(folderAt: path, "open store \(path)")
+        owner = try root.status("open store \(path)").st_uid
     }
 
     public func createFile(
-        _ name: ObjectName, length: UInt64
+        _ name: ObjectName, length: UInt64, beginning: [UInt8]
     ) throws(StoreError) -> any ChunkFile {
         let operation = "create \(name)"
         try checkWritable(operation)
         let place = try place(of: name, creating: true, operation)
-        let file = try Descriptor(
-            opening: place.leaf, in: place.folder.number, flags: O_RDWR | O_CREAT | O_EXCL,
-            mode: 0o600, operation)
+        let new = try Temporary(in: place.folder.number, operation)
         do throws(StoreError) {
-            try Self.allocate(length, in: file, operation)
-            try file.synchronize(operation)
+            try Self.allocate(length, in: new.file, operation)
+            try new.file.write(beginning, at: 0, operation)
+            try new.file.synchronize(operation)
+            try new.takeName(place.leaf, in: place.folder.number, operation)
+        } catch {
+            unlinkat(place.folder.number, new.name, 0)
+            throw error
+        }
+        do throws(StoreError) {
             try place.folder.synchronize(operation)
         } catch {
-            // The failure that is reported is the first one; this only tidies up after it.
+            // The failure that is reported is this one; whether the name goes is the medium's word.
             unlinkat(place.folder.number, place.leaf, 0)
             fsync(place.folder.number)
             throw error
         }
-        return LocalChunkFile(file, name: name, length: length, isReadOnly: false)
+        return LocalChunkFile(new.intoFile(), name: name, length: length, isReadOnly: false)
     }
 
     public func openFile(_ name: ObjectName) throws(StoreError) -> any ChunkFile {
@@ -74,12 +82,19 @@ public final class LocalStore: ChunkStore {
         _ name: ObjectName, _ flags: Int32, _ operation: String
     ) throws(StoreError) -> Descriptor {
         let place = try place(of: name, creating: false, operation)
+        return try open(place.leaf, in: place.folder.number, flags, operation)
+    }
+
+    /// The only way by which a file that is there already is opened. With O_CREAT it is made if it
+    /// is not.
+    func open(
+        _ leaf: String, in folder: Int32, _ flags: Int32, _ operation: String
+    ) throws(StoreError) -> Descriptor {
         // O_NONBLOCK: a planted FIFO must not hold us up.
         let file = try Descriptor(
-            opening: place.leaf, in: place.folder.number, flags: flags | O_NONBLOCK, operation)
-        guard try file.status(operation).st_mode & S_IFMT == S_IFREG else {
-            throw StoreError(.io, operation: operation, cause: "not a regular file")
-        }
+            opening: leaf, in: folder, flags: flags | O_NONBLOCK, mode: 0o600, operation)
+        try file.checkRegular(
+            forWriting: flags & O_ACCMODE != O_RDONLY, owner: owner, operation)
         return file
     }
 

@@ -51,10 +51,15 @@ struct FaultyStoreTests {
         #expect(try memory.openFile(try name("chunk")).bytes(4) == [1, 1, 1, 1])
     }
 
-    @Test func aFailedCreationLeavesNothingWhateverTheEffect() throws {
+    /// On a full store nothing is left behind; where the medium fails, what is there is whole.
+    @Test func aFailedCreationLeavesNothingOrAllOfIt() throws {
         store.arm(Fault([.createFile], effect: .whole, code: .noSpace))
         expect(.noSpace) { _ = try store.createFile(try name("chunk"), length: 1) }
         #expect(memory.names == [])
+        store.arm(Fault([.createFile], effect: .whole))
+        expect(.io) { _ = try store.createFile(try name("chunk"), length: 2, beginning: [7]) }
+        #expect(try memory.openFile(try name("chunk")).bytes(2) == [7, 0])
+        try memory.remove(try name("chunk"))
         store.arm(Fault([.replaceObject], effect: .whole))
         expect(.io) { try store.replaceObject(try name("object"), with: [1]) }
         #expect(memory.names == ["object"])

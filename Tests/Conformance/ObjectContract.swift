@@ -92,13 +92,13 @@ struct ObjectContract {
         try kind.withStore { store in
             try store.replaceObject(try name("a/file"), with: [1])
             let below = try name("a/file/below")
-            expect(.io) { _ = try store.createFile(below, length: 1) }
-            expect(.io) { try store.replaceObject(below, with: []) }
-            expect(.io) { _ = try store.list(try name("a/file")) }
-            expect(.io) { try store.removeFolder(try name("a/file")) }
-            expect(.io) { try store.replaceObject(try name("a"), with: []) }
-            expect(.io) { try store.remove(try name("a")) }
-            expect(.io) { _ = try store.openFile(try name("a")) }
+            expect(.foreign) { _ = try store.createFile(below, length: 1) }
+            expect(.foreign) { try store.replaceObject(below, with: []) }
+            expect(.foreign) { _ = try store.list(try name("a/file")) }
+            expect(.foreign) { try store.removeFolder(try name("a/file")) }
+            expect(.foreign) { try store.replaceObject(try name("a"), with: []) }
+            expect(.foreign) { try store.remove(try name("a")) }
+            expect(.foreign) { _ = try store.openFile(try name("a")) }
             #expect(try store.readObject(try name("a/file"), limit: 1) == [1])
             #expect(try store.list(try name("a")).count == 1)
         }

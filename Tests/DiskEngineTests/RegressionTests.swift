@@ -78,7 +78,7 @@ import Testing
         manifest.nextLane = 2
         let disk = DiskManifest(
             id: summary.id, created: 0, lane: 1, slotsPerChunk: 64,
-            origin: DiskState(root: .hole, size: 1 << 20, storedBlocks: 0), sourceSnapshot: nil,
+            origin: .empty(size: 1 << 20), sourceSnapshot: nil,
             nextSequence: 1, attributes: [:])
         try files.replaceObject(
             ObjectName(StoreLayout.lineageManifest(lineage))!,

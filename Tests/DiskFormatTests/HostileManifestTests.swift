@@ -62,6 +62,54 @@ import Testing
         try Self.check(.disk, (old, new))
     }
 
+    /// A root says which session wrote it; nothing says so of a map without one.
+    @Test func aRootHasASession() throws {
+        let stamp = #""session":{"number":1,"salt":"\#(Example.saltText)"},"#
+        try Self.check(.disk, (stamp, ""))
+        try Self.check(.snapshot, (stamp, ""))
+        try Self.check(.snapshot, (#""root":"0005000000070029""#, #""root":"0000000000000000""#))
+        try Self.check(.disk, (#""number":1,"salt":"a0"#, #""number":1,"salt":""#))
+    }
+
+    /// A number of a chunk has one owner.
+    @Test(arguments: [(71, 2, false), (70, 2, true), (71, 1, true), (7, 2, true)])
+    func rangesOfALaneAreDisjoint(first: Int, number: Int, isRefused: Bool) throws {
+        let next =
+            #",{"disk":"d-00000000000000000abc","endSequence":99,"firstSequence":\#(first),"#
+            + #""lane":5,"number":\#(number),"salt":"\#(Example.saltText)"}]}"#
+        let counted = Example.lineagePayload.replacing(
+            #""nextSession":2"#, with: #""nextSession":3"#)
+        let manifest = try Example.sealed(
+            .lineage, payload: String(counted.dropLast(2)) + next)
+        #expect(
+            HeaderTests.code { try Self.open(.lineage, manifest) }
+                == (isRefused ? .malformed : nil))
+    }
+
+    /// What is parsed before anything is verified is short.
+    @Test func aLongKeyIsNotParsed() throws {
+        let key = #""keyID":"\#(String(repeating: "k", count: 5000))""#
+        let payload = Example.lineagePayload.replacing(#""keyID":"k-1""#, with: key)
+        let manifest = try Example.sealed(.lineage, payload: payload)
+        #expect(
+            HeaderTests.code { _ = try manifest.unverifiedKeyEnvelope(of: Example.lineage) }
+                == .malformed)
+    }
+
+    /// What could not be read again is not written.
+    @Test func nothingTooLargeIsWritten() throws {
+        let keys = try Example.keys()
+        var lineage = try Example.lineageManifest()
+        lineage.nextSession = Format.maximumCount
+        #expect(HeaderTests.code { _ = try lineage.sealed(version: 1, with: keys) } == .limit)
+        var disk = Example.diskManifest
+        #expect(
+            HeaderTests.code { _ = try disk.sealed(version: Format.maximumCount, with: keys) }
+                == .limit)
+        disk.attributes = ["a": String(repeating: "a", count: Format.maximumManifestSize)]
+        #expect(HeaderTests.code { _ = try disk.sealed(version: 1, with: keys) } == .limit)
+    }
+
     @Test func aDiskHasTwoCheckpointsAtMost() throws {
         let reference =
             #"{"generation":4,"replayFrom":{"chunk":21474836487,"slot":40},"#
@@ -88,9 +136,12 @@ import Testing
         (#""lane":5"#, #""lane":4096"#), (#""lane":2"#, #""lane":4096"#),
         (#""salt":"a0"#, #""salt":""#), (#""suite":1"#, #""suite":2"#),
         (#""slot":8192"#, #""slot":1048577"#), (#""wrappedKey":"c0"#, #""wrappedKey":"C0"#),
-        (#""epoch":3"#, #""epoch":4294967296"#), (#""keyCheck":"c3"#, #""keyCheck":"c"#),
+        (#""epoch":3"#, #""epoch":4294967296"#), (#""keyCheck":"5b"#, #""keyCheck":"5"#),
         (#""number":1"#, #""number":18446744073709551615"#),
         (#""nextSequence":9"#, #""nextSequence":4294967295"#),
+        (#""endSequence":71"#, #""endSequence":7"#), (#""endSequence":71"#, #""endSequence":0"#),
+        (#""endSequence":71"#, #""endSequence":4294901761"#),
+        (#""nextLane":6"#, #""nextLane":5"#), (#""lane":5"#, #""lane":0"#),
     ])
     func lineage(old: String, new: String) throws {
         try Self.check(.lineage, (old, new))
@@ -107,25 +158,25 @@ import Testing
     @Test(arguments: [
         ("", FormatError.Code.malformed), ("\n\n\n", .malformed), ("{}\n{}\n{}\n", .malformed),
         (
-            "sealdisk-manifest 2 disk \(Example.disk) \(Example.lineageText) 1\n{}\nx\n",
+            "sealdisk-manifest 1 disk \(Example.disk) \(Example.lineageText) 1\n{}\nx\n",
             .unsupported
         ),
-        ("sealdisk-manifest 1 image \(Example.disk) \(Example.lineageText) 1\n{}\nx\n", .malformed),
-        ("sealdisk-manifest 1 disk \(Example.disk) 00 1\n{}\nhmac-sha-256 00\n", .malformed),
+        ("sealdisk-manifest 2 image \(Example.disk) \(Example.lineageText) 1\n{}\nx\n", .malformed),
+        ("sealdisk-manifest 2 disk \(Example.disk) 00 1\n{}\nhmac-sha-256 00\n", .malformed),
         (
-            "sealdisk-manifest 1 disk \(Example.disk) \(Example.lineageText) -1\n{}\n"
+            "sealdisk-manifest 2 disk \(Example.disk) \(Example.lineageText) -1\n{}\n"
                 + "hmac-sha-256 00\n", .malformed
         ),
         (
-            "sealdisk-manifest 1 disk \(Example.disk) \(Example.lineageText) 1\n{}\n"
+            "sealdisk-manifest 2 disk \(Example.disk) \(Example.lineageText) 1\n{}\n"
                 + "hmac-sha-256 00\n", .notAuthentic
         ),
         (
-            "sealdisk-manifest 1 disk \(Example.disk) \(Example.lineageText) 1\n{}\n"
+            "sealdisk-manifest 2 disk \(Example.disk) \(Example.lineageText) 1\n{}\n"
                 + "hmac-sha-256 \n", .notAuthentic
         ),
         (
-            "sealdisk-manifest 1 disk \(Example.disk) \(Example.lineageText)"
+            "sealdisk-manifest 2 disk \(Example.disk) \(Example.lineageText)"
                 + " 4611686018427387904\n{}\nhmac-sha-256 00\n", .malformed
         ),
     ])
@@ -145,6 +196,7 @@ import Testing
                 for _ in 0..<Int.random(in: 1...4, using: &generator) {
                     // Printable, or the JSON would hardly ever parse.
                     let place = Int.random(in: 0..<changed.count, using: &generator)
+                    if payload[place] == UInt8(ascii: "\n") { continue }
                     changed[place] = UInt8.random(in: 0x20...0x7e, using: &generator)
                 }
                 let text = String(decoding: changed, as: UTF8.self)

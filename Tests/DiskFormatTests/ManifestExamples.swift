@@ -14,8 +14,8 @@ extension Example {
             created: 1_700_000_000)
         manifest.sessions = [
             .init(
-                number: 1, disk: disk, lane: 5, firstSequence: 7, salt: HexBytes(salt),
-                previousEnd: LogPosition(chunk: before, slot: 8192))
+                number: 1, disk: disk, lane: 5, firstSequence: 7, endSequence: 71,
+                salt: HexBytes(salt), previousEnd: LogPosition(chunk: before, slot: 8192))
         ]
         manifest.nextSession = 2
         manifest.nextLane = 6
@@ -24,12 +24,13 @@ extension Example {
     }
 
     static let state = DiskState(
-        root: BlockAddress(rawValue: 0x0005_0000_0007_0029), size: 1 << 20, storedBlocks: 200)
+        root: BlockAddress(rawValue: 0x0005_0000_0007_0029), size: 1 << 20, storedBlocks: 200,
+        session: SessionStamp(number: 1, salt: HexBytes(salt)))
 
     static var diskManifest: DiskManifest {
         var manifest = DiskManifest(
             id: disk, created: 1_700_000_001, lane: 5, slotsPerChunk: 8192,
-            origin: DiskState(root: .hole, size: 1 << 20, storedBlocks: 0), sourceSnapshot: nil,
+            origin: .empty(size: 1 << 20), sourceSnapshot: nil,
             nextSequence: 8, attributes: ["DiskName": "a/b"])
         manifest.checkpoints = [
             CheckpointReference(
@@ -46,13 +47,16 @@ extension Example {
     static let lineageText = "000102030405060708090a0b0c0d0e0f"
     static let saltText = "a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf"
     static let stateText =
-        #"{"root":"0005000000070029","size":1048576,"storedBlocks":200}"#
+        #"{"root":"0005000000070029","session":{"number":1,"salt":"\#(saltText)"},"#
+        + #""size":1048576,"storedBlocks":200}"#
 
     static let lineagePayload =
-        #"{"created":1700000000,"freeLanes":[{"lane":2,"nextSequence":9}],"key":{"epoch":3,"#
-        + #""keyCheck":"c36519d0e03b58bc55236fedf3b5fd70fb71eceeabc340db05331fcb3c1584ef","#
-        + #""keyID":"k-1","suite":1,"wrappedKey":"c0ffee"},"nextLane":6,"nextSession":2,"#
-        + #""sessions":[{"disk":"d-00000000000000000abc","firstSequence":7,"lane":5,"number":1,"#
+        #"{"epoch":3,"#
+        + #""keyCheck":"5b7f4643256bc717ed12e73d97c3755286d2825a8b5290f78203d7f1a8d34bcf","#
+        + #""keyID":"k-1","suite":1,"wrappedKey":"c0ffee"}"# + "\n"
+        + #"{"created":1700000000,"freeLanes":[{"lane":2,"nextSequence":9}],"nextLane":6,"#
+        + #""nextSession":2,"sessions":[{"disk":"d-00000000000000000abc","endSequence":71,"#
+        + #""firstSequence":7,"lane":5,"number":1,"#
         + #""previousEnd":{"chunk":21474836486,"slot":8192},"salt":"\#(saltText)"}]}"#
 
     static let diskPayload =
@@ -79,6 +83,8 @@ extension Example {
             }
         let header = ManifestHeader(kind: kind, id: id, lineage: lineage, version: version)
         return UnopenedManifest(
-            bytes: try header.seal(Array(payload.utf8), with: keys(suite)).bytes)
+            bytes: try header.seal(
+                payload.utf8.split(separator: 10).map(Array.init), with: keys(suite)
+            ).bytes)
     }
 }

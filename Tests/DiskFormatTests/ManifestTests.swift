@@ -8,27 +8,27 @@ import Testing
         let sealed = try Example.lineageManifest().sealed(version: 7, with: Example.keys())
         #expect(
             String(decoding: sealed.bytes, as: UTF8.self)
-                == "sealdisk-manifest 1 lineage \(Example.lineageText) \(Example.lineageText) 7\n"
+                == "sealdisk-manifest 2 lineage \(Example.lineageText) \(Example.lineageText) 7\n"
                 + Example.lineagePayload + "\nhmac-sha-256 "
-                + "e92a48edbfab393e9768bfd452262f99782997253f5abe726d84b5ad00679ae8\n")
+                + "b026f98b0ece30ce9a0d6f88559a4d2f016090fcef2156520dcc6a7c5bca78a2\n")
     }
 
     @Test func diskBytes() throws {
         let sealed = try Example.diskManifest.sealed(version: 12, with: Example.keys())
         #expect(
             String(decoding: sealed.bytes, as: UTF8.self)
-                == "sealdisk-manifest 1 disk \(Example.disk) \(Example.lineageText) 12\n"
+                == "sealdisk-manifest 2 disk \(Example.disk) \(Example.lineageText) 12\n"
                 + Example.diskPayload + "\nhmac-sha-256 "
-                + "ab8e6738aa842b252802c67794b3fb9ffe22fc103a50bc49a33374da7950de3b\n")
+                + "dd5cb673728dfab3b95763947752b1ec0304d60fe6a67e22952b862cbc5d43a4\n")
     }
 
     @Test func snapshotBytes() throws {
         let sealed = try Example.snapshotManifest.sealed(with: Example.keys())
         #expect(
             String(decoding: sealed.bytes, as: UTF8.self)
-                == "sealdisk-manifest 1 snapshot \(Example.snapshot) \(Example.lineageText) 1\n"
+                == "sealdisk-manifest 2 snapshot \(Example.snapshot) \(Example.lineageText) 1\n"
                 + Example.snapshotPayload + "\nhmac-sha-256 "
-                + "cb432d4f468044a8705629e01b05add11741ac6867af1e1f141d0031e20c6c70\n")
+                + "50d219b3837cca6cfa003676c4e646f311dbf23a13b8474996223e453ad85a86\n")
     }
 
     @Test(arguments: Example.suites) func roundTrip(suite: Suite) throws {

@@ -1,0 +1,48 @@
+import CLinuxFile
+import ChunkStore
+import Glibc
+import Synchronization
+
+/// A file under a name of its own, until it is complete and takes the name it is meant for.
+struct Temporary: ~Copyable {
+    /// Begins the name of every one.
+    static let prefix = ".new-"
+    /// Tells those of this process apart.
+    private static let last = Atomic<UInt64>(0)
+
+    let name: String
+    let file: Descriptor
+
+    /// Makes one with a name that nothing else has, not even what an earlier process left behind.
+    init(in folder: Int32, _ operation: String) throws(StoreError) {
+        while true {
+            let number = Self.last.add(1, ordering: .relaxed).newValue
+            let name = "\(Self.prefix)\(getpid())-\(number)"
+            do throws(StoreError) {
+                file = try Descriptor(
+                    opening: name, in: folder, flags: O_RDWR | O_CREAT | O_EXCL, mode: 0o600,
+                    operation)
+                self.name = name
+                return
+            } catch {
+                if error.code != .alreadyExists { throw error }
+            }
+        }
+    }
+
+    /// Takes `leaf` as its name if nothing has it. Throws `.alreadyExists`, or by errno.
+    func takeName(_ leaf: String, in folder: Int32, _ operation: String) throws(StoreError) {
+        let flags = UInt32(SEALDISK_RENAME_NOREPLACE)
+        if retrying({ renameat2(folder, name, folder, leaf, flags) }) == 0 { return }
+        guard errno == EINVAL else { throw StoreError(errno: errno, operation) }
+        // A file system that knows no such flag. The store is this process's alone, and a name is
+        // asked for once, so looking first is as good.
+        var status = stat()
+        guard fstatat(folder, leaf, &status, AT_SYMLINK_NOFOLLOW) != 0, errno == ENOENT else {
+            throw StoreError(errno: EEXIST, operation)
+        }
+        try check(renameat(folder, name, folder, leaf), operation)
+    }
+
+    consuming func intoFile() -> Descriptor { file }
+}
