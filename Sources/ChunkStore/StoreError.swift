@@ -3,6 +3,8 @@
 public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
     public enum Code: String, Sendable {
         case notFound, alreadyExists, noSpace, locked, tooLarge, readOnly, io
+        /// The process or the host has as many files open as it may; nothing was done.
+        case tooManyFiles
     }
 
     public let code: Code

@@ -14,6 +14,7 @@ extension DiskError {
             case .locked: .storeLocked
             case .readOnly: .readOnly
             case .tooLarge: .damaged
+            case .tooManyFiles: .hostLimit
             case .alreadyExists, .io: .io
             }
         return DiskError(code, "\(action): \(error)", cause: error)
@@ -28,6 +29,8 @@ extension DiskError {
             DiskError(.damaged, "\(action): \(error)", cause: error)
         case let error as KeyError:
             DiskError(code(of: error), "\(action): \(error)", cause: error)
+        case let error as CryptoError where error.code == .lockedMemory:
+            DiskError(.hostLimit, "\(action): \(error)", cause: error)
         default: DiskError(.io, "\(action): \(error)", cause: error)
         }
     }

@@ -99,12 +99,14 @@ extension StoreError {
             case EEXIST: .alreadyExists
             case ENOSPC, EDQUOT: .noSpace
             case EROFS: .readOnly
+            case EMFILE, ENFILE: .tooManyFiles
             default: .io
             }
         // ELOOP and ENOTDIR are how the kernel says that it was told not to follow a link.
         let cause =
             switch number {
             case ELOOP: "it is a symbolic link, and those are not followed"
+            case EMFILE: "too many open files; raise the limit (ulimit -n, LimitNOFILE= in a unit)"
             case ENOTDIR: "not a folder, or a symbolic link, and those are not followed"
             default: String(cString: strerror(number))
             }
