@@ -102,6 +102,41 @@ import Testing
     }
 }
 
+/// Figures for the status come without the lock that is held through the medium's calls.
+@Suite struct ReserveFigureTests {
+    @Test func theReservesFigureTakesNoLock() throws {
+        let threads = CountingThreads()
+        let reserve = SpaceReserve(files: MemoryStore(), bytes: 1 << 20, threads: threads)
+        #expect(reserve.refill())
+        let before = threads.locks.load(ordering: .relaxed)
+        #expect(reserve.heldBytes == 1 << 20)
+        #expect(threads.locks.load(ordering: .relaxed) == before)
+    }
+
+    private final class CountingThreads: Threads {
+        let locks = Atomic<Int>(0)
+
+        func makeMonitor() -> Monitor { CountingMonitor(self) }
+
+        func start(name: String, _ body: @escaping @Sendable () -> Void) throws(DiskError)
+            -> any RunningThread
+        {
+            try SystemThreads().start(name: name, body)
+        }
+    }
+
+    // @unchecked: adds a constant to its parent.
+    private final class CountingMonitor: Monitor, @unchecked Sendable {
+        private let threads: CountingThreads
+        init(_ threads: CountingThreads) { self.threads = threads }
+
+        override func lock() {
+            threads.locks.wrappingAdd(1, ordering: .relaxed)
+            super.lock()
+        }
+    }
+}
+
 /// The system's threads, as many as are left.
 private final class ScarceThreads: Threads {
     let left = Mutex(Int.max)
