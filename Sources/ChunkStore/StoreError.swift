@@ -8,6 +8,8 @@ public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
         case foreign
         /// The medium failed.
         case io
+        /// The process or the host has as many files open as it may; nothing was done.
+        case tooManyFiles
     }
 
     public let code: Code

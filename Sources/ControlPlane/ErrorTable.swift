@@ -141,7 +141,7 @@ extension ErrorCode {
             case .sessionOver: .sessionOver
             case .storeLocked: .storeLocked
             case .readOnly: .readOnly
-            case .limit: .limit
+            case .limit, .hostLimit: .limit
             }
     }
 
@@ -169,6 +169,7 @@ extension ErrorCode {
             case .noSpace: .storeFull
             case .locked: .storeLocked
             case .tooLarge, .foreign: .damaged
+            case .tooManyFiles: .limit
             case .readOnly: .readOnly
             case .io: .storage
             }

@@ -78,7 +78,9 @@ extension ErrorCode {
         case .keyNotLoaded: "Attach a disk of the same lineage: AttachDisk."
         case .keyServiceFailed: "Check that the keystore's folder is writable and not full."
         case .storeFull: "Delete snapshots or disks, or give the store's file system more space."
-        case .limit: "Delete what is no longer needed, or use another store."
+        case .limit:
+            "Raise the limit that the message names; else delete what is no longer needed, or use"
+                + " another store."
         case .storeLocked: "Use the mount that has the store, or unmount it first."
         case .readOnly: "Mount the store writable, or work on another one."
         case .damaged:

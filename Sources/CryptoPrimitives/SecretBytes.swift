@@ -1,32 +1,43 @@
-import COpenSSL
-import Glibc
-
-/// Secret bytes in a mapping of their own that is locked (never swapped), left out of core dumps,
-/// read as zeros in a forked child, and wiped when their one owner ends.
+/// Secret bytes in memory that is locked (never swapped), left out of core dumps, reads as zeros in
+/// a forked child, and is wiped when their one owner ends.
 ///
 /// There is nothing to print and nothing to compare: `withUnsafeBytes` is the only way to them.
-/// A secret takes at least one page of locked memory. Use in a forked child stops the child.
+/// Secrets of up to 32 bytes share locked pages; a longer one takes pages of its own. Use in a
+/// forked child stops the child.
 public struct SecretBytes: ~Copyable, @unchecked Sendable {
     // Sendable holds because the bytes do not change once init has returned.
 
     /// Number of secret bytes.
     public let count: Int
-    private let mapping: UnsafeMutableRawBufferPointer
+    /// The secret's slot of the pool, or its own mapping.
+    private let memory: UnsafeMutableRawBufferPointer
+    private let isPooled: Bool
+    /// Lies in the same page as the secret, or in its last: wiped by a fork when the secret is.
+    private let markPlace: UnsafeRawPointer
 
-    /// Maps `count` bytes and has `fill` write them. If `fill` throws they are wiped and unmapped.
+    static let mark: UInt8 = 0xA5
+
+    /// Takes memory for `count` bytes and has `fill` write them. If `fill` throws they are wiped
+    /// and given back.
     /// Throws `.lockedMemory`, `.invalidLength` for a negative count, and what `fill` throws.
     public init(
         count: Int, _ fill: (UnsafeMutableRawBufferPointer) throws(CryptoError) -> Void
     ) throws(CryptoError) {
-        let mapping = try Self.map(count)
+        guard count >= 0, count <= 1 << 30 else {
+            throw CryptoError(.invalidLength, "a secret of \(count) bytes was asked for")
+        }
+        let isPooled = count <= SecretPool.slotSize
+        let (memory, markPlace) =
+            isPooled ? try SecretPool.shared.take() : try Self.takePages(for: count)
         do {
-            try fill(UnsafeMutableRawBufferPointer(rebasing: mapping[..<count]))
+            try fill(UnsafeMutableRawBufferPointer(rebasing: memory[..<count]))
         } catch {
-            Self.unmap(mapping)
+            Self.giveBack(memory, isPooled)
             throw error
         }
-        mapping[mapping.count - 1] = Self.mark
-        self.mapping = mapping
+        self.memory = memory
+        self.isPooled = isPooled
+        self.markPlace = markPlace
         self.count = count
     }
 
@@ -53,57 +64,29 @@ public struct SecretBytes: ~Copyable, @unchecked Sendable {
         // A forked child finds the mark wiped with the secret. Going on would seal under a key of
         // zeros, so it ends here.
         precondition(
-            mapping[mapping.count - 1] == Self.mark,
+            markPlace.load(as: UInt8.self) == Self.mark,
             "a secret was used in a forked child; fork (daemonise) before any key is loaded")
-        return try body(UnsafeRawBufferPointer(rebasing: mapping[..<count]))
+        return try body(UnsafeRawBufferPointer(rebasing: memory[..<count]))
     }
 
-    deinit { Self.unmap(mapping) }
-}
+    deinit { Self.giveBack(memory, isPooled) }
 
-extension SecretBytes {
-    /// From <linux/mman.h>, which Glibc's module does not carry.
-    private static let dontDump: Int32 = 16
-    private static let wipeOnFork: Int32 = 18
-    /// The last byte of a mapping whose secret is there. Invariant: it lies after the secret.
-    private static let mark: UInt8 = 0xA5
-
-    /// Whole locked pages for `count` bytes and the mark; never none, so the address is not nil.
-    private static func map(_ count: Int) throws(CryptoError) -> UnsafeMutableRawBufferPointer {
-        guard count >= 0, count <= 1 << 30 else {
-            throw CryptoError(.invalidLength, "a secret of \(count) bytes was asked for")
-        }
-        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
-        let length = (count / page + 1) * page
-        let protection = PROT_READ | PROT_WRITE
-        guard
-            let start = mmap(nil, length, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
-            start != MAP_FAILED
-        else {
-            throw refused("map", length)
-        }
-        guard mlock(start, length) == 0, madvise(start, length, dontDump) == 0 else {
-            let error = refused("lock", length)
-            munmap(start, length)
-            throw error
-        }
-        // Kernels before 4.14 do not know it; the program forks only to exec, so it is a second
-        // line of defence and may be refused.
-        _ = madvise(start, length, wipeOnFork)
-        return UnsafeMutableRawBufferPointer(start: start, count: length)
+    /// Whole pages for `count` bytes and the mark behind them.
+    private static func takePages(for count: Int) throws(CryptoError) -> (
+        UnsafeMutableRawBufferPointer, UnsafeRawPointer
+    ) {
+        let page = SecretPages.pageSize
+        let mapping = try SecretPages.map((count / page + 1) * page)
+        mapping[mapping.count - 1] = mark
+        // A mapping has a base address.
+        return (mapping, UnsafeRawPointer(mapping.baseAddress! + mapping.count - 1))
     }
 
-    private static func unmap(_ mapping: UnsafeMutableRawBufferPointer) {
-        OPENSSL_cleanse(mapping.baseAddress, mapping.count)
-        munmap(mapping.baseAddress, mapping.count)
-    }
-
-    private static func refused(_ what: String, _ length: Int) -> CryptoError {
-        CryptoError(
-            .lockedMemory,
-            "cannot \(what) \(length) bytes of memory for a key:"
-                + " \(String(cString: strerror(errno))); raise the limit of"
-                + " locked memory (ulimit -l, LimitMEMLOCK= in a unit)"
-        )
+    private static func giveBack(_ memory: UnsafeMutableRawBufferPointer, _ isPooled: Bool) {
+        if isPooled {
+            SecretPool.shared.giveBack(memory)
+        } else {
+            SecretPages.unmap(memory)
+        }
     }
 }

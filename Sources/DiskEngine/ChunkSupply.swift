@@ -197,7 +197,7 @@ extension Disk {
         let number = header.number
         do {
             // Before there is a file that would have to go if this failed.
-            let cipher = try lineage.keys.cipher(forChunk: number, salt: header.salt)
+            let cipher = try lineage.cipher(for: header)
             let file = try lineage.store.createChunk(
                 lineage.id, number, layout: header.layout,
                 header: header.sealed(with: lineage.keys))

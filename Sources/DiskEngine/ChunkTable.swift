@@ -13,46 +13,64 @@ final class OpenChunk: Sendable {
     }
 }
 
-/// The open chunks of a lineage, at most `limit`; the one unused for longest goes first. Who holds
-/// an `OpenChunk` keeps it alive, so a chunk may leave the table, or be deleted, under a reader.
+/// The open chunks of a lineage; what all lineages may have open is the budget's business. Who
+/// holds an `OpenChunk` keeps it alive, so a chunk may leave the table, or be deleted, under a
+/// reader.
 final class ChunkTable: @unchecked Sendable {
-    // @unchecked: every access to the fields below is made under `monitor`.
+    // @unchecked: every access to `chunks` is made under `monitor`.
     private let monitor: Monitor
-    private let limit: Int
+    private let budget: ChunkBudget
     private var chunks: [ChunkNumber: (chunk: OpenChunk, lastUse: UInt64)] = [:]
-    private var clock: UInt64 = 0
 
-    init(limit: Int, threads: any Threads) {
-        self.limit = limit
+    init(budget: ChunkBudget, threads: any Threads) {
+        self.budget = budget
         monitor = threads.makeMonitor()
+        budget.add(self)
+    }
+
+    deinit {
+        budget.remove(self)
+        budget.vanished(chunks.count)
     }
 
     func find(_ number: ChunkNumber) -> OpenChunk? {
         monitor.withLock {
-            clock &+= 1
             guard let index = chunks.index(forKey: number) else { return nil }
-            chunks.values[index].lastUse = clock
+            chunks.values[index].lastUse = budget.tick()
             return chunks.values[index].chunk
         }
     }
 
     func insert(_ chunk: OpenChunk) {
+        budget.makeRoom()
         monitor.withLock {
-            if chunks.count >= limit { evictOlderHalf() }
-            clock &+= 1
-            chunks[chunk.number] = (chunk, clock)
+            if chunks.updateValue((chunk, budget.tick()), forKey: chunk.number) == nil {
+                budget.appeared()
+            }
         }
     }
 
     func remove(_ number: ChunkNumber) {
-        monitor.withLock { _ = chunks.removeValue(forKey: number) }
+        monitor.withLock {
+            if chunks.removeValue(forKey: number) != nil { budget.vanished() }
+        }
     }
 
     var count: Int { monitor.withLock { chunks.count } }
 
-    /// Half at a time, so that the sort is paid once in limit/2 insertions.
-    private func evictOlderHalf() {
-        let median = chunks.values.map(\.lastUse).sorted()[chunks.count / 2]
-        chunks = chunks.filter { $0.value.lastUse >= median }
+    var lastUses: [UInt64] { monitor.withLock { chunks.values.map(\.lastUse) } }
+
+    /// Lets go of the chunks whose last use was at `moment` or before; whether there were any.
+    func evict(unusedSince moment: UInt64) -> Bool {
+        let kept: Int
+        // Their files are closed when this is released, without the lock.
+        var old: [ChunkNumber: (chunk: OpenChunk, lastUse: UInt64)] = [:]
+        (old, kept) = monitor.withLock {
+            let before = chunks
+            chunks = chunks.filter { $0.value.lastUse > moment }
+            return (before, chunks.count)
+        }
+        budget.vanished(old.count - kept)
+        return old.count > kept
     }
 }

@@ -14,6 +14,7 @@ extension DiskError {
             case .locked: .storeLocked
             case .readOnly: .readOnly
             case .tooLarge, .foreign: .damaged
+            case .tooManyFiles: .hostLimit
             case .alreadyExists, .io: .io
             }
         return DiskError(code, "\(action): \(error)", cause: error)
@@ -29,6 +30,8 @@ extension DiskError {
                 error.code == .limit ? .limit : .damaged, "\(action): \(error)", cause: error)
         case let error as KeyError:
             DiskError(code(of: error), "\(action): \(error)", cause: error)
+        case let error as CryptoError where error.code == .lockedMemory:
+            DiskError(.hostLimit, "\(action): \(error)", cause: error)
         default: DiskError(.io, "\(action): \(error)", cause: error)
         }
     }

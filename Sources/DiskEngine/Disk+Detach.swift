@@ -10,11 +10,7 @@ extension Disk {
             while operations > 0 { monitor.wait() }
         }
         let outcome = Result { try settle() }
-        monitor.withLock {
-            supply.isStopping = true
-            monitor.announce(.work)
-        }
-        for helper in helpers { helper.join() }
+        stopHelpers()
         giveBackUnused()
         do {
             try outcome.get()

@@ -47,6 +47,7 @@ extension Disk {
         var block = blocks.lowerBound
         while block < blocks.upperBound {
             let rest = block..<blocks.upperBound
+            try waitForMapMemory()
             let plan = try reader.planned {
                 $0.pinForDiscard(rest, leafLimit: Limits.leavesPerDiscard)
             }

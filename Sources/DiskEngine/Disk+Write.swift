@@ -156,7 +156,7 @@ extension Disk {
     }
 
     /// Writers slow down when a checkpoint cannot keep up.
-    private func waitForMapMemory() throws {
+    func waitForMapMemory() throws {
         while map.dirty.count + map.frozen.count >= 2 * dirtyLimit,
             wantsCheckpoint || isCheckpointing
         {

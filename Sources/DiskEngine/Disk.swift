@@ -68,15 +68,28 @@ public final class Disk: @unchecked Sendable {
     }
     public var isEncrypted: Bool { lineage.isEncrypted }
 
-    /// Starts the threads that prepare chunks and take checkpoints.
-    func startHelpers() {
+    /// Starts the threads that prepare chunks and take checkpoints. If one cannot be had the disk
+    /// is over, with nothing begun that another attach would not find.
+    func startHelpers() throws {
         let threads = lineage.environment.threads
-        helpers = [
-            threads.start(name: "supply \(id.text.dropFirst(2).prefix(8))") { self.supplyChunks() },
-            threads.start(name: "ckpt \(id.text.dropFirst(2).prefix(8))") {
-                self.checkpointInBackground()
-            },
-        ]
+        let name = id.text.dropFirst(2).prefix(8)
+        do {
+            helpers.append(try threads.start(name: "supply \(name)") { self.supplyChunks() })
+            helpers.append(
+                try threads.start(name: "ckpt \(name)") { self.checkpointInBackground() })
+        } catch {
+            monitor.withLock { isClosing = true }
+            stopHelpers()
+            throw error
+        }
+    }
+
+    func stopHelpers() {
+        monitor.withLock {
+            supply.isStopping = true
+            monitor.announce(.work)
+        }
+        for helper in helpers { helper.join() }
     }
 
     /// Runs an operation under the lock, which it releases for its I/O. A detach waits for it, and

@@ -32,6 +32,8 @@ public struct DiskError: Error, Sendable, CustomStringConvertible {
         case readOnly
         /// A limit of this version was reached.
         case limit
+        /// The host gives this process no more of something: descriptors, locked memory, threads.
+        case hostLimit
     }
 
     public let code: Code

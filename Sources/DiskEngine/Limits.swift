@@ -8,7 +8,7 @@ public struct Limits: Sendable {
     public var slotsPerChunk: UInt32?
     /// A checkpoint starts when the log since the last cut has this many data slots: 512 MiB.
     public var checkpointLogBlocks: UInt64 = 131_072
-    /// Chunks with an open file, per lineage.
+    /// Chunks of all lineages with an open file. Those in use may exceed it for a moment.
     public var openChunks = 1024
     /// Full chunks that wait for their fdatasync, at most.
     public var unsyncedChunks = 4

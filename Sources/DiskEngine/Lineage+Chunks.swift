@@ -9,10 +9,22 @@ extension Lineage {
         if let chunk = chunks.find(number) { return chunk }
         let (header, file) = try openHeader(number)
         let chunk = OpenChunk(
-            number: number, file: file,
-            cipher: try keys.cipher(forChunk: number, salt: header.salt))
+            number: number, file: file, cipher: try cipher(for: header))
         chunks.insert(chunk)
         return chunk
+    }
+
+    /// A chunk's cipher; if there is no locked memory for its key, other chunks give up theirs.
+    func cipher(for header: ChunkHeader) throws -> ChunkCipher {
+        do {
+            return try budget.relieving(
+                when: { $0.code == .lockedMemory },
+                { () throws(CryptoError) in
+                    try keys.cipher(forChunk: header.number, salt: header.salt)
+                })
+        } catch {
+            throw DiskError.wrap(error, while: "opening chunk \(header.number) of lineage \(id)")
+        }
     }
 
     /// A chunk's verified header and its file. Throws `.damaged` if the header is not authentic, or

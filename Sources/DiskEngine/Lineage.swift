@@ -14,6 +14,7 @@ final class Lineage: @unchecked Sendable {
     let limits: Limits
     let runs: RunPool
     let chunks: ChunkTable
+    let budget: ChunkBudget
     private let monitor: Monitor
     private var manifest: LineageManifest
     private var version: UInt64
@@ -23,7 +24,7 @@ final class Lineage: @unchecked Sendable {
 
     init(
         keys: LineageKeys, manifest: LineageManifest, version: UInt64, store: SealedStore,
-        environment: Environment, limits: Limits
+        environment: Environment, limits: Limits, budget: ChunkBudget
     ) {
         id = keys.lineage
         self.keys = keys
@@ -32,8 +33,9 @@ final class Lineage: @unchecked Sendable {
         self.store = store
         self.environment = environment
         self.limits = limits
+        self.budget = budget
         runs = RunPool(threads: environment.threads)
-        chunks = ChunkTable(limit: limits.openChunks, threads: environment.threads)
+        chunks = ChunkTable(budget: budget, threads: environment.threads)
         monitor = environment.threads.makeMonitor()
         tableMonitor = environment.threads.makeMonitor()
         owners = SessionTable(manifest.sessions)

@@ -42,6 +42,10 @@ final class MapReader: @unchecked Sendable {
     /// the caller's next plan decides. Called with the lock held, which is released meanwhile.
     private func load(_ id: PageID, from address: BlockAddress) throws {
         let page = MapPage(id, memory: tree.memory)
+        // Resident: its entry is what said that the page is missing. It must not be evicted before
+        // the page hangs below it, or two loads could undo each other for ever.
+        tree.pages[id.parent]?.pins += 1
+        defer { tree.pages[id.parent]?.pins -= 1 }
         do {
             try monitor.withoutLock {
                 tree.memory.relieve()
@@ -110,11 +114,22 @@ extension MapReader {
 
     /// First byte at or after `offset` that lies in a block with data (or in a hole), below `size`,
     /// which is whole blocks. Called under the lock.
+    ///
+    /// Takes a time proportional to the map pages it passes, needs one leaf in memory at a time,
+    /// and lets others have the lock after each.
     func seek(toData: Bool, from offset: UInt64, size: UInt64) throws -> UInt64? {
         let blockSize = UInt64(Format.blockSize)
-        let blocks = min(offset, size) / blockSize..<size / blockSize
-        guard !blocks.isEmpty else { return nil }
-        let found = try planned { $0.first(holding: toData, in: blocks) }
-        return found.map { max($0 * blockSize, offset) }
+        let end = size / blockSize
+        var block = min(offset, size) / blockSize
+        while block < end {
+            switch try planned({ $0.search(forData: toData, from: block) }) {
+            case .found(let found):
+                return found < end ? max(found * blockSize, offset) : nil
+            case .notBefore(let next):
+                block = next
+                monitor.withoutLock {}
+            }
+        }
+        return nil
     }
 }

@@ -34,26 +34,30 @@ extension MapTree {
         return .done(())
     }
 
-    /// The first block of `blocks` that holds data, or the first that is a hole, as asked.
-    func first(holding data: Bool, in blocks: Range<BlockNumber>) -> Step<BlockNumber?> {
-        var block = blocks.lowerBound
-        while block < blocks.upperBound {
-            let leaf = PageID.leaf(of: block)
-            switch find(leaf) {
-            case .missing(let id, let address): return .missing(id, address)
-            case .hole(let level):
-                if !data { return .done(block) }
-                block = PageID(level: level, covering: block).blocks.upperBound
-            case .resident(let page):
-                let end = min(blocks.upperBound, leaf.blocks.upperBound)
-                while block < end {
-                    let isHole = page.entries[MapGeometry.entry(of: block, level: 0)] == 0
-                    if isHole != data { return .done(block) }
-                    block += 1
-                }
+    /// What one look of a search for data or for a hole tells.
+    enum Search {
+        case found(BlockNumber)
+        /// It is not before this block, where the search goes on.
+        case notBefore(BlockNumber)
+    }
+
+    /// Looks for the first block from `block` on that holds data, or the first that is a hole, as
+    /// asked: in one leaf, or past all that a missing page of any level leaves empty. It may find
+    /// one behind the end of the disk.
+    func search(forData data: Bool, from block: BlockNumber) -> Step<Search> {
+        let leaf = PageID.leaf(of: block)
+        switch find(leaf) {
+        case .missing(let id, let address): return .missing(id, address)
+        case .hole(let level):
+            let end = PageID(level: level, covering: block).blocks.upperBound
+            return .done(data ? .notBefore(end) : .found(block))
+        case .resident(let page):
+            for block in block..<leaf.blocks.upperBound {
+                let isHole = page.entries[MapGeometry.entry(of: block, level: 0)] == 0
+                if isHole != data { return .done(.found(block)) }
             }
+            return .done(.notBefore(leaf.blocks.upperBound))
         }
-        return .done(nil)
     }
 }
 

@@ -24,8 +24,9 @@ final class Reclaimer: @unchecked Sendable {
         monitor = threads.makeMonitor()
     }
 
-    func start(for store: Store) {
-        thread = threads.start(name: "reclaim") { [weak store, self] in run { store } }
+    /// Throws `.hostLimit` if there can be no more threads.
+    func start(for store: Store) throws(DiskError) {
+        thread = try threads.start(name: "reclaim") { [weak store, self] in run { store } }
     }
 
     /// Ends the thread after the lineage it is working on.

@@ -1,15 +1,17 @@
 import ChunkStore
 import DiskFormat
+import Synchronization
 
 /// Space that stands aside for discards, checkpoints and manifests, so that a full store can always
 /// be freed. Data gets `noSpace` before it is touched.
 final class SpaceReserve: @unchecked Sendable {
-    // @unchecked: `held` is accessed under `monitor`.
+    // @unchecked: `held` changes under `monitor`, which is held through the store's calls, and is
+    // read without it: whoever asks for figures must not wait for the medium.
     private let monitor: Monitor
     private let files: any ChunkStore
     private let name: ObjectName
     private let wanted: UInt64
-    private var held: UInt64 = 0
+    private let held = Atomic<UInt64>(0)
 
     init(files: any ChunkStore, bytes: UInt64, threads: any Threads) {
         self.files = files
@@ -18,14 +20,14 @@ final class SpaceReserve: @unchecked Sendable {
         monitor = threads.makeMonitor()
     }
 
-    var heldBytes: UInt64 { monitor.withLock { held } }
+    var heldBytes: UInt64 { held.load(ordering: .relaxed) }
 
     /// Sets aside what is missing; true if all of it stands aside then.
     @discardableResult
     func refill() -> Bool {
         monitor.withLock {
             fill()
-            return held >= wanted
+            return heldBytes >= wanted
         }
     }
 
@@ -33,7 +35,7 @@ final class SpaceReserve: @unchecked Sendable {
     /// that nobody else can take it. One loan at a time.
     func lend<R>(_ body: () throws -> R) rethrows -> R {
         try monitor.withLock {
-            held = (try? files.reserve(0, name: name)) ?? held
+            setAside(0)
             defer { fill() }
             return try body()
         }
@@ -47,6 +49,11 @@ final class SpaceReserve: @unchecked Sendable {
 
     /// A reserve that cannot be filled shows in the status, and data writes are refused.
     private func fill() {
-        if held < wanted { held = (try? files.reserve(wanted, name: name)) ?? held }
+        if heldBytes < wanted { setAside(wanted) }
+    }
+
+    private func setAside(_ bytes: UInt64) {
+        guard let now = try? files.reserve(bytes, name: name) else { return }
+        held.store(now, ordering: .relaxed)
     }
 }

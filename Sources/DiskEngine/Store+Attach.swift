@@ -107,7 +107,7 @@ extension Store {
             disk.onCheckpoint = { [reclaimer] written, live in
                 reclaimer.note(written: written, live: live, in: lineageID)
             }
-            disk.startHelpers()
+            try disk.startHelpers()
             do {
                 try applyPendingSize(to: disk)
             } catch {

@@ -70,7 +70,7 @@ extension Store {
         let (opened, version) = try manifest.lineage(with: keys)
         return Lineage(
             keys: keys, manifest: opened, version: version, store: sealed,
-            environment: environment, limits: limits)
+            environment: environment, limits: limits, budget: budget)
     }
 
     /// Puts an opened lineage into the catalogue, with one user.

@@ -14,7 +14,7 @@ extension Store {
             mapMemoryUsed: memory.usedPages * Format.blockSize,
             mapMemoryLimit: memory.limitPages * Format.blockSize,
             reserveBytes: sealed.reserve.heldBytes, openLineages: lineages.count,
-            openChunks: lineages.reduce(0) { $0 + $1.chunks.count },
+            openChunks: budget.count,
             chunksReclaimed: reclaiming.reclaimed, reclaimError: reclaiming.failure,
             damage: monitor.withLock { catalogue.damage }, disks: disks.map { $0.status() })
     }

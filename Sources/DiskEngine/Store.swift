@@ -17,6 +17,7 @@ public final class Store: @unchecked Sendable {
     let environment: Environment
     let limits: Limits
     let memory: MapMemory
+    let budget: ChunkBudget
     let actions: Monitor
     let monitor: Monitor
     /// Held while a lineage is opened; taken after `actions`, before `monitor`.
@@ -34,6 +35,8 @@ public final class Store: @unchecked Sendable {
         environment: Environment = Environment(), limits: Limits = .standard
     ) throws {
         try limits.check()
+        budget = ChunkBudget(limit: limits.openChunks, threads: environment.threads)
+        let files = RelievedStore(files, budget: budget)
         self.files = files
         self.keys = keys
         self.environment = environment
@@ -60,7 +63,12 @@ public final class Store: @unchecked Sendable {
             throw DiskError.wrap(error, while: "opening the store")
         }
         sealed.reserve.refill()
-        reclaimer.start(for: self)
+        do {
+            try reclaimer.start(for: self)
+        } catch {
+            lock.release()
+            throw error
+        }
     }
 
     /// Makes an empty store. Throws `.alreadyExists` if there is one.

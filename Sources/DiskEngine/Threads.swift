@@ -61,8 +61,9 @@ open class Monitor: @unchecked Sendable {
 /// Where monitors and threads come from.
 public protocol Threads: Sendable {
     func makeMonitor() -> Monitor
-    /// Starts a thread that runs `body` and ends.
-    func start(name: String, _ body: @escaping @Sendable () -> Void) -> any RunningThread
+    /// Starts a thread that runs `body` and ends. Throws `.hostLimit` if there can be no more.
+    func start(name: String, _ body: @escaping @Sendable () -> Void) throws(DiskError)
+        -> any RunningThread
 }
 
 public protocol RunningThread: Sendable {
@@ -76,8 +77,10 @@ public struct SystemThreads: Threads {
 
     public func makeMonitor() -> Monitor { Monitor() }
 
-    public func start(name: String, _ body: @escaping @Sendable () -> Void) -> any RunningThread {
-        SystemThread(name: name, body)
+    public func start(name: String, _ body: @escaping @Sendable () -> Void) throws(DiskError)
+        -> any RunningThread
+    {
+        try SystemThread(name: name, body)
     }
 }
 
@@ -93,7 +96,7 @@ private final class SystemThread: RunningThread {
         }
     }
 
-    init(name: String, _ body: @escaping @Sendable () -> Void) {
+    init(name: String, _ body: @escaping @Sendable () -> Void) throws(DiskError) {
         var thread = pthread_t()
         let start = Unmanaged.passRetained(Start(name: name, body: body))
         let status = pthread_create(
@@ -105,8 +108,13 @@ private final class SystemThread: RunningThread {
                 start.body()
                 return nil
             }, start.toOpaque())
-        // Out of threads at attach: nothing was promised yet, and the engine cannot run without.
-        precondition(status == 0, "cannot start a thread: \(String(cString: strerror(status)))")
+        guard status == 0 else {
+            start.release()
+            throw DiskError(
+                .hostLimit,
+                "the thread \"\(name)\" cannot be started: \(String(cString: strerror(status)));"
+                    + " raise the limit of threads (ulimit -u, TasksMax= in a unit)")
+        }
         self.thread = thread
     }
 

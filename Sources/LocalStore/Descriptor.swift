@@ -120,12 +120,14 @@ extension StoreError {
             case ENOSPC, EDQUOT: .noSpace
             case EROFS: .readOnly
             case ELOOP, ENOTDIR, EISDIR, ENXIO, ENODEV: .foreign
+            case EMFILE, ENFILE: .tooManyFiles
             default: .io
             }
         // ELOOP and ENOTDIR are how the kernel says that it was told not to follow a link.
         let cause =
             switch number {
             case ELOOP: "it is a symbolic link, and those are not followed"
+            case EMFILE: "too many open files; raise the limit (ulimit -n, LimitNOFILE= in a unit)"
             case ENOTDIR: "not a folder, or a symbolic link, and those are not followed"
             case ENXIO, ENODEV: "not a regular file"
             default: String(cString: strerror(number))

@@ -33,6 +33,7 @@ public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
     /// | damaged, io, sessionOver | EIO | the data cannot be had, or not be made durable |
     /// | readOnly | EROFS | |
     /// | limit | EDQUOT | a limit of this version |
+    /// | hostLimit | ENFILE | the host gives no more descriptors, locked memory or threads |
     public static func errno(for code: DiskError.Code) -> Int32 {
         switch code {
         case .notFound: ENOENT
@@ -45,6 +46,7 @@ public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
         case .damaged, .io, .sessionOver: EIO
         case .readOnly: EROFS
         case .limit: EDQUOT
+        case .hostLimit: ENFILE
         }
     }
 }

@@ -1,4 +1,5 @@
 import CLoopDevice
+import DiskEngine
 import Glibc
 
 /// Measures that protect a process that holds keys, each tried and reported; none of them is a
@@ -16,9 +17,33 @@ enum Hardening {
         [
             "nonDumpable": report(sealdisk_prctl(PR_SET_DUMPABLE, 0)),
             "noCoreDumps": withoutCoreDumps(),
+            "lockedMemoryLimit": raised(Int32(__RLIMIT_MEMLOCK.rawValue)),
+            "openFilesLimit": raised(Int32(RLIMIT_NOFILE.rawValue)),
             "lockedMemory": withLockedMemory(),
             "ioFlusher": report(sealdisk_prctl(PR_SET_IO_FLUSHER, 1)),
         ]
+    }
+
+    /// Open chunks take descriptors and locked memory: the process uses all that it is allowed.
+    /// Tells of the limit that is in force then.
+    private static func raised(_ resource: Int32) -> String {
+        var limit = rlimit()
+        guard getrlimit(resource, &limit) == 0 else { return report(-1) }
+        let before = limit.rlim_cur
+        limit.rlim_cur = limit.rlim_max
+        let isRaised = setrlimit(resource, &limit) == 0
+        let value = isRaised ? limit.rlim_max : before
+        return value == rlim_t.max ? "unlimited" : "\(value)"
+    }
+
+    /// How many chunks may be open: what descriptors there are, less those of the mount, of folders
+    /// and manifests in use, and of chunks that are written while out of the table.
+    static var openChunks: Int {
+        var limit = rlimit()
+        guard getrlimit(Int32(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
+            return Limits.standard.openChunks
+        }
+        return max(16, Int(min(limit.rlim_cur / 4 * 3, 16_384 + 32)) - 32)
     }
 
     /// A core dump would hold keys and plaintext.

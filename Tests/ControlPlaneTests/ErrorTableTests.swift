@@ -29,6 +29,7 @@ import Testing
         (.keyServiceInactive, .keyRequired), (.keyRefused, .keyRequired), (.noSpace, .noSpace),
         (.damaged, .failed), (.io, .failed), (.sessionOver, .failed), (.storeLocked, .busy),
         (.readOnly, .denied), (.limit, .quota),
+        (.hostLimit, .quota),
     ]
 
     @Test func everyEngineErrorIsInTheTable() {

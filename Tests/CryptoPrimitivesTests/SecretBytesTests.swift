@@ -66,6 +66,36 @@ import Testing
         }
     }
 
+    /// 500 keys in 64 KiB of locked memory: a page for each would take 2 MiB.
+    @Test func manyKeysFitASmallLimitOfLockedMemory() async {
+        await #expect(processExitsWith: .success) {
+            guard unprivileged(lockedBytes: 64 << 10) else { exit(2) }
+            var keys: [AESGCMKey] = []
+            for index in 0..<500 {
+                keys.append(try AESGCMKey(SecretBytes(count: 32) { $0[0] = UInt8(index & 255) }))
+            }
+            exit(keys.count == 500 ? 0 : 3)
+        }
+    }
+
+    /// Slots are used again, each by one owner, and hold nothing of the owner before.
+    @Test func slotsAreWipedAndNotShared() throws {
+        func secret(_ value: UInt8) throws -> SecretBytes {
+            try SecretBytes(count: 32) { buffer in
+                #expect(buffer.allSatisfy { $0 == 0 })
+                buffer.initializeMemory(as: UInt8.self, repeating: value)
+            }
+        }
+        let kept = try secret(1)
+        for value in 2..<UInt8(255) {
+            let first = try secret(value)
+            let second = try secret(value &+ 1)
+            #expect(first.revealed == [UInt8](repeating: value, count: 32))
+            #expect(second.revealed == [UInt8](repeating: value &+ 1, count: 32))
+        }
+        #expect(kept.revealed == [UInt8](repeating: 1, count: 32))
+    }
+
     /// A child of fork finds zeros; it must not go on with them as a key.
     @Test func useInAForkedChildStopsIt() async {
         await #expect(processExitsWith: .success) {
@@ -87,15 +117,14 @@ import Testing
 
     @Test func limitOfLockedMemoryIsToldWithAdvice() async {
         await #expect(processExitsWith: .success) {
-            // Only an unprivileged process is held to the limit.
-            if getuid() == 0, setuid(65534) != 0 { exit(2) }
-            var none = rlimit(rlim_cur: 0, rlim_max: 0)
-            guard setrlimit(Int32(__RLIMIT_MEMLOCK.rawValue), &none) == 0 else { exit(3) }
+            guard unprivileged(lockedBytes: 0) else { exit(2) }
             do throws(CryptoError) {
                 _ = try SecretBytes(count: 32) { _ in }
                 exit(4)
             } catch {
-                exit(error.code == .lockedMemory && error.message.contains("ulimit -l") ? 0 : 5)
+                let told = ["ulimit -l", "RLIMIT_MEMLOCK", "0 bytes"]
+                let isTold = told.allSatisfy { error.message.contains($0) }
+                exit(error.code == .lockedMemory && isTold ? 0 : 5)
             }
         }
     }
@@ -121,4 +150,11 @@ import Testing
         }
         return found
     }
+}
+
+/// Only an unprivileged process is held to the limit of locked memory.
+private func unprivileged(lockedBytes: rlim_t) -> Bool {
+    if getuid() == 0, setuid(65534) != 0 { return false }
+    var limit = rlimit(rlim_cur: lockedBytes, rlim_max: lockedBytes)
+    return setrlimit(Int32(__RLIMIT_MEMLOCK.rawValue), &limit) == 0
 }

@@ -37,7 +37,7 @@ import Testing
         let problems = Mutex<[String]>([])
         let acknowledged = Mutex([Int](repeating: 0, count: blocks))
         let running = (0..<Self.threads).map { thread in
-            SystemThreads().start(name: "writer") {
+            startThread(name: "writer") {
                 var generator = SeededGenerator(seed: UInt64(thread))
                 do {
                     for round in 1...Self.rounds {
@@ -96,7 +96,7 @@ import Testing
         let disk = try harness.disk(64 * 4096)
         let problems = Mutex<[String]>([])
         let running = (1...4).map { thread in
-            SystemThreads().start(name: "writer") {
+            startThread(name: "writer") {
                 var generator = SeededGenerator(seed: UInt64(thread))
                 do {
                     for _ in 0..<200 {

@@ -84,7 +84,7 @@ import Testing
         let disk = harness.disk
         let held = harness.store.status().reserveBytes
         let writer = harness.store.sealed.reserve.lend {
-            let writer = SystemThreads().start(name: "writer") {
+            let writer = startThread(name: "writer") {
                 _ = diskErrorCode {
                     try disk.put([UInt8](repeating: 9, count: Self.mebibyte), at: 31 << 20)
                 }

@@ -94,6 +94,11 @@ extension SnapshotReader {
     }
 }
 
+/// A thread of a test's own.
+func startThread(name: String, _ body: @escaping @Sendable () -> Void) -> any RunningThread {
+    try! SystemThreads().start(name: name, body)  // without threads there is nothing to test
+}
+
 func pattern(_ count: Int, seed: UInt64) -> [UInt8] {
     var generator = SeededGenerator(seed: seed)
     var bytes: [UInt8] = []

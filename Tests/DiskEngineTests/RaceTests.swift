@@ -39,7 +39,7 @@ private final class Hold: Sendable {
 private final class Runner: Sendable {
     let thread: any RunningThread
     init(_ body: @escaping @Sendable () -> Void) {
-        thread = SystemThreads().start(name: "t", body)
+        thread = startThread(name: "t", body)
     }
     func join() { thread.join() }
 }

@@ -49,6 +49,7 @@ struct MountService {
     private var limits: Limits {
         var limits = Limits.standard
         if let bytes = plan.flags.mapMemory { limits.mapMemory = bytes }
+        limits.openChunks = Hardening.openChunks
         limits.detectZeroes = plan.flags.detectsZeroes
         return limits
     }
