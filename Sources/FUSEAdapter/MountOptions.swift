@@ -6,16 +6,25 @@ public struct MountOptions: Sendable, Hashable {
     /// Options of mount(8) for the kernel, for instance `noexec`.
     public var kernelOptions: [String] = []
 
+    /// What /proc/self/mountinfo shows as the mount's source: the store's absolute path.
+    public var source = "sealdisk"
+
     public init() {}
 
     /// The `-o` text for libfuse.
     var text: String {
         var options = [
-            "fsname=sealdisk", "subtype=sealdisk", "max_read=\(ThreadBuffers.payloadLimit)",
+            "fsname=\(Self.escaped(source))", "subtype=sealdisk",
+            "max_read=\(ThreadBuffers.payloadLimit)",
         ]
         if allowsOthers { options.append("allow_other") }
         if isReadOnly { options.append("ro") }
         return (options + kernelOptions).joined(separator: ",")
+    }
+
+    /// libfuse parts options at commas, unless a backslash stands before them.
+    private static func escaped(_ value: String) -> String {
+        String(value.flatMap { $0 == "," || $0 == "\\" ? ["\\", $0] : [$0] })
     }
 }
 

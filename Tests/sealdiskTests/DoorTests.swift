@@ -5,7 +5,9 @@ import Testing
 @Suite struct DoorTests {
     private let one = MountedStore(mountPoint: "/mnt/one", store: "/srv/one")
     private let two = MountedStore(mountPoint: "/mnt/two", store: "/srv/two")
-    private let dead = MountedStore(mountPoint: "/mnt/dead", store: nil)
+    /// Another user's, whoever runs the tests.
+    private let foreign = MountedStore(
+        mountPoint: "/mnt/foreign", store: "/srv/foreign", owner: UInt32.max - 7)
 
     private func choose(
         _ mount: String?, _ store: String?, _ mounts: [MountedStore]
@@ -21,7 +23,7 @@ import Testing
 
     @Test func theOnlyMountIsTaken() {
         #expect(choose(nil, nil, [one]) == .success(.mount(one)))
-        #expect(choose(nil, nil, [dead, two]) == .success(.mount(two)))
+        #expect(choose(nil, nil, [foreign, two]) == .success(.mount(two)))
     }
 
     @Test func whatIsSaidIsTaken() {
@@ -33,14 +35,15 @@ import Testing
 
     @Test func whatIsNotClearIsRefused() throws {
         #expect(exitCode(choose(nil, nil, [])) == 3)
-        #expect(exitCode(choose(nil, nil, [dead])) == 3)
+        #expect(exitCode(choose(nil, nil, [foreign])) == 3)
         #expect(exitCode(choose("/mnt/other", nil, [one])) == 3)
-        #expect(exitCode(choose("/mnt/dead", nil, [one, dead])) == 8)
+        #expect(exitCode(choose("/mnt/foreign", nil, [one, foreign])) == 9)
+        #expect(exitCode(choose(nil, "/srv/foreign", [one, foreign])) == 9)
         #expect(exitCode(choose("/mnt/one", "/srv/two", [one, two])) == 2)
-        let several = choose(nil, nil, [one, two, dead])
+        let several = choose(nil, nil, [one, two, foreign])
         #expect(exitCode(several) == 2)
         guard case .failure(let failure) = several else { return }
         #expect(failure.message.contains("/mnt/one") && failure.message.contains("/srv/two"))
-        #expect(!failure.message.contains("/mnt/dead"))
+        #expect(!failure.message.contains("/mnt/foreign"))
     }
 }

@@ -11,6 +11,7 @@ import Testing
         #expect(mount.mountPoint == #"/mnt/my disks\x"#)
         #expect(mount.type == "fuse.sealdisk")
         #expect(mount.source == "sealdisk")
+        #expect(mount.owner == 0)
         #expect(mount.device == DeviceNumber(major: 0, minor: 51))
     }
 
@@ -19,6 +20,7 @@ import Testing
             MountInfo(line: "36 35 7:3 /sub /mnt rw,noatime - ext4 /dev/loop3 rw,errors=continue"))
         #expect(mount.device == DeviceNumber(major: 7, minor: 3))
         #expect(mount.source == "/dev/loop3")
+        #expect(mount.owner == nil)
     }
 
     @Test(arguments: [

@@ -8,7 +8,7 @@ struct Client {
     init(_ options: GlobalOptions) throws(Failure) {
         var mount: String?
         if let given = options.mount {
-            mount = try AbsolutePath.existing(given, as: "mount point")
+            mount = try MountPoint.named(given)
         }
         var store: String?
         if let given = options.storePath {
@@ -56,6 +56,9 @@ struct Client {
         let text: String
         switch door {
         case .mount(let mount):
+            guard MountProbe.of(mount.mountPoint) != .silent else {
+                throw MountProbe.silence(of: mount)
+            }
             text = try ControlFile.perform(request, at: mount.mountPoint)
         case .store(let path):
             Hardening.apply()

@@ -13,20 +13,26 @@ enum Door: Hashable, Sendable {
     ) throws(Failure) -> Door {
         if let mount { return .mount(try named(mount, store: store, among: mounts)) }
         if let store {
-            return mounts.first { $0.store == store }.map { .mount($0) } ?? .store(path: store)
+            guard let found = mounts.first(where: { $0.store == store }) else {
+                return .store(path: store)
+            }
+            guard found.isTrusted else { throw foreign(found) }
+            return .mount(found)
         }
-        let living = mounts.filter { $0.store != nil }
-        switch living.count {
-        case 1: return .mount(living[0])
+        let usable = mounts.filter(\.isTrusted)
+        let skipped = mounts.filter { !$0.isTrusted }
+        switch usable.count {
+        case 1: return .mount(usable[0])
         case 0:
-            let dead = mounts.map { "\($0.mountPoint) does not answer." }.joined(separator: " ")
+            let note =
+                skipped.isEmpty ? "" : "\nMounts of other users are left alone:\n\(list(skipped))"
             throw Failure(
-                .notFound, "No store was named, and none is mounted. \(dead)".trimmedEnd,
+                .notFound, "No store was named, and none is mounted.\(note)",
                 advice: "Say which: --store PATH (or SEALDISK_STORE), or mount one:"
                     + " sealdisk mount STORE DIR")
         default:
             throw Failure(
-                .invalid, "Several stores are mounted:\n\(list(living))",
+                .invalid, "Several stores are mounted:\n\(list(usable))",
                 advice: "Say which: --mount DIR or --store PATH.")
         }
     }
@@ -40,25 +46,24 @@ enum Door: Hashable, Sendable {
                 .notFound, "\(mount) is not a mount of sealdisk.\(others)",
                 advice: "Mount a store there: sealdisk mount STORE \(mount)")
         }
-        guard let path = found.store else {
+        guard found.isTrusted else { throw foreign(found) }
+        guard store == nil || store == found.store else {
             throw Failure(
-                .failed, "The mount at \(mount) does not answer.",
-                advice: "If its daemon is gone: sealdisk unmount \(mount), then mount it again.")
-        }
-        guard store == nil || store == path else {
-            throw Failure(
-                .invalid, "\(mount) is the mount of \(path), not of \(store ?? "").",
+                .invalid, "\(mount) is the mount of \(found.store), not of \(store ?? "").",
                 advice: "Give --mount or --store, or matching ones.")
         }
         return found
     }
 
-    private static func list(_ mounts: [MountedStore]) -> String {
-        mounts.map { "  \($0.mountPoint)  (store \($0.store ?? "unknown, it does not answer"))" }
-            .joined(separator: "\n")
+    /// Another user's mount could be any program, and keep whoever asks it waiting for ever.
+    private static func foreign(_ mount: MountedStore) -> Failure {
+        Failure(
+            .denied,
+            "The mount at \(mount.mountPoint) is user \(mount.owner)'s: it is not looked into.",
+            advice: "Run this as that user.")
     }
-}
 
-extension String {
-    fileprivate var trimmedEnd: String { hasSuffix(" ") ? String(dropLast()) : self }
+    private static func list(_ mounts: [MountedStore]) -> String {
+        mounts.map { "  \($0.mountPoint)  (store \($0.store))" }.joined(separator: "\n")
+    }
 }

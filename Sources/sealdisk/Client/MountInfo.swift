@@ -5,6 +5,8 @@ struct MountInfo: Hashable, Sendable {
     /// For instance `ext4`, or `fuse.sealdisk`.
     let type: String
     let source: String
+    /// Who mounted a FUSE file system (`user_id=`); nil for others.
+    let owner: UInt32?
 
     /// All mounts, in the order they were made.
     static func current() -> [MountInfo] {
@@ -24,6 +26,9 @@ struct MountInfo: Hashable, Sendable {
         mountPoint = Self.unescaped(fields[4])
         type = String(fields[dash + 1])
         source = Self.unescaped(fields[dash + 2])
+        owner =
+            fields[(dash + 3)...].lazy.flatMap { $0.split(separator: ",") }
+            .compactMap { $0.hasPrefix("user_id=") ? UInt32($0.dropFirst(8)) : nil }.last
     }
 
     /// Blanks, tabs, newlines and backslashes stand there as `\040`: three octal digits.

@@ -1,34 +1,52 @@
-import ControlPlane
 import Glibc
+import LocalStore
 
-/// A SealDisk mount on this host.
+/// A SealDisk mount on this host, as the kernel lists it. Nothing here looks into a mount: one
+/// whose daemon does not answer delays nobody who was not told to use it.
 struct MountedStore: Hashable, Sendable {
     let mountPoint: String
-    /// The store's absolute path; nil if the mount does not answer (its daemon is gone, or it is
-    /// another user's).
-    let store: String?
+    /// The store's absolute path.
+    let store: String
+    /// The user who mounted it.
+    let owner: UInt32
 
     static let type = "fuse.sealdisk"
 
     /// All of them. Where one is mounted over another, only the upper one can be reached.
     static func all() -> [MountedStore] {
-        var points: [String] = []
+        var mounts: [MountedStore] = []
         for mount in MountInfo.current() {
-            points.removeAll { $0 == mount.mountPoint }
-            if mount.type == type { points.append(mount.mountPoint) }
+            mounts.removeAll { $0.mountPoint == mount.mountPoint }
+            if mount.type == type { mounts.append(MountedStore(mount)) }
         }
-        return points.map { MountedStore(at: $0) }
+        return mounts
     }
 
-    init(mountPoint: String, store: String?) {
+    init(mountPoint: String, store: String, owner: UInt32 = 0) {
         self.mountPoint = mountPoint
         self.store = store
+        self.owner = owner
     }
 
-    private init(at mountPoint: String) {
-        let status = HostText.bytes(mountPoint + "/status.json")
-            .flatMap { try? JSON(parsing: $0) }
-        self.init(mountPoint: mountPoint, store: status?["store"]?.string)
+    private init(_ mount: MountInfo) {
+        self.init(mountPoint: mount.mountPoint, store: mount.source, owner: mount.owner ?? 0)
+    }
+
+    /// Whether this process may send its requests there: a mount of root's or of its own user.
+    /// Another user's could be any program that keeps whoever asks it waiting for ever.
+    var isTrusted: Bool { owner == 0 || owner == geteuid() }
+
+    /// The process that serves it, by the store's lock; nil if it is gone or cannot be seen.
+    var server: Int32? {
+        guard let holder = LockHolder.current(ofStoreAt: store),
+            holder.name == Self.holderName(mountPoint)
+        else { return nil }
+        return holder.process
+    }
+
+    /// What the lock of a store says of the process that serves it at a mount point.
+    static func holderName(_ mountPoint: String) -> String {
+        String("sealdisk mount \(mountPoint)".map { $0.isNewline ? " " : $0 }.prefix(1024))
     }
 
     /// Where a disk's file is.

@@ -97,7 +97,7 @@ struct HomeOptions: ParsableArguments {
     private func storeAtHand(_ options: GlobalOptions) throws(Failure) -> String? {
         if let path = options.storePath { return try AbsolutePath.existing(path, as: "store") }
         let mounts = MountedStore.all()
-        guard options.mount != nil || mounts.filter({ $0.store != nil }).count == 1 else {
+        guard options.mount != nil || mounts.filter(\.isTrusted).count == 1 else {
             return nil
         }
         switch try Client(options).door {

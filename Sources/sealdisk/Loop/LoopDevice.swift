@@ -29,19 +29,18 @@ struct LoopDevice: Hashable, Sendable {
         }
     }
 
-    /// Those that are in use over this very file, lowest number first.
+    /// Those that are in use over this very file, lowest number first. The kernel's path of the
+    /// file chooses: to ask a device itself would make it look into the mount that its file lies
+    /// in, and that may be any other.
     static func all(of file: String) -> [LoopDevice] {
+        let candidates = all.filter { $0.backingFile == file }
         var status = stat()
-        let isKnown = stat(file, &status) == 0
-        return all.filter { loop in
-            guard let backing = loop.backingFile else { return false }
-            // Device and inode tell for certain, whatever names the file goes by; the kernel's
-            // path is for when the device cannot be asked.
-            if isKnown, let identity = loop.identityOfFile() {
-                return identity.device == DeviceNumber(packed: UInt64(status.st_dev))
-                    && identity.inode == UInt64(status.st_ino)
-            }
-            return backing == file
+        guard !candidates.isEmpty, stat(file, &status) == 0 else { return candidates }
+        return candidates.filter { loop in
+            // The path may be that of an earlier mount; device and inode tell for certain.
+            guard let identity = loop.identityOfFile() else { return true }
+            return identity.device == DeviceNumber(packed: UInt64(status.st_dev))
+                && identity.inode == UInt64(status.st_ino)
         }
     }
 

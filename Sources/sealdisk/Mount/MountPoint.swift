@@ -3,16 +3,12 @@ import Glibc
 
 /// Folders that stores are mounted on.
 enum MountPoint {
-    /// The real path of a folder that a store can be mounted on: an existing folder, no dead mount,
-    /// and not one of a store already.
+    /// The real path of a folder that a store can be mounted on: an existing folder, and no mount
+    /// of ours. Those are found in the kernel's list: to look at one could block.
     static func usable(_ path: String) throws(Failure) -> String {
+        if let mount = mount(at: path) { throw taken(mount) }
         var status = stat()
         let error = stat(path, &status) == 0 ? 0 : errno
-        guard error != ENOTCONN, !isDead(path) else {
-            throw Failure(
-                .busy, "At \(path) is a mount whose daemon is gone.",
-                advice: "Take it away first: sealdisk unmount \(path)")
-        }
         guard error == 0 else {
             throw Failure(
                 error == ENOENT ? .notFound : .denied,
@@ -24,34 +20,41 @@ enum MountPoint {
                 .invalid, "The mount point \(path) is not a folder.",
                 advice: "Give a folder, or make one.")
         }
-        let resolved = try AbsolutePath.existing(path, as: "mount point")
-        if let mount = MountedStore.all().first(where: { $0.mountPoint == resolved }) {
-            throw Failure(
-                .busy,
-                "At \(resolved) the store \(mount.store ?? "of a mount that does not answer")"
-                    + " is mounted already.",
-                advice: "Use it, mount elsewhere, or unmount it: sealdisk unmount \(resolved)")
-        }
-        return resolved
+        return try AbsolutePath.existing(path, as: "mount point")
     }
 
-    /// Whether the daemon behind a mount of ours is gone. The folder itself does not tell: the
-    /// kernel knows it by heart.
-    static func isDead(_ path: String) -> Bool {
-        let file = open(path + "/status.json", O_RDONLY | O_CLOEXEC)
-        guard file < 0 else {
-            close(file)
-            return false
+    private static func taken(_ mount: MountedStore) -> Failure {
+        let point = mount.mountPoint
+        if mount.isTrusted, mount.server == nil, MountProbe.of(point) == .dead {
+            return Failure(
+                .busy, "At \(point) is a mount whose daemon is gone.",
+                advice: "Take it away first: sealdisk unmount \(point)")
         }
-        return errno == ENOTCONN || errno == ECONNABORTED
+        return Failure(
+            .busy, "At \(point) the store \(mount.store) is mounted already.",
+            advice: "Use it, mount elsewhere, or unmount it: sealdisk unmount \(point)")
     }
 
-    /// The path of a mount of ours as the kernel lists it; also of one that does not answer, whose
-    /// path cannot be resolved any more.
-    static func ofMount(_ path: String) throws(Failure) -> String {
-        let points = MountInfo.current().filter { $0.type == MountedStore.type }.map(\.mountPoint)
-        let candidates = [AbsolutePath.resolve(path), lexical(path)].compactMap { $0 }
-        if let found = candidates.first(where: points.contains) { return found }
+    /// The mount of ours at a path, none looked into.
+    static func mount(at path: String) -> MountedStore? {
+        let mounts = MountedStore.all()
+        for candidate in [lexical(path), AbsolutePath.resolve(path)] {
+            if let found = mounts.first(where: { $0.mountPoint == candidate }) { return found }
+        }
+        return nil
+    }
+
+    /// The path that a mount of ours has in the kernel's list, else the real path of the folder.
+    static func named(_ path: String) throws(Failure) -> String {
+        if let mount = mount(at: path) { return mount.mountPoint }
+        return try AbsolutePath.existing(path, as: "mount point")
+    }
+
+    /// The mount of ours at a path; also one that does not answer, whose path cannot be resolved
+    /// any more. Throws if there is none.
+    static func ofMount(_ path: String) throws(Failure) -> MountedStore {
+        if let mount = mount(at: path) { return mount }
+        let points = MountedStore.all().map(\.mountPoint)
         let there = points.isEmpty ? "" : " Mounts are: \(points.joined(separator: ", "))."
         throw Failure(
             .notFound, "\(path) is not a mount of sealdisk.\(there)",

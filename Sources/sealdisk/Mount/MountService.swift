@@ -105,6 +105,7 @@ struct MountService {
 
     private func mount(_ tree: Namespace) throws(Failure) -> MountSession {
         var options = MountOptions()
+        options.source = plan.store
         options.allowsOthers = plan.flags.allowsOthers
         options.isReadOnly = plan.flags.isReadOnly
         options.kernelOptions = plan.flags.kernelOptions

@@ -14,39 +14,70 @@ struct UnmountCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("The folder the store is mounted on.", valueName: "dir"))
     var directory: String
 
+    @Flag(help: "Take the mount away even if its daemon hangs; the daemon is killed.")
+    var force = false
+
     func run() throws {
-        let mountPoint = try MountPoint.ofMount(directory)
+        let mount = try MountPoint.ofMount(directory)
         // Not to hold the mount itself, when called from inside it.
         _ = chdir("/")
-        guard let pid = Self.daemon(of: mountPoint), let daemon = ProcessWatch(pid) else {
-            try Self.takeAwayDeadMount(mountPoint)
-            return
+        switch MountProbe.of(mount.mountPoint) {
+        case .answers: try Self.leave(mount)
+        case .dead: try Self.takeAwayDeadMount(mount.mountPoint)
+        case .silent:
+            guard force else { throw MountProbe.silence(of: mount) }
+            try Self.end(mount)
         }
-        try Self.unmount(mountPoint)
+    }
+
+    /// Unmounts a mount that answers, and waits for the end of its daemon.
+    private static func leave(_ mount: MountedStore) throws(Failure) {
+        guard let server = mount.server ?? claimedServer(of: mount),
+            let daemon = ProcessWatch(server)
+        else {
+            try unmount(mount.mountPoint)
+            return Report.line(
+                "who serves \(mount.mountPoint) could not be found out: it may still be writing")
+        }
+        try unmount(mount.mountPoint)
         daemon.waitForEnd {
-            Report.line("waiting until everything written to \(mountPoint) is durable")
+            Report.line("waiting until everything written to \(mount.mountPoint) is durable")
         }
-        if let note = FailureNote.take(of: pid) {
+        if let note = FailureNote.take(of: server) {
             throw Failure(
-                .failed, "\(mountPoint) is unmounted, but not everything is durable: \(note)",
+                .failed,
+                "\(mount.mountPoint) is unmounted, but not everything is durable: \(note)",
                 advice: "Check the store's medium before the store is mounted again.")
         }
     }
 
-    /// The process that serves a mount, nil if the mount does not answer.
-    private static func daemon(of mountPoint: String) -> Int32? {
-        HostText.bytes(mountPoint + "/status.json")
+    /// What the mount itself says, for when the lock cannot be read: the store's medium fails, or
+    /// the store was moved. Only after the mount has answered, and of one that is trusted.
+    private static func claimedServer(of mount: MountedStore) -> Int32? {
+        guard mount.isTrusted else { return nil }
+        return HostText.bytes(mount.mountPoint + "/status.json")
             .flatMap { try? JSON(parsing: $0) }
             .flatMap { $0["pid"]?.unsigned }
             .flatMap { Int32(exactly: $0) }
     }
 
-    private static func takeAwayDeadMount(_ mountPoint: String) throws(Failure) {
-        guard MountPoint.isDead(mountPoint) else {
-            throw Failure(
-                .denied, "The mount at \(mountPoint) does not tell who serves it.",
-                advice: "Run this as the user who mounted the store, or as root.")
+    /// Ends a mount that does not answer: its daemon, its connection, then the mount.
+    private static func end(_ mount: MountedStore) throws(Failure) {
+        let server = mount.server
+        if let server, kill(server, SIGKILL) != 0 { throw refusal(mount.mountPoint, errno) }
+        let error = detach(mount.mountPoint, lazily: true)
+        guard error == 0 else { throw refusal(mount.mountPoint, error) }
+        if let server, let daemon = ProcessWatch(server) {
+            daemon.waitForEnd {
+                Report.line("waiting for the end of the daemon, process \(server)")
+            }
         }
+        Report.line(
+            "the daemon of \(mount.mountPoint) did not answer and was killed. What was"
+                + " acknowledged is in the store: mount it again.")
+    }
+
+    private static func takeAwayDeadMount(_ mountPoint: String) throws(Failure) {
         let error = detach(mountPoint, lazily: true)
         guard error == 0 else { throw refusal(mountPoint, error) }
         Report.line(
@@ -77,8 +108,9 @@ struct UnmountCommand: ParsableCommand {
 
     /// 0 or the errno. A user's mount is taken away by the helper that made it.
     private static func detach(_ mountPoint: String, lazily: Bool) -> Int32 {
-        // MNT_DETACH is 2; UMOUNT_NOFOLLOW, 8: the path is real already.
-        if geteuid() == 0 { return umount2(mountPoint, lazily ? 2 | 8 : 8) == 0 ? 0 : errno }
+        // MNT_FORCE is 1 and ends the connection, which wakes who waits in it; MNT_DETACH is 2;
+        // UMOUNT_NOFOLLOW, 8: the path is real already.
+        if geteuid() == 0 { return umount2(mountPoint, lazily ? 1 | 2 | 8 : 8) == 0 ? 0 : errno }
         let arguments = ["fusermount3", "-u"] + (lazily ? ["-z"] : []) + [mountPoint]
         guard let status = ChildProcess.run(arguments) else { return ENOENT }
         return status == 0 ? 0 : EBUSY
