@@ -1,5 +1,6 @@
 import ChunkStore
 import DiskFormat
+import Glibc
 import KeyManagement
 import Testing
 
@@ -30,6 +31,9 @@ import Testing
         let harness = try FaultHarness()
         try harness.disk.put(pattern(4096 * 40, seed: 1), at: 0)
         try harness.disk.flush()
+        let log = harness.disk.log
+        // The next chunk is prepared in the background.
+        for _ in 0..<2000 where harness.disk.monitor.withLock({ log.next == nil }) { usleep(5000) }
         let (store, disk) = try { () -> (Store, Disk) in
             let left = FaultyStore(harness.memory.copy())
             let store = try Store(
