@@ -22,6 +22,7 @@ extension Store {
             return try acting("attaching disk \(id)") {
                 let disk = try open(id, in: lineage)
                 monitor.withLock { catalogue.attached[id] = disk }
+                shareMapMemory()
                 remember(disk)
                 reclaimer.resume(lineage.id)
                 return disk
@@ -68,6 +69,7 @@ extension Store {
                 catalogue.attached[id] = nil
                 catalogue.detaching.remove(id)
             }
+            shareMapMemory()
             closeLineage(disk.lineage.id)
             return closed
         }
@@ -77,6 +79,14 @@ extension Store {
         }
         try closed.get()
         try metered.get()
+    }
+
+    /// Each attached disk gets its share of map memory for dirty pages; who has more than that now
+    /// writes them out. Called under `actions`.
+    private func shareMapMemory() {
+        let disks = attachedDisks()
+        memory.share(among: disks.count)
+        for disk in disks { disk.monitor.withLock { disk.checkpointIfDue() } }
     }
 
     /// A snapshot that is open for reading keeps the lineage's key in memory, which may only be
@@ -109,10 +119,8 @@ extension Store {
                 StoreLayout.disk(lineageID, id), .disk
             ).disk(id, with: lineage.keys)
             let recovered = try Recovery(lineage: lineage, manifest: manifest, memory: memory).run()
-            let limits = self.limits
             let disk = Disk(
-                recovered: recovered, manifest: manifest, version: version, lineage: lineage,
-                memory: memory, dirtyLimit: limits.dirtyPages(attached: attachedDisks().count + 1))
+                recovered: recovered, manifest: manifest, version: version, lineage: lineage)
             disk.onCheckpoint = { [reclaimer] written, live in
                 reclaimer.note(written: written, live: live, in: lineageID)
             }
