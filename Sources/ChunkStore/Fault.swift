@@ -26,10 +26,13 @@ public struct Fault: Sendable {
     public var isLasting: Bool
     public var effect: Effect
     public var code: StoreError.Code
+    /// `read`: only reads that touch a byte of this range of the file; nil: all.
+    public var bytes: Range<UInt64>?
 
     public init(
         _ operations: Set<StoreOperation>, prefix: String = "", call: Int = 1,
-        isLasting: Bool = false, effect: Effect = .none, code: StoreError.Code = .io
+        isLasting: Bool = false, effect: Effect = .none, code: StoreError.Code = .io,
+        bytes: Range<UInt64>? = nil
     ) {
         self.operations = operations
         self.prefix = prefix
@@ -37,13 +40,15 @@ public struct Fault: Sendable {
         self.isLasting = isLasting
         self.effect = effect
         self.code = code
+        self.bytes = bytes
     }
 
     /// Counts a call down. Whether it is to fail, and whether the fault is used up with it.
     mutating func meets(
-        _ operation: StoreOperation, _ name: String
+        _ operation: StoreOperation, _ name: String, at range: Range<UInt64>?
     ) -> (fails: Bool, isSpent: Bool) {
         guard operations.contains(operation), name.hasPrefix(prefix) else { return (false, false) }
+        if let bytes, let range, !bytes.overlaps(range) { return (false, false) }
         call -= 1
         return (call <= 0, call <= 0 && !isLasting)
     }

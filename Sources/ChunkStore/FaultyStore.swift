@@ -110,8 +110,10 @@ public final class FaultyStore: ChunkStore {
     }
 
     /// A call that fails cleanly or not at all.
-    func begin(_ operation: StoreOperation, _ name: String) throws(StoreError) {
-        if let fault = meet(operation, name) { throw error(fault, operation, name) }
+    func begin(
+        _ operation: StoreOperation, _ name: String, at range: Range<UInt64>? = nil
+    ) throws(StoreError) {
+        if let fault = meet(operation, name, at: range) { throw error(fault, operation, name) }
     }
 
     /// A call that may fail after it was done, or after the half of it was, where there is one.
@@ -128,7 +130,9 @@ public final class FaultyStore: ChunkStore {
         throw error(fault, operation, name)
     }
 
-    private func meet(_ operation: StoreOperation, _ name: String) -> Fault? {
+    private func meet(
+        _ operation: StoreOperation, _ name: String, at range: Range<UInt64>? = nil
+    ) -> Fault? {
         observer?(operation, name)
         return state.withLock { state in
             state.counts[operation, default: 0] += 1
@@ -136,7 +140,7 @@ public final class FaultyStore: ChunkStore {
             var hit: Fault?
             state.faults = state.faults.compactMap { fault in
                 var fault = fault
-                let outcome = fault.meets(operation, name)
+                let outcome = fault.meets(operation, name, at: range)
                 if outcome.fails { hit = hit ?? fault }
                 return outcome.isSpent ? nil : fault
             }
@@ -165,7 +169,9 @@ private final class FaultyFile: ChunkFile {
     func read(
         into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
     ) throws(StoreError) -> Int {
-        try store.begin(.read, name)
+        // Beyond every end there is nothing, whatever the sum comes to.
+        let end = max(offset, offset &+ UInt64(buffer.count))
+        try store.begin(.read, name, at: offset..<end)
         return try base.read(into: buffer, at: offset)
     }
 

@@ -28,9 +28,13 @@ struct Catalogue {
     var disks: [DiskID: DiskEntry] = [:]
     var snapshots: [SnapshotID: SnapshotEntry] = [:]
     var openLineages: [LineageID: OpenLineage] = [:]
+    /// Those that somebody is opening at this moment.
+    var opening: Set<LineageID> = []
     var attached: [DiskID: Disk] = [:]
     /// Those of them whose detach has begun: no snapshot is opened any more on their account.
     var detaching: Set<DiskID> = []
+    /// Whether the store is being closed: nothing begins any more.
+    var isClosed = false
     /// What could not be read when the store was opened, and why; and in which lineages.
     var damage: [String: String] = [:]
     var damagedLineages: Set<LineageID> = []

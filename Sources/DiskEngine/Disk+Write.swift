@@ -139,6 +139,12 @@ extension Disk {
     func commit(_ slots: Reservation) {
         complete(slots)
         log.changesSinceCut += UInt64(slots.count)
+        checkpointIfDue()
+    }
+
+    /// Asks for a checkpoint once the log is long or the map has its share of dirty pages. Called
+    /// under the lock.
+    func checkpointIfDue() {
         if !wantsCheckpoint, !isCheckpointing,
             log.changesSinceCut >= lineage.limits.checkpointLogBlocks
                 || map.dirty.count >= dirtyLimit

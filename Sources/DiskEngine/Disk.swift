@@ -15,8 +15,6 @@ public final class Disk: @unchecked Sendable {
     let log: Log
     let reader: MapReader
     let layout: ChunkLayout
-    /// Dirty map pages at which a checkpoint starts.
-    let dirtyLimit: Int
     var claims = Claims()
     var bytes: UInt64
     var manifest: DiskManifest
@@ -42,15 +40,15 @@ public final class Disk: @unchecked Sendable {
     var damage = FoundDamage()
 
     var map: MapTree { reader.tree }
+    /// Dirty map pages at which a checkpoint starts: what there is for each disk at this moment.
+    var dirtyLimit: Int { map.memory.dirtyShare }
 
     init(
-        recovered: RecoveredDisk, manifest: DiskManifest, version: UInt64, lineage: Lineage,
-        memory: MapMemory, dirtyLimit: Int
+        recovered: RecoveredDisk, manifest: DiskManifest, version: UInt64, lineage: Lineage
     ) {
         id = manifest.id
         self.lineage = lineage
         self.manifest = manifest
-        self.dirtyLimit = dirtyLimit
         manifestVersion = version
         monitor = recovered.reader.monitor
         log = Log()

@@ -19,6 +19,8 @@ public struct Limits: Sendable {
 
     /// Blocks sealed and written in one go. Callers' writes of any length are cut into these.
     static let blocksPerRun = 32
+    /// Dirty map pages that a disk may have before it checkpoints, however many disks share.
+    static let leastDirtyPages = 16
     /// Map leaves that one discard entry may touch.
     static let leavesPerDiscard = 64
     /// Slots of a chunk that is made from the space reserve.
@@ -31,11 +33,6 @@ public struct Limits: Sendable {
     public init() {}
 
     public static let standard = Limits()
-
-    /// Dirty map pages of a disk at which a checkpoint starts, with `attached` disks.
-    func dirtyPages(attached: Int) -> Int {
-        max(256, mapMemory / Format.blockSize / (4 * max(1, attached)))
-    }
 
     /// What to set aside on a medium of `capacity` bytes.
     func reserve(on capacity: UInt64) -> UInt64 {

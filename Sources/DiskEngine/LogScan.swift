@@ -17,7 +17,8 @@ struct LogScan {
     let sessions: [LineageManifest.Session]
     /// The sequences of the chunks that exist in the disk's lane, ascending.
     let existing: [UInt32]
-    /// Slots known to hold a checkpoint or map page that could not be opened; passed over.
+    /// Slots known to hold a checkpoint or map page that could not be opened, or not even be read;
+    /// passed over.
     var passOver: Set<BlockAddress> = []
 
     typealias Visit = (BlockAddress, SlotDescriptor, UnsafeRawBufferPointer) throws -> Void
@@ -167,21 +168,22 @@ struct LogScan {
         of chunk: ScannedChunk, from first: UInt32, limit: UInt32,
         _ body: (UnopenedRun) throws -> R?
     ) throws -> R? {
-        let size = Limits.blocksPerScan
+        let most = Limits.blocksPerScan
         let bodies = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: size * Format.blockSize, alignment: 4096)
+            byteCount: most * Format.blockSize, alignment: 4096)
         let entries = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: size * Format.entrySize, alignment: 64)
+            byteCount: most * Format.entrySize, alignment: 64)
         defer {
             bodies.deallocate()
             entries.deallocate()
         }
         var slot = first
         while slot < limit {
-            let count = min(size, Int(limit - slot))
+            let count = batchSize(of: chunk, from: slot, limit: limit)
             do {
-                let run = try chunk.open.file.read(
-                    from: slot, entries: .init(rebasing: entries[..<(count * Format.entrySize)]),
+                let run = try read(
+                    chunk, from: slot,
+                    entries: .init(rebasing: entries[..<(count * Format.entrySize)]),
                     bodies: .init(rebasing: bodies[..<(count * Format.blockSize)]))
                 if let result = try body(run) { return result }
             } catch {
@@ -191,6 +193,31 @@ struct LogScan {
             slot += UInt32(count)
         }
         return nil
+    }
+
+    /// Slots that are passed over are read by themselves: the medium may not give them.
+    private func batchSize(of chunk: ScannedChunk, from slot: UInt32, limit: UInt32) -> Int {
+        let end = min(limit, slot + UInt32(Limits.blocksPerScan))
+        let next = passOver.filter { $0.chunk == chunk.open.number && $0.slot >= slot }
+            .map(\.slot).min()
+        guard let next, next < end else { return Int(end - slot) }
+        return next == slot ? 1 : Int(next - slot)
+    }
+
+    /// Reads slots. One that is passed over and cannot be read counts as blank.
+    private func read(
+        _ chunk: ScannedChunk, from slot: UInt32, entries: UnsafeMutableRawBufferPointer,
+        bodies: UnsafeMutableRawBufferPointer
+    ) throws -> UnopenedRun {
+        do {
+            return try chunk.open.file.read(from: slot, entries: entries, bodies: bodies)
+        } catch {
+            let address = BlockAddress(chunk: chunk.open.number, slot: slot)
+            guard error.code == .io, passOver.contains(address) else { throw error }
+            entries.initializeMemory(as: UInt8.self, repeating: 0)
+            bodies.initializeMemory(as: UInt8.self, repeating: 0)
+            return UnopenedRun(firstSlot: slot, entries: entries, bodies: bodies)
+        }
     }
 
     private func damage(_ chunk: ChunkNumber, _ slot: UInt32, _ what: String) -> DiskError {

@@ -3,10 +3,19 @@ import Synchronization
 
 /// Counts the map pages of all disks and snapshots against one limit, and finds room when it is
 /// reached: the idle must not keep what the busy need.
+///
+/// A quarter of it is shared out among the attached disks, equally, for dirty pages: a disk with
+/// that many begins a checkpoint, and one with twice as many has its writers wait. So all disks
+/// together have half of the memory dirty at most, and beyond it what their operations under way
+/// change: per operation one run of blocks or one discard entry
+/// (`Limits.leavesPerDiscard` leaves), with the pages above. (With so many disks that the share
+/// is `Limits.leastDirtyPages`: that many.) What was replayed at attach may exceed it until the
+/// first checkpoint.
 final class MapMemory: @unchecked Sendable {
     // @unchecked: `readers` is accessed under `monitor`.
     let limitPages: Int
     private let pages = Atomic<Int>(0)
+    private let sharers = Atomic<Int>(1)
     private let monitor: Monitor
     private var readers: [ObjectIdentifier: Weak] = [:]
 
@@ -21,6 +30,14 @@ final class MapMemory: @unchecked Sendable {
 
     var usedPages: Int { pages.load(ordering: .relaxed) }
     var isOverLimit: Bool { usedPages > limitPages }
+
+    /// Dirty pages at which a disk begins a checkpoint.
+    var dirtyShare: Int {
+        max(Limits.leastDirtyPages, limitPages / 4 / sharers.load(ordering: .relaxed))
+    }
+
+    /// From now on `disks` disks share.
+    func share(among disks: Int) { sharers.store(max(1, disks), ordering: .relaxed) }
 
     func pageAppeared() { pages.wrappingAdd(1, ordering: .relaxed) }
     func pageVanished() { pages.wrappingSubtract(1, ordering: .relaxed) }

@@ -70,20 +70,25 @@ struct Recovery {
         }
     }
 
-    /// The newest durable checkpoint that can be read, and the newer one that cannot, if so.
+    /// The newest durable checkpoint that can be read, and the newer one that cannot, if so:
+    /// because it is damaged or because the medium does not give it. That never yields an older
+    /// disk: the log is replayed from the older one to behind the newest, or the attach fails.
     private func usableCheckpoint() throws -> (CheckpointReference?, CheckpointReference?) {
         guard let newest = manifest.checkpoints.first else { return (nil, nil) }
         do {
             try verify(newest)
             return (newest, nil)
-        } catch let error as DiskError where error.code == .damaged {
+        } catch let error as DiskError where error.code == .damaged || error.code == .io {
             guard let older = manifest.checkpoints.dropFirst().first else { throw error }
             do {
                 try verify(older)
-            } catch {
+            } catch let second {
+                let second = DiskError.wrap(second, while: "reading the older checkpoint")
+                // What the medium does not give today it may give tomorrow.
                 throw DiskError(
-                    .damaged,
-                    "disk \(manifest.id): neither of its checkpoints can be read: \(error)",
+                    error.code == .io || second.code == .io ? .io : .damaged,
+                    "disk \(manifest.id): neither of its checkpoints can be read: \(error);"
+                        + " \(second)",
                     cause: error)
             }
             return (older, newest)

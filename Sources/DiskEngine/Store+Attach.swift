@@ -16,12 +16,20 @@ extension Store {
     /// `.damaged`, `.io`.
     @discardableResult
     public func attach(_ id: DiskID) throws -> Disk {
-        try acting("attaching disk \(id)") {
-            let disk = try open(id, for: "AttachDisk")
-            monitor.withLock { catalogue.attached[id] = disk }
-            remember(disk)
-            reclaimer.resume(disk.lineage.id)
-            return disk
+        let lineage = try openLineage(
+            try detachedLineage(of: id), for: KeyUse(action: "AttachDisk", resource: id.text))
+        do {
+            return try acting("attaching disk \(id)") {
+                let disk = try open(id, in: lineage)
+                monitor.withLock { catalogue.attached[id] = disk }
+                shareMapMemory()
+                remember(disk)
+                reclaimer.resume(lineage.id)
+                return disk
+            }
+        } catch {
+            closeLineage(lineage.id)
+            throw error
         }
     }
 
@@ -50,24 +58,35 @@ extension Store {
 
     private func detach(_ disk: Disk, evenIfSnapshotsAreOpen: Bool) throws {
         let id = disk.id
-        try acting("detaching disk \(id)") {
+        let closed = try acting("detaching disk \(id)", isClosing: evenIfSnapshotsAreOpen) {
             guard attached(id) === disk else {
                 throw DiskError(.notFound, "disk \(id) is not attached")
             }
             if !evenIfSnapshotsAreOpen { try checkNoSnapshotNeeds(disk) }
-            let metered = Result {
-                try meter(KeyUse(action: "DetachDisk", resource: id.text), for: disk.lineage)
-            }
             let closed = Result { try disk.close() }
             remember(disk)
             monitor.withLock {
                 catalogue.attached[id] = nil
                 catalogue.detaching.remove(id)
             }
+            shareMapMemory()
             closeLineage(disk.lineage.id)
-            try closed.get()
-            try metered.get()
+            return closed
         }
+        // Recorded afterwards: no KMS keeps a disk from being detached.
+        let metered = Result {
+            if disk.isEncrypted { try meter(KeyUse(action: "DetachDisk", resource: id.text)) }
+        }
+        try closed.get()
+        try metered.get()
+    }
+
+    /// Each attached disk gets its share of map memory for dirty pages; who has more than that now
+    /// writes them out. Called under `actions`.
+    private func shareMapMemory() {
+        let disks = attachedDisks()
+        memory.share(among: disks.count)
+        for disk in disks { disk.monitor.withLock { disk.checkpointIfDue() } }
     }
 
     /// A snapshot that is open for reading keeps the lineage's key in memory, which may only be
@@ -89,19 +108,17 @@ extension Store {
         }
     }
 
-    /// Opens a disk for an action: its lineage, its verified manifest, its recovered map.
-    /// Every call has its `close()` and `closeLineage`.
-    func open(_ id: DiskID, for action: String) throws -> Disk {
+    /// Opens a detached disk of an open lineage, under `actions`: its verified manifest, its
+    /// recovered map. Every call has its `close()`.
+    private func open(_ id: DiskID, in lineage: Lineage) throws -> Disk {
+        // Once more: while the key was fetched it may have been attached, or deleted in part.
         let lineageID = try detachedLineage(of: id)
-        let lineage = try openLineage(
-            lineageID, for: KeyUse(action: action, resource: id.text))
+        try checkNotBeingDeleted(lineageID)
         do {
             let (manifest, version) = try verifiedDisk(id, in: lineage)
             let recovered = try Recovery(lineage: lineage, manifest: manifest, memory: memory).run()
-            let limits = self.limits
             let disk = Disk(
-                recovered: recovered, manifest: manifest, version: version, lineage: lineage,
-                memory: memory, dirtyLimit: limits.dirtyPages(attached: attachedDisks().count + 1))
+                recovered: recovered, manifest: manifest, version: version, lineage: lineage)
             disk.onCheckpoint = { [reclaimer] written, live in
                 reclaimer.note(written: written, live: live, in: lineageID)
             }
@@ -114,7 +131,6 @@ extension Store {
             }
             return disk
         } catch {
-            closeLineage(lineageID)
             throw DiskError.wrap(error, while: "recovering disk \(id)")
         }
     }
@@ -126,18 +142,33 @@ extension Store {
         try removePendingSize(disk.lineage.id, disk.id)
     }
 
-    /// Runs `body` with the disk as it is if attached, else opened for the moment.
-    func withDisk<R>(_ id: DiskID, for action: String, _ body: (Disk) throws -> R) throws -> R {
+    /// An action on a disk: fetches its key for `use`, then runs `body` with the disk as it is if
+    /// attached, else opened for the moment. `check` says whether it may be done: it is asked
+    /// before a key is used for nothing, and again when no other action can come between.
+    func acting<R>(
+        _ what: String, on id: DiskID, for action: String, checking check: () throws -> Void = {},
+        _ body: (Disk) throws -> R
+    ) throws -> R {
+        try check()
+        let use = KeyUse(action: action, resource: id.text)
+        return try withLineage(try lineage(of: id), for: use) { lineage in
+            try acting(what) {
+                try check()
+                return try with(id, in: lineage, body)
+            }
+        }
+    }
+
+    private func with<R>(_ id: DiskID, in lineage: Lineage, _ body: (Disk) throws -> R) throws -> R
+    {
         if let disk = attached(id) {
-            try meter(KeyUse(action: action, resource: id.text), for: disk.lineage)
             defer { remember(disk) }
             return try body(disk)
         }
-        let disk = try open(id, for: action)
+        let disk = try open(id, in: lineage)
         let result = Result { try body(disk) }
         let closed = Result { try disk.close() }
         remember(disk)
-        closeLineage(disk.lineage.id)
         try closed.get()
         return try result.get()
     }

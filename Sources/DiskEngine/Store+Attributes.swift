@@ -8,15 +8,15 @@ extension Store {
     ///
     /// Throws `.notFound`, `.keyServiceInactive`, `.keyRefused`, `.limit`, `.noSpace`, `.io`.
     public func setAttributes(of id: DiskID, to attributes: [String: String]) throws {
-        try acting("changing disk \(id)") {
-            let use = KeyUse(action: "ModifyDiskAttribute", resource: id.text)
-            if let disk = attached(id) {
-                try meter(use, for: disk.lineage)
-                try disk.setAttributes(attributes)
-                return remember(disk)
-            }
-            let lineage = try detachedLineage(of: id)
-            try withLineage(lineage, for: use) { lineage in
+        let use = KeyUse(action: "ModifyDiskAttribute", resource: id.text)
+        try withLineage(try lineage(of: id), for: use) { lineage in
+            try acting("changing disk \(id)") {
+                if let disk = attached(id) {
+                    try disk.setAttributes(attributes)
+                    return remember(disk)
+                }
+                // Once more: it may be gone meanwhile.
+                _ = try detachedLineage(of: id)
                 var (manifest, version) = try verifiedDisk(id, in: lineage)
                 manifest.attributes = attributes
                 try sealed.replaceManifest(
@@ -29,9 +29,10 @@ extension Store {
 
     /// Replaces a snapshot's attributes, durably; what it holds never changes. As above.
     public func setAttributes(of id: SnapshotID, to attributes: [String: String]) throws {
-        try acting("changing snapshot \(id)") {
-            let use = KeyUse(action: "ModifySnapshotAttribute", resource: id.text)
-            try withLineage(try lineage(of: id), for: use) { lineage in
+        let use = KeyUse(action: "ModifySnapshotAttribute", resource: id.text)
+        try withLineage(try lineage(of: id), for: use) { lineage in
+            try acting("changing snapshot \(id)") {
+                _ = try self.lineage(of: id)
                 try demandAsShown(id, in: lineage)
                 var (manifest, version) = try readSnapshot(id, in: lineage)
                 manifest.attributes = attributes

@@ -14,9 +14,9 @@ extension Store {
     {
         guard CheckpointRecord.isValidSize(size) else { throw DiskError.invalidSize(size) }
         let id = try newDiskID()
+        let (keys, envelope) = try makeKeys(encrypted: encrypted, for: id)
+        let lineage = keys.lineage
         try acting("creating disk \(id)") {
-            let lineage = LineageID(bytes: try environment.entropy.bytes(LineageID.byteCount))
-            let (keys, envelope) = try makeKeys(lineage, encrypted: encrypted, for: id)
             var manifest = LineageManifest(key: envelope, created: now)
             let lane = manifest.nextLane
             manifest.nextLane += 1
@@ -55,10 +55,13 @@ extension Store {
         from snapshot: SnapshotID, size: UInt64?, attributes: [String: String]
     ) throws -> DiskSummary {
         let id = try newDiskID()
-        try acting("creating disk \(id) from snapshot \(snapshot)") {
-            let lineageID = try lineage(of: snapshot)
-            let use = KeyUse(action: "CreateDisk", resource: id.text)
-            try withLineage(lineageID, for: use) { lineage in
+        let lineageID = try lineage(of: snapshot)
+        let use = KeyUse(action: "CreateDisk", resource: id.text)
+        try withLineage(lineageID, for: use) { lineage in
+            try acting("creating disk \(id) from snapshot \(snapshot)") {
+                // Once more: it may have been deleted, with all its lineage, meanwhile.
+                _ = try self.lineage(of: snapshot)
+                try checkNotBeingDeleted(lineageID)
                 try demandAsShown(snapshot, in: lineage)
                 let source = try verified(snapshot, in: lineage)
                 let size = size ?? source.state.size
@@ -140,10 +143,15 @@ extension Store {
 
     // MARK: Parts
 
-    /// Runs an action that changes what exists; one at a time.
-    func acting<R>(_ what: String, _ body: () throws -> R) throws -> R {
+    /// Runs an action that changes what exists; one at a time. Keys are fetched before: the KMS is
+    /// not called from here. Once the store is being closed, only what closes it (`isClosing`) goes
+    /// on.
+    func acting<R>(_ what: String, isClosing: Bool = false, _ body: () throws -> R) throws -> R {
         try actions.withLock {
             do {
+                guard isClosing || !monitor.withLock({ catalogue.isClosed }) else {
+                    throw DiskError(.sessionOver, "\(what): the store is being closed")
+                }
                 return try body()
             } catch {
                 throw DiskError.wrap(error, while: what)
@@ -164,6 +172,18 @@ extension Store {
     private func slotsPerChunk(_ size: UInt64) throws -> UInt32 {
         if let fixed = limits.slotsPerChunk { return fixed }
         return ChunkLayout.forDisk(size: size, capacity: try sealed.capacity().total).slotCount
+    }
+
+    /// A lineage's id and keys, drawn for a disk to be made.
+    private func makeKeys(encrypted: Bool, for disk: DiskID) throws
+        -> (LineageKeys, LineageManifest.KeyEnvelope)
+    {
+        do {
+            let lineage = LineageID(bytes: try environment.entropy.bytes(LineageID.byteCount))
+            return try makeKeys(lineage, encrypted: encrypted, for: disk)
+        } catch {
+            throw DiskError.wrap(error, while: "creating disk \(disk)")
+        }
     }
 
     private func makeKeys(_ lineage: LineageID, encrypted: Bool, for disk: DiskID) throws

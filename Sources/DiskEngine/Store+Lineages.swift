@@ -4,6 +4,12 @@ import DiskFormat
 import KeyManagement
 
 // Opening lineages: the only place where data keys come into memory.
+//
+// The KMS may take as long as it likes: an operator is asked for a passphrase, a keystore lies on a
+// slow medium. So it is called with no lock held, and an action fetches its key before it takes
+// `actions` (`acting`); what it decided upon before is looked at again there. Then a key that does
+// not come keeps only those waiting who need that very key, and no thread that serves the kernel:
+// those open plain lineages at most.
 extension Store {
     /// Runs `body` with the lineage's key in memory; the key stays only if a disk is attached by
     /// then. `use` is metered by the KMS whether or not the key was in memory already (encrypted
@@ -16,13 +22,58 @@ extension Store {
         return try body(lineage)
     }
 
-    /// Opens the lineage or counts one more user. Every call has its `closeLineage`. One call at a
-    /// time: two objects of one lineage would each write its manifest over the other's.
+    /// Opens the lineage or counts one more user. Every call has its `closeLineage`. Called with no
+    /// lock held.
+    ///
+    /// While one call opens a lineage, others that want it wait: two objects of one lineage would
+    /// each write its manifest over the other's.
     func openLineage(_ id: LineageID, for use: KeyUse?) throws -> Lineage {
-        try opening.withLock { try openLineageAlone(id, for: use) }
+        var isMetered = use == nil
+        while true {
+            try checkNotBeingDeleted(id)
+            switch enter(id, isMetered: isMetered) {
+            case .open(let lineage): return lineage
+            case .unmetered:
+                if let use { try meter(use) }
+                isMetered = true
+            case .mine:
+                defer { leaveOpening(id) }
+                return admit(try loadLineage(id, for: use))
+            }
+        }
     }
 
-    private func openLineageAlone(_ id: LineageID, for use: KeyUse?) throws -> Lineage {
+    private enum Entry {
+        /// Open, and counted as used.
+        case open(Lineage)
+        /// Open, not counted: a key must not stay because the KMS takes its time. Ask again then.
+        case unmetered
+        /// The caller is the one to open it, and says `leaveOpening` in every case.
+        case mine
+    }
+
+    private func enter(_ id: LineageID, isMetered: Bool) -> Entry {
+        monitor.withLock {
+            while catalogue.opening.contains(id) { monitor.wait() }
+            guard let open = catalogue.openLineages[id]?.lineage else {
+                catalogue.opening.insert(id)
+                return .mine
+            }
+            guard isMetered || !open.isEncrypted else { return .unmetered }
+            catalogue.openLineages[id]?.users += 1
+            return .open(open)
+        }
+    }
+
+    private func leaveOpening(_ id: LineageID) {
+        monitor.withLock {
+            catalogue.opening.remove(id)
+            monitor.announce()
+        }
+    }
+
+    /// Throws `.notFound` if a deletion of the lineage was begun.
+    func checkNotBeingDeleted(_ id: LineageID) throws {
         do {
             guard try !sealed.isMarkedDeleted(id) else {
                 throw DiskError(
@@ -32,19 +83,9 @@ extension Store {
         } catch {
             throw DiskError.wrap(error, while: "opening lineage \(id)")
         }
-        let open = monitor.withLock { () -> Lineage? in
-            catalogue.openLineages[id]?.users += 1
-            return catalogue.openLineages[id]?.lineage
-        }
-        if let open {
-            do {
-                if let use { try meter(use, for: open) }
-            } catch {
-                closeLineage(id)
-                throw error
-            }
-            return open
-        }
+    }
+
+    private func loadLineage(_ id: LineageID, for use: KeyUse?) throws -> Lineage {
         do {
             let manifest = try sealed.readManifest(StoreLayout.lineageManifest(id), .lineage)
             let envelope = try manifest.unverifiedKeyEnvelope(of: id)
@@ -60,7 +101,7 @@ extension Store {
                     .keyRefused,
                     "the data key of lineage \(id) is not the one its disks were sealed with")
             }
-            return admit(try makeLineage(keys, manifest))
+            return try makeLineage(keys, manifest)
         } catch {
             throw DiskError.wrap(error, while: "opening lineage \(id)")
         }
@@ -74,7 +115,7 @@ extension Store {
     }
 
     /// Puts an opened lineage into the catalogue, with one user.
-    func admit(_ lineage: Lineage) -> Lineage {
+    private func admit(_ lineage: Lineage) -> Lineage {
         monitor.withLock {
             catalogue.openLineages[lineage.id] = .init(lineage: lineage, users: 1)
         }
@@ -82,10 +123,13 @@ extension Store {
     }
 
     func closeLineage(_ id: LineageID) {
-        monitor.withLock {
+        let last = monitor.withLock { () -> Lineage? in
             catalogue.openLineages[id]?.users -= 1
-            if catalogue.openLineages[id]?.users == 0 { catalogue.openLineages[id] = nil }
+            guard catalogue.openLineages[id]?.users == 0 else { return nil }
+            return catalogue.openLineages.removeValue(forKey: id)?.lineage
         }
+        // Ends here, not under the monitor: that closes files.
+        _ = consume last
     }
 
     private func unwrapKeys(
@@ -106,8 +150,7 @@ extension Store {
     }
 
     /// One use of a key that is in memory already: the KMS is told, and may refuse.
-    func meter(_ use: KeyUse, for lineage: Lineage) throws {
-        guard lineage.isEncrypted else { return }
+    func meter(_ use: KeyUse) throws {
         do {
             _ = try keys.describe(use: use)
         } catch {

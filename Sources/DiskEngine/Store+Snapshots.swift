@@ -11,27 +11,20 @@ extension Store {
     public func createSnapshot(of id: DiskID, attributes: [String: String]) throws
         -> SnapshotSummary
     {
-        let snapshot = try acting("taking a snapshot of disk \(id)") {
-            let snapshot = SnapshotID(random: try environment.entropy.bytes(20))
-            let salt = try environment.entropy.bytes(LineageKeys.saltSize)
-            try checkExists(id)
+        let snapshot = try acting(
+            "taking a snapshot of disk \(id)", on: id, for: "CreateSnapshot"
+        ) { disk in
             // Reclamation collects its roots under `actions`, as this runs: it cannot overlook a
             // state that is in the store and not yet named by the snapshot.
-            try withDisk(id, for: "CreateSnapshot") { disk in
-                let manifest = SnapshotManifest(
-                    id: snapshot, disk: id, created: now, state: try disk.stateInStore(),
-                    salt: HexBytes(salt), attributes: attributes)
-                try record(manifest, in: disk.lineage)
-            }
+            let snapshot = SnapshotID(random: try environment.entropy.bytes(20))
+            let salt = try environment.entropy.bytes(LineageKeys.saltSize)
+            let manifest = SnapshotManifest(
+                id: snapshot, disk: id, created: now, state: try disk.stateInStore(),
+                salt: HexBytes(salt), attributes: attributes)
+            try record(manifest, in: disk.lineage)
             return snapshot
         }
         return try self.snapshot(snapshot)
-    }
-
-    private func checkExists(_ id: DiskID) throws {
-        try monitor.withLock {
-            if catalogue.disks[id] == nil { throw catalogue.missing(id) }
-        }
     }
 
     /// Makes a snapshot's manifest durable. A store that fails may have done it all the same: then
@@ -90,8 +83,8 @@ extension Store {
     ///
     /// Throws `.notFound`, `.invalid` for a snapshot of another disk, `.busy`, `.noSpace`, `.io`.
     public func reset(_ id: DiskID, to snapshot: SnapshotID) throws {
-        try acting("resetting disk \(id)") {
-            try checkExists(id)
+        let lineage = try lineage(of: id)
+        try acting("resetting disk \(id)", on: id, for: "ResetDisk") {
             let summary = try self.snapshot(snapshot)
             guard summary.disk == id else {
                 throw DiskError(
@@ -99,33 +92,32 @@ extension Store {
                     "snapshot \(snapshot) is of disk \(summary.disk), not of \(id); create a disk"
                         + " from it instead")
             }
-            try withDisk(id, for: "ResetDisk") { disk in
-                try demandAsShown(snapshot, in: disk.lineage)
-                try disk.replaceState(with: verified(snapshot, in: disk.lineage).state)
-            }
-            try removePendingSize(summary.lineage, id)
-            reclaimer.request(summary.lineage)
+        } _: { disk in
+            try demandAsShown(snapshot, in: disk.lineage)
+            try disk.replaceState(with: verified(snapshot, in: disk.lineage).state)
+            try removePendingSize(lineage, id)
         }
+        reclaimer.request(lineage)
     }
 
     /// Puts the disk back to its state at creation. As `reset` otherwise; refused with `.busy`
     /// while the disk has snapshots.
     public func reinitialize(_ id: DiskID) throws {
-        try acting("re-initialising disk \(id)") {
+        let lineage = try lineage(of: id)
+        try acting("re-initialising disk \(id)", on: id, for: "ReInitDisk") {
             let summary = try disk(id)
             guard summary.snapshotCount == 0 else {
                 throw DiskError(
                     .busy,
                     "disk \(id) has \(summary.snapshotCount) snapshots; delete them first")
             }
-            try withDisk(id, for: "ReInitDisk") { disk in
-                let origin = disk.monitor.withLock { disk.manifest.origin }
-                try disk.lineage.check(origin, of: "disk \(id)")
-                try disk.replaceState(with: origin)
-            }
-            try removePendingSize(summary.lineage, id)
-            reclaimer.request(summary.lineage)
+        } _: { disk in
+            let origin = disk.monitor.withLock { disk.manifest.origin }
+            try disk.lineage.check(origin, of: "disk \(id)")
+            try disk.replaceState(with: origin)
+            try removePendingSize(lineage, id)
         }
+        reclaimer.request(lineage)
     }
 
     /// Opens a snapshot for reading.
@@ -181,6 +173,13 @@ extension Store {
 
     private func closed(_ id: SnapshotID) {
         monitor.withLock { catalogue.snapshots[id]?.readers -= 1 }
+    }
+
+    func lineage(of disk: DiskID) throws -> LineageID {
+        try monitor.withLock {
+            guard let entry = catalogue.disks[disk] else { throw catalogue.missing(disk) }
+            return entry.lineage
+        }
     }
 
     func lineage(of snapshot: SnapshotID) throws -> LineageID {

@@ -6,8 +6,9 @@ import KeyManagement
 /// An open store: its disks and snapshots, and those of them that are attached. One process at a
 /// time may have a store open.
 ///
-/// `actions` serialises what changes the set of disks and snapshots, and may be held for long; the
-/// `catalogue` is guarded by a monitor that is only held for moments. Neither is on a data path.
+/// `actions` serialises what changes the set of disks and snapshots, and may be held as long as the
+/// medium takes, never while the KMS is called; the `catalogue` is guarded by a monitor only held
+/// for moments. Neither is on a data path.
 public final class Store: @unchecked Sendable {
     // @unchecked: `catalogue` and `revision` are accessed under `monitor`; the rest is constant.
     public let identity: StoreIdentity
@@ -20,8 +21,6 @@ public final class Store: @unchecked Sendable {
     let budget: ChunkBudget
     let actions: Monitor
     let monitor: Monitor
-    /// Held while a lineage is opened; taken after `actions`, before `monitor`.
-    let opening: Monitor
     var catalogue = Catalogue() {
         didSet { revision &+= 1 }
     }
@@ -49,7 +48,6 @@ public final class Store: @unchecked Sendable {
         memory = MapMemory(limitBytes: limits.mapMemory, threads: environment.threads)
         actions = environment.threads.makeMonitor()
         monitor = environment.threads.makeMonitor()
-        opening = environment.threads.makeMonitor()
         reclaimer = Reclaimer(threads: environment.threads)
         do {
             lock = try files.lockExclusively(holder: holder)
@@ -117,6 +115,8 @@ public final class Store: @unchecked Sendable {
     /// first failure is thrown at the end.
     public func close() throws {
         reclaimer.stop()
+        // An action that still waits for its key comes too late.
+        actions.withLock { monitor.withLock { catalogue.isClosed = true } }
         var failure: (any Error)?
         for disk in attachedDisks() {
             do {

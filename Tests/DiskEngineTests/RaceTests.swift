@@ -8,7 +8,7 @@ import Testing
 @testable import DiskEngine
 
 /// Opened once, for all who wait and will.
-private final class Gate: @unchecked Sendable {
+final class Gate: @unchecked Sendable {
     // @unchecked: `isOpen` is accessed under `monitor`.
     private let monitor = Monitor()
     private var isOpen = false
@@ -36,7 +36,7 @@ private final class Hold: Sendable {
     }
 }
 
-private final class Runner: Sendable {
+final class Runner: Sendable {
     let thread: any RunningThread
     init(_ body: @escaping @Sendable () -> Void) {
         thread = startThread(name: "t", body)
