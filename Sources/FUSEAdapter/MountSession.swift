@@ -8,8 +8,9 @@ import Synchronization
 /// Order: `init` mounts; `serve` answers the kernel until the tree is unmounted or `stop` is
 /// called; `end` takes the mount away. The tree's control thread ends before the session does.
 ///
-/// `@unchecked Sendable`: `session` is set once and libfuse locks its own state.
-public final class MountSession: @unchecked Sendable {
+/// Invariant: libfuse's session is reached through `phase` alone, under its lock, but by the thread
+/// in `serve` and by the tree's control thread, which both end before it is destroyed.
+public final class MountSession: Sendable {
     /// Enough for the depth of reads that wait for a cold disk; libfuse makes them as they are
     /// needed.
     private static let threadLimit: UInt32 = 16
@@ -17,8 +18,21 @@ public final class MountSession: @unchecked Sendable {
     private let tree: Namespace
     /// Kept for the callbacks: what they find behind a request.
     private let adapter: Adapter
-    private let session: OpaquePointer
-    private let loop = Mutex<pthread_t?>(nil)
+    private let phase: Mutex<Phase>
+
+    /// `@unchecked Sendable`: libfuse locks its own state.
+    private struct Session: @unchecked Sendable {
+        let pointer: OpaquePointer
+    }
+
+    private enum Phase: Sendable {
+        /// Before or after the serving.
+        case idle(Session)
+        /// The thread that waits in libfuse's loop.
+        case serving(Session, pthread_t)
+        /// The session is destroyed: there is nothing left that could be reached.
+        case ended
+    }
 
     /// Mounts the tree on a folder. From here on its users wait for `serve`.
     public init(_ tree: Namespace, at mountPoint: String, _ options: MountOptions)
@@ -47,43 +61,62 @@ public final class MountSession: @unchecked Sendable {
         }
         self.tree = tree
         self.adapter = adapter
-        self.session = session
+        phase = Mutex(.idle(Session(pointer: session)))
         tree.attachKernel(KernelNotifier(session: session))
     }
 
     /// Answers the kernel until the tree is unmounted or `stop` is called.
     public func serve() {
         Self.letWakeSignalIn()
-        loop.withLock { $0 = pthread_self() }
+        let begun = phase.withLock { phase -> Session? in
+            guard case .idle(let session) = phase else { return nil }
+            phase = .serving(session, pthread_self())
+            return session
+        }
+        guard let session = begun else { return }
         let configuration = fuse_loop_cfg_create()
         fuse_loop_cfg_set_clone_fd(configuration, 1)
         fuse_loop_cfg_set_max_threads(configuration, Self.threadLimit)
-        fuse_session_loop_mt(session, configuration)
+        fuse_session_loop_mt(session.pointer, configuration)
         fuse_loop_cfg_destroy(configuration)
-        loop.withLock { $0 = nil }
+        phase.withLock { $0 = .idle(session) }
     }
 
-    /// Makes `serve` return, from another thread. Requests under way are answered.
+    /// Makes `serve` return, from another thread. Requests under way are answered. After `end`,
+    /// for instance by a signal that comes while the store is being closed, it does nothing.
     ///
     /// libfuse looks at the end only when a signal interrupts its wait; the signal may come just
     /// before the wait, hence the repetition.
     public func stop() {
-        fuse_session_exit(session)
-        var isServing = true
-        while isServing {
-            isServing = loop.withLock { thread in
-                guard let thread else { return false }
+        while stopOnce() { usleep(10_000) }
+    }
+
+    /// Whether `serve` has still to return.
+    private func stopOnce() -> Bool {
+        phase.withLock { phase in
+            switch phase {
+            case .ended: return false
+            case .idle(let session):
+                fuse_session_exit(session.pointer)
+                return false
+            case .serving(let session, let thread):
+                fuse_session_exit(session.pointer)
                 pthread_kill(thread, SIGUSR2)
                 return true
             }
-            usleep(10_000)
         }
     }
 
     /// Takes the mount away, also with files still open: those get ENOTCONN from here on. After
-    /// `serve` has returned, and once.
+    /// `serve` has returned; a second time does nothing.
     public func end() {
         tree.closeControl()
+        let last = phase.withLock { phase -> Session? in
+            guard case .idle(let session) = phase else { return nil }
+            phase = .ended
+            return session
+        }
+        guard let session = last?.pointer else { return }
         fuse_session_unmount(session)
         fuse_session_destroy(session)
     }

@@ -11,8 +11,20 @@ public struct Caller: Sendable, Hashable {
         self.thread = thread
     }
 
-    /// A thread of this very process: the tree reading its own mount must not count as a user.
-    var isThisProcess: Bool {
-        thread > 0 && Glibc.access("/proc/self/task/\(thread)", F_OK) == 0
+    /// A process that this one started: the mount's own errands must not count as users of it.
+    var isErrand: Bool { thread > 0 && Self.parent(of: thread) == getpid() }
+
+    private static func parent(of process: Int32) -> Int32? {
+        let file = Glibc.open("/proc/\(process)/stat", O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var bytes = [UInt8](repeating: 0, count: 512)
+        let count = read(file, &bytes, bytes.count)
+        guard count > 0 else { return nil }
+        let text = String(decoding: bytes[..<count], as: UTF8.self)
+        // `pid (name) state parent …`; the name may hold anything, so the last parenthesis counts.
+        guard let name = text.lastIndex(of: ")") else { return nil }
+        let fields = text[text.index(after: name)...].split(separator: " ")
+        return fields.count > 1 ? Int32(fields[1]) : nil
     }
 }

@@ -32,8 +32,7 @@ extension Namespace: MountHooks {
     /// the last unmapping writes them out.
     public func flushMappings(of disk: DiskID) throws(DiskError) {
         guard openHandles(of: disk) > 0, kernelCache != nil else { return }
-        try MappingFlush.run(
-            path: "\(facts.mountPoint)/disks/\(disk)", disk: disk, patience: Self.flushPatience)
+        try mappings.flush(disk, below: facts.mountPoint, patience: Self.flushPatience)
     }
 
     public func didChange(_ change: ResourceChange) {

@@ -67,7 +67,7 @@ extension Namespace {
     private func openDisk(_ id: DiskID, _ mode: OpenMode, caller: Caller) throws(FileError)
         -> OpenDisk
     {
-        let isCounted = !caller.isThisProcess
+        let isCounted = !caller.isErrand
         if isCounted { try opens.enter(.disk(id)) }
         do throws(FileError) {
             guard let disk = store.attached(id) else { throw try unattached(id) }

@@ -19,6 +19,7 @@ public final class Namespace: Sendable {
     let clock = ChangeClock()
     let desk = ControlDesk()
     let faults: FaultLog
+    let mappings: any MappingWriter
     /// When the mount was made: the time its folders show.
     let born = ChangeTime.now()
     let names = NameWatch()
@@ -27,9 +28,13 @@ public final class Namespace: Sendable {
     private let kernel = Mutex<(any KernelCache)?>(nil)
 
     /// `log` takes single lines for the operator, for instance to stderr.
-    public init(store: Store, facts: MountFacts, log: @escaping @Sendable (String) -> Void) {
+    public init(
+        store: Store, facts: MountFacts, mappings: any MappingWriter,
+        log: @escaping @Sendable (String) -> Void
+    ) {
         self.store = store
         self.facts = facts
+        self.mappings = mappings
         faults = FaultLog(log)
     }
 

@@ -29,7 +29,7 @@ struct SealDisk: ParsableCommand {
         version: version,
         subcommands: [
             InitCommand.self, MountCommand.self, UnmountCommand.self, DiskCommand.self,
-            SnapshotCommand.self, KMSCommand.self, APICommand.self, ProbeCommand.self,
+            SnapshotCommand.self, KMSCommand.self, APICommand.self, ErrandCommand.self,
         ])
 
     /// Parses, runs, and ends the process with the exit code that `--help` documents.

@@ -15,16 +15,25 @@ enum Command {
         let description: String
     }
 
+    /// Seconds after which a command is taken to hang: it is killed, and what it may hang on is
+    /// aborted.
+    private static let limit = 120.0
+
     /// Runs it, whatever comes of it.
     static func run(
         _ program: String, _ arguments: [String], environment: [String: String] = [:]
     ) throws -> Outcome {
         let process = try start(program, arguments, environment: environment)
+        let text = ([program] + arguments).joined(separator: " ")
+        let guardian = Guardian(seconds: limit, over: "`\(text)`") {
+            kill(process.process.processIdentifier, SIGKILL)
+        }
+        defer { guardian.stop() }
         let output = process.output.fileHandleForReading.readDataToEndOfFile()
         let errors = process.errors.fileHandleForReading.readDataToEndOfFile()
         process.process.waitUntilExit()
         return Outcome(
-            command: ([program] + arguments).joined(separator: " "),
+            command: text,
             status: process.process.terminationStatus,
             output: String(decoding: output, as: UTF8.self),
             errors: String(decoding: errors, as: UTF8.self))

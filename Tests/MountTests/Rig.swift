@@ -10,12 +10,15 @@ final class Rig {
     var keystore: String { folder + "/keys/keystore.json" }
     var keyFile: String { folder + "/keys/key" }
     private var daemons: Set<pid_t> = []
+    private let guardian: Guardian
 
     /// Makes the store and activates its KMS, with a key file. `prepare` runs before, with the
     /// place of the store, which exists.
     init(prepare: (String) throws -> Void = { _ in }) throws {
         let base = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
         folder = base + "/mount-\(UUID().uuidString.prefix(8))"
+        guardian = Guardian(seconds: 300, over: "the test of \(folder)")
+        Guardian.add(folder + "/mount")
         for path in ["/store", "/mount", "/keys"] {
             try FileManager.default.createDirectory(
                 atPath: folder + path, withIntermediateDirectories: true)
@@ -77,9 +80,7 @@ final class Rig {
         let pid = try daemon()
         kill(pid, SIGKILL)
         // Gone, or a zombie that nobody collects: its mount does not answer any more.
-        while FileManager.default.contents(atPath: mountPoint + "/status.json") != nil {
-            usleep(1000)
-        }
+        while try Command.run("cat", [mountPoint + "/status.json"]).status == 0 { usleep(1000) }
     }
 
     /// Performs a request through `control`, which must succeed; gives its reply.
@@ -122,6 +123,8 @@ final class Rig {
         for loop in loops() { _ = try? Command.run("losetup", ["-d", loop]) }
         unmountAll { _ in true }
         for pid in daemons { kill(pid, SIGKILL) }
+        guardian.stop()
+        Guardian.remove(mountPoint)
         try? FileManager.default.removeItem(atPath: folder)
     }
 

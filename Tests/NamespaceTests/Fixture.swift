@@ -19,6 +19,7 @@ final class Fixture {
     let store: Store
     let kernel = RecordingKernel()
     let log = Log()
+    let mappings = RecordingMappings()
 
     init(isReadOnly: Bool = false, requiresEncryption: Bool = false) throws {
         let files = MemoryStore(capacity: 1 << 30)
@@ -34,8 +35,8 @@ final class Fixture {
             store: "/store", mountPoint: "/nowhere", version: "0", pid: 1, owner: 1000, group: 100,
             isReadOnly: isReadOnly, requiresEncryption: requiresEncryption,
             hardening: ["nonDumpable": "ok"])
-        let log = log
-        tree = Namespace(store: store, facts: facts) { log.add($0) }
+        let (log, mappings) = (log, mappings)
+        tree = Namespace(store: store, facts: facts, mappings: mappings) { log.add($0) }
         plane = ControlPlane(store: store, keys: keys, hooks: tree)
         tree.attachKernel(kernel)
         let plane = plane
@@ -136,6 +137,22 @@ final class RecordingKernel: KernelCache {
     }
 
     private func add(_ drop: Drop) { all.withLock { $0.append(drop) } }
+}
+
+/// Notes what was to be written out, and answers as it is told.
+final class RecordingMappings: MappingWriter {
+    private let state = Mutex<(paths: [String], errno: Int32)>(([], 0))
+
+    var paths: [String] { state.withLock { $0.paths } }
+
+    func answer(_ errno: Int32) { state.withLock { $0.errno = errno } }
+
+    func writeOut(_ path: String, patience: Double) -> Int32 {
+        state.withLock { state in
+            state.paths.append(path)
+            return state.errno
+        }
+    }
 }
 
 final class Log: Sendable {

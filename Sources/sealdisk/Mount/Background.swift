@@ -13,20 +13,31 @@ enum Background {
         }
     }
 
+    /// The log file, nil if none is wanted. Throws if it cannot be opened.
+    static func openLog(_ path: String?) throws(Failure) -> Int32? {
+        guard let path else { return nil }
+        let log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+        guard log >= 0 else {
+            throw Failure(
+                .denied,
+                "The log file \(path) cannot be opened: \(String(cString: strerror(errno))).",
+                advice: "Give a file in a folder that exists and is writable.")
+        }
+        return log
+    }
+
     /// A session of its own, no folder kept busy, and standard streams that lead nowhere, or into
     /// the log.
-    static func enter(logFile: String?) {
+    static func enter(log: Int32?) {
         setsid()
         let null = open("/dev/null", O_RDWR | O_CLOEXEC)
-        let log = logFile.map { open($0, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600) } ?? -1
-        // After the log, whose path may be relative. Fails only where / cannot be entered, and then
-        // the current folder is as good.
+        // Fails only where / cannot be entered, and then the current folder is as good.
         _ = chdir("/")
         redirect(0, to: null)
-        redirect(1, to: log >= 0 ? log : null)
-        redirect(2, to: log >= 0 ? log : null)
-        for descriptor in [null, log] where descriptor > 2 { close(descriptor) }
-        if log < 0 { Report.useSystemLog() }
+        redirect(1, to: log ?? null)
+        redirect(2, to: log ?? null)
+        for descriptor in [null, log ?? -1] where descriptor > 2 { close(descriptor) }
+        if log == nil { Report.useSystemLog() }
     }
 
     private static func redirect(_ stream: Int32, to descriptor: Int32) {

@@ -22,10 +22,26 @@ enum ChildProcess {
         var environment = strings(inheritedEnvironment())
         defer { for text in texts + environment { free(text) } }
         var child = pid_t()
+        var attributes = signalsAsUsual()
+        defer { posix_spawnattr_destroy(&attributes) }
         let error =
-            program.map { posix_spawn(&child, $0, &actions, nil, &texts, &environment) }
-            ?? posix_spawnp(&child, arguments[0], &actions, nil, &texts, &environment)
+            program.map { posix_spawn(&child, $0, &actions, &attributes, &texts, &environment) }
+            ?? posix_spawnp(&child, arguments[0], &actions, &attributes, &texts, &environment)
         return (error == 0 ? child : nil, error)
+    }
+
+    /// What a mount blocks and ignores is its own: a child can be ended as any other program.
+    private static func signalsAsUsual() -> posix_spawnattr_t {
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        var set = sigset_t()
+        sigemptyset(&set)
+        posix_spawnattr_setsigmask(&attributes, &set)
+        sigaddset(&set, SIGPIPE)
+        posix_spawnattr_setsigdefault(&attributes, &set)
+        posix_spawnattr_setflags(
+            &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+        return attributes
     }
 
     /// The status as wait(2) gives it.

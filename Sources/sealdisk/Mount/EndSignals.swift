@@ -5,12 +5,15 @@ import Glibc
 struct EndSignals: Sendable {
     private let set: sigset_t
 
-    /// To be called before any thread is started: threads inherit what is blocked.
+    /// To be called before any thread is started: threads inherit what is blocked. SIGPIPE is
+    /// ignored from here on: a reader of the log or of the readiness that has gone must not end
+    /// the mount.
     static func block() -> EndSignals {
         var set = sigset_t()
         sigemptyset(&set)
         for signal in [SIGTERM, SIGINT, SIGHUP] { sigaddset(&set, signal) }
         pthread_sigmask(SIG_BLOCK, &set, nil)
+        signal(SIGPIPE, SIG_IGN)
         return EndSignals(set: set)
     }
 

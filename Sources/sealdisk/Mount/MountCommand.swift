@@ -60,10 +60,13 @@ struct MountCommand: ParsableCommand {
     private func plan() throws(Failure) -> MountPlan {
         var flags = try MountFlags(options)
         flags.logFile = logFile ?? flags.logFile
-        return MountPlan(
+        flags.logFile = flags.logFile.map(AbsolutePath.ofFile)
+        let plan = MountPlan(
             store: try AbsolutePath.existing(store, as: "store"),
             mountPoint: try MountPoint.usable(directory),
             flags: flags, keys: keys.keySource(withDefaultsFrom: flags))
+        try plan.refuseCoveredLog()
+        return plan
     }
 }
 
@@ -73,6 +76,18 @@ struct MountPlan: Sendable {
     let mountPoint: String
     let flags: MountFlags
     let keys: KeySource
+
+    /// The process that serves a mount must not write into it: it would wait for itself.
+    fileprivate func refuseCoveredLog() throws(Failure) {
+        guard let path = flags.logFile, let slash = path.lastIndex(of: "/") else { return }
+        let folder = slash == path.startIndex ? "/" : String(path[..<slash])
+        guard "\(AbsolutePath.resolve(folder) ?? folder)/".hasPrefix(mountPoint + "/") else {
+            return
+        }
+        throw Failure(
+            .invalid, "The log file \(path) lies in the mount point.",
+            advice: "Give a log file elsewhere, for instance in /var/log.")
+    }
 }
 
 extension KeyOptions {

@@ -12,11 +12,16 @@ import Namespace
 /// `ready` is told when the mount has answered; at the end the mount goes first, then the store is
 /// closed.
 struct MountService {
+    /// How long a new mount may take to answer, in seconds.
+    private static let readinessPatience = 60.0
+
     let plan: MountPlan
 
     func run(_ readiness: Readiness) throws(Failure) {
         let signals = EndSignals.block()
         let hardening = Hardening.apply()
+        // Before the mount is there: its path is never walked by this process afterwards.
+        let log = readiness.isAwaited ? try Background.openLog(plan.flags.logFile) : nil
         let opened = try openStore(
             at: plan.store, keys: plan.keys, holder: "sealdisk mount \(plan.mountPoint)",
             limits: limits)
@@ -24,7 +29,7 @@ struct MountService {
             try unlock(opened)
             let tree = try prepareTree(opened, hardening)
             let session = try mount(tree)
-            watch(session, tree, signals, readiness)
+            watch(session, tree, signals, readiness, log)
             session.serve()
             session.end()
         } catch {
@@ -61,7 +66,9 @@ struct MountService {
             store: plan.store, mountPoint: plan.mountPoint, version: SealDisk.version,
             pid: getpid(), owner: getuid(), group: getgid(), isReadOnly: plan.flags.isReadOnly,
             requiresEncryption: plan.flags.requiresEncryption, hardening: hardening)
-        let tree = Namespace(store: opened.store, facts: facts) { Report.line($0) }
+        let tree = Namespace(store: opened.store, facts: facts, mappings: Errands()) {
+            Report.line($0)
+        }
         let plane = opened.controlPlane(hooks: tree)
         try attachDisks(through: plane)
         do throws(FileError) {
@@ -121,7 +128,8 @@ struct MountService {
     /// Starts what runs beside the serving: the thread that waits for a signal to end, and the one
     /// that tries the mount and then reports it ready.
     private func watch(
-        _ session: MountSession, _ tree: Namespace, _ signals: EndSignals, _ readiness: Readiness
+        _ session: MountSession, _ tree: Namespace, _ signals: EndSignals,
+        _ readiness: Readiness, _ log: Int32?
     ) {
         BackgroundThread.start {
             let signal = signals.wait()
@@ -130,10 +138,19 @@ struct MountService {
             session.stop()
         }
         BackgroundThread.start {
-            // Waits until the mount answers; that is the question.
-            _ = HostText.bytes(plan.mountPoint + "/status.json")
-            ReadAhead.widen(plan.mountPoint)
-            if readiness.isAwaited { Background.enter(logFile: plan.flags.logFile) }
+            let error = Errands().perform(
+                .begin, plan.mountPoint, patience: Self.readinessPatience)
+            guard error == 0 else {
+                let failure = Failure(
+                    .failed,
+                    "The mount at \(plan.mountPoint) does not answer: "
+                        + "\(String(cString: strerror(error))).",
+                    advice: "Look at the store's medium, then mount again.")
+                Report.line(failure.message)
+                readiness.report(failure)
+                return session.stop()
+            }
+            if readiness.isAwaited { Background.enter(log: log) }
             readiness.report()
         }
     }

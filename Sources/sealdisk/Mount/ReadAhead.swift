@@ -5,7 +5,8 @@ import Glibc
 enum ReadAhead {
     private static let kibibytes = "1024"
 
-    /// Best effort: needs root and /sys. To be called when the mount answers.
+    /// Best effort: needs root and /sys. It looks into the mount, so never by the process that
+    /// serves it.
     static func widen(_ mountPoint: String) {
         var status = stat()
         guard stat(mountPoint, &status) == 0 else { return }
