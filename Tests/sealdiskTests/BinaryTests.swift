@@ -40,6 +40,24 @@ import Testing
         #expect(missing.output.hasPrefix("sealdisk: The store /nonexistent cannot be reached"))
     }
 
+    /// Whoever reads "activated" may back up the secret that was named: it must be the right one.
+    @Test func activatingTwiceNeverClaimsASecret() throws {
+        let folder = try TemporaryFolder()
+        let keys = "--keystore \(folder.path)/keystore.json"
+        let right = "--key-file \(folder.path)/key"
+        #expect(try run("kms activate \(right) \(keys)").output.contains("is activated"))
+        for again in ["", right] {
+            let outcome = try run("kms activate \(again) \(keys)")
+            #expect(outcome.code == 0 && outcome.output.contains("was active already"))
+        }
+        let missing = folder.path + "/missing.key"
+        for wrong in ["--key-file \(missing)", "--passphrase-command 'echo wrong'"] {
+            let outcome = try run("kms activate \(wrong) \(keys)", "2>&1")
+            #expect(outcome.code == 6 && outcome.output.contains("Nothing was made"))
+        }
+        #expect(access(missing, F_OK) != 0)
+    }
+
     @Test func aSessionByHand() throws {
         let folder = try TemporaryFolder()
         let store = folder.path + "/store"

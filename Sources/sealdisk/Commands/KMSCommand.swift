@@ -18,7 +18,9 @@ struct KMSCommand: ParsableCommand {
             abstract: "Activate the service (OpenKmsService): needed once before encryption.",
             discussion: """
                 Makes the keystore if there is none. With --key-file the key file is made too if \
-                it is missing; otherwise a passphrase is asked for at the terminal.
+                it is missing; otherwise a passphrase is asked for at the terminal. Where the \
+                service is active already nothing is made, and a secret that is given must open \
+                the keystore.
 
                 EXAMPLE:
                   sealdisk kms activate --key-file /root/sealdisk.key
@@ -32,8 +34,9 @@ struct KMSCommand: ParsableCommand {
             let keys = try home.service(options)
             try finish(options) { () throws(Refusal) in
                 try KeyActions(keys: keys, region: keys.region).activate()
-            } show: { _ in
-                print("The KMS is activated for account \(keys.account); keystore \(keys.path).")
+            } show: { reply in
+                let what = reply["AlreadyActive"] == true ? "was active already" : "is activated"
+                print("The KMS \(what) for account \(keys.account); keystore \(keys.path).")
             }
         }
     }
