@@ -66,7 +66,7 @@ struct MountService {
         try attachDisks(through: plane)
         do throws(FileError) {
             try tree.openControl { request in
-                let reply = plane.perform(request)
+                let reply = plane.perform(request, readOnly: facts.isReadOnly)
                 return ControlAnswer(json: reply.json, errno: reply.errno)
             }
         } catch {
@@ -107,7 +107,6 @@ struct MountService {
         var options = MountOptions()
         options.source = plan.store
         options.allowsOthers = plan.flags.allowsOthers
-        options.isReadOnly = plan.flags.isReadOnly
         options.kernelOptions = plan.flags.kernelOptions
         do throws(MountError) {
             return try MountSession(tree, at: plan.mountPoint, options)
