@@ -80,11 +80,12 @@ public final class MountSession: @unchecked Sendable {
         }
     }
 
-    /// Takes the mount away, also with files still open: those get ENOTCONN from here on. After
-    /// `serve` has returned, and once.
-    public func end() {
+    /// Ends the mount, also with files still open: those get ENOTCONN from here on. `isInPlace`:
+    /// it is what is mounted at its folder, from where it is taken away; else the folder is left
+    /// alone, for another file system may be there meanwhile. After `serve` has returned, and once.
+    public func end(isInPlace: Bool) {
         tree.closeControl()
-        fuse_session_unmount(session)
+        if isInPlace { fuse_session_unmount(session) }
         fuse_session_destroy(session)
     }
 

@@ -9,6 +9,8 @@ struct MountedStore: Hashable, Sendable {
     let store: String
     /// The user who mounted it.
     let owner: UInt32
+    /// The file system's number, by which it is told from a later one at the same place.
+    let device: DeviceNumber?
 
     static let type = "fuse.sealdisk"
 
@@ -22,14 +24,17 @@ struct MountedStore: Hashable, Sendable {
         return mounts
     }
 
-    init(mountPoint: String, store: String, owner: UInt32 = 0) {
+    init(mountPoint: String, store: String, owner: UInt32 = 0, device: DeviceNumber? = nil) {
         self.mountPoint = mountPoint
         self.store = store
         self.owner = owner
+        self.device = device
     }
 
     private init(_ mount: MountInfo) {
-        self.init(mountPoint: mount.mountPoint, store: mount.source, owner: mount.owner ?? 0)
+        self.init(
+            mountPoint: mount.mountPoint, store: mount.source, owner: mount.owner ?? 0,
+            device: mount.device)
     }
 
     /// Whether this process may send its requests there: a mount of root's or of its own user.
@@ -42,6 +47,12 @@ struct MountedStore: Hashable, Sendable {
             holder.name == Self.holderName(mountPoint)
         else { return nil }
         return holder.process
+    }
+
+    /// The mount point in what a store's lock says of its holder; nil if that is no mount.
+    static func mountPoint(ofHolder name: String) -> String? {
+        let prefix = holderName("")
+        return name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : nil
     }
 
     /// What the lock of a store says of the process that serves it at a mount point.

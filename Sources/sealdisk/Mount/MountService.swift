@@ -24,14 +24,20 @@ struct MountService {
             try unlock(opened)
             let tree = try prepareTree(opened, hardening)
             let session = try mount(tree)
+            let device = Self.device(at: plan.mountPoint)
             watch(session, tree, signals, readiness)
             session.serve()
-            session.end()
+            session.end(isInPlace: Self.device(at: plan.mountPoint) == device)
         } catch {
             try? opened.store.close()
             throw error
         }
         try close(opened)
+    }
+
+    /// The number of what is mounted there, by the kernel's list.
+    private static func device(at mountPoint: String) -> DeviceNumber? {
+        MountInfo.current().last { $0.mountPoint == mountPoint }?.device
     }
 
     /// Opens the keystore while there is somebody to ask, or with what the command line named: in
