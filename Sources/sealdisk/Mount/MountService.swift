@@ -30,6 +30,7 @@ struct MountService {
             session.end(isInPlace: Self.device(at: plan.mountPoint) == device)
         } catch {
             try? opened.store.close()
+            signals.unblock()
             throw error
         }
         try close(opened)
