@@ -41,6 +41,23 @@ struct MountedStore: Hashable, Sendable {
     /// Another user's could be any program that keeps whoever asks it waiting for ever.
     var isTrusted: Bool { owner == 0 || owner == geteuid() }
 
+    /// Those that requests may go to without being named. Where there are several, dead ones do
+    /// not count beside one that is served.
+    static func usable(
+        among mounts: [MountedStore], isServed: (MountedStore) -> Bool = { $0.server != nil }
+    ) -> [MountedStore] {
+        let trusted = mounts.filter(\.isTrusted)
+        guard trusted.count > 1 else { return trusted }
+        let served = trusted.filter(isServed)
+        guard served.count == 1 else { return trusted }
+        for dead in trusted where dead != served[0] {
+            Terminal.complain(
+                "sealdisk: the mount at \(dead.mountPoint) is passed over: no daemon of it is to be"
+                    + " seen (sealdisk unmount \(dead.mountPoint) takes away a dead mount)\n")
+        }
+        return served
+    }
+
     /// The process that serves it, by the store's lock; nil if it is gone or cannot be seen.
     var server: Int32? {
         guard let holder = LockHolder.current(ofStoreAt: store),

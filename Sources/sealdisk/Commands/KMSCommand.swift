@@ -99,14 +99,12 @@ struct HomeOptions: ParsableArguments {
 
     private func storeAtHand(_ options: GlobalOptions) throws(Failure) -> String? {
         if let path = options.storePath { return try AbsolutePath.existing(path, as: "store") }
-        let mounts = MountedStore.all()
-        guard options.mount != nil || mounts.filter(\.isTrusted).count == 1 else {
-            return nil
+        if options.mount != nil {
+            guard case .mount(let mount) = try Client(options).door else { return nil }
+            return mount.store
         }
-        switch try Client(options).door {
-        case .mount(let mount): return mount.store
-        case .store(let path): return path
-        }
+        let mounts = MountedStore.usable(among: MountedStore.all())
+        return mounts.count == 1 ? mounts[0].store : nil
     }
 }
 
