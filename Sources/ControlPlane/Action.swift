@@ -49,6 +49,9 @@ struct Action: Sendable {
                 "PageNumber", "PageSize",
             ]
         ) { plane, arguments throws(Refusal) in try plane.describeDisks(arguments) },
+        Action("ModifyDiskAttribute", ["DiskId", "DiskName", "Description"]) {
+            plane, arguments throws(Refusal) in try plane.modifyDisk(arguments)
+        },
         Action("AttachDisk", ["DiskId", "DiskName", "InstanceId", "Encrypted"]) {
             plane, arguments throws(Refusal) in try plane.attachDisk(arguments)
         },
@@ -66,6 +69,9 @@ struct Action: Sendable {
         },
         Action("CreateSnapshot", ["DiskId", "SnapshotName", "Description", "ClientToken"]) {
             plane, arguments throws(Refusal) in try plane.createSnapshot(arguments)
+        },
+        Action("ModifySnapshotAttribute", ["SnapshotId", "SnapshotName", "Description"]) {
+            plane, arguments throws(Refusal) in try plane.modifySnapshot(arguments)
         },
         Action("DeleteSnapshot", ["SnapshotId"]) { plane, arguments throws(Refusal) in
             try plane.deleteSnapshot(arguments)

@@ -94,6 +94,7 @@ extension ControlPlane {
         try Self.check(type: try arguments.text("DiskType") ?? "data", encrypted: encrypted)
         if let name = try arguments.text("DiskName") {
             guard ResourceName.isValidForDisk(name) else { throw .name("DiskName", name) }
+            try demandFree(diskName: name)
             attributes[Attribute.diskName] = name
         }
         attributes[Attribute.description] = try arguments.description()

@@ -31,7 +31,9 @@ extension ControlPlane {
             let id = try self.snapshot(snapshot).summary.id
             found.removeAll { $0.summary.sourceSnapshot != id }
         }
-        return try page(found, arguments, list: "Disks", element: "Disk", fields)
+        var reply = try page(found, arguments, list: "Disks", element: "Disk", fields)
+        reply.append("Damaged", damaged("disk", but: try disks().map(\.summary.id.text)))
+        return reply
     }
 
     func describeSnapshots(_ arguments: Arguments) throws(Refusal) -> JSONObject {
@@ -54,10 +56,23 @@ extension ControlPlane {
         if let encrypted = try arguments.flag("Encrypted") {
             found.removeAll { $0.summary.isEncrypted != encrypted }
         }
-        return try page(found, arguments, list: "Snapshots", element: "Snapshot") {
+        var reply = try page(found, arguments, list: "Snapshots", element: "Snapshot") {
             Self.fields(
                 of: $0, diskName: names[$0.summary.disk], isSource: usedBy.contains($0.summary.id))
         }
+        reply.append("Damaged", damaged("snapshot", but: try snapshots().map(\.summary.id.text)))
+        return reply
+    }
+
+    /// Resources that cannot be listed, since their records make no sense; nil if there are none.
+    private func damaged(_ noun: String, but listed: [String]) -> JSON? {
+        let damaged = store.damage().filter { resource, _ in
+            (resource.hasPrefix("\(noun) ") || resource.hasPrefix("lineage "))
+                && !listed.contains(String(resource.dropFirst(noun.count + 1)))
+        }.sorted { $0.key < $1.key }
+        guard !damaged.isEmpty else { return nil }
+        return .array(
+            damaged.map { .object(["Resource": .string($0.key), "Cause": .string($0.value)]) })
     }
 
     /// The disk that a filter names: also one that is gone and has left snapshots, by its id.
@@ -112,6 +127,7 @@ extension ControlPlane {
             "Verified": .bool(summary.isVerified),
         ]
         fields.append("PendingSizeBytes", summary.pendingSize.map { .integer($0) })
+        fields.append("Damage", summary.damage?.first.map { .string($0) })
         return fields
     }
 
@@ -119,7 +135,7 @@ extension ControlPlane {
         of snapshot: NamedSnapshot, diskName: String?, isSource: Bool
     ) -> JSONObject {
         let summary = snapshot.summary
-        return [
+        var fields: JSONObject = [
             "SnapshotId": .string(summary.id.text),
             "SnapshotName": .string(summary.givenName ?? ""),
             "Name": .string(snapshot.name),
@@ -142,6 +158,8 @@ extension ControlPlane {
             "Openable": .bool(summary.isOpenable),
             "Verified": .bool(summary.isVerified),
         ]
+        fields.append("Damage", summary.damage?.first.map { .string($0) })
+        return fields
     }
 
     /// A category that the record does not hold, or that no disk can have, is the usual one.

@@ -38,6 +38,7 @@ extension ControlPlane {
             throw Self.ambiguous("DiskId", name, ids: named.map(\.summary.id.text), "disks")
         }
         guard let disk = named.first else {
+            try refuseDamaged("disk", name)
             throw Self.missing(.diskNotFound, "disk", name, all.map(\.name), "DescribeDisks")
         }
         return disk
@@ -53,10 +54,29 @@ extension ControlPlane {
                 "SnapshotId", name, ids: named.map(\.summary.id.text), "snapshots")
         }
         guard let snapshot = named.first else {
+            try refuseDamaged("snapshot", name)
             throw Self.missing(
                 .snapshotNotFound, "snapshot", name, all.map(\.name), "DescribeSnapshots")
         }
         return snapshot
+    }
+
+    /// Where records are damaged, a name that is not found may be that of one of them: to say that
+    /// there is no such disk would be a lie.
+    private func refuseDamaged(_ noun: String, _ name: String) throws(Refusal) {
+        let damaged = store.damage().filter { resource, _ in
+            resource.hasPrefix("\(noun) ") || resource.hasPrefix("lineage ")
+        }.sorted { $0.key < $1.key }
+        if let own = damaged.first(where: { $0.key == "\(noun) \(name)" }) {
+            throw Refusal(.damaged, own.value, recommend: ErrorCode.damaged.usualRemedy)
+        }
+        guard !damaged.isEmpty else { return }
+        let list = damaged.map { "\($0.key): \($0.value)" }.joined(separator: "; ")
+        throw Refusal(
+            .damaged,
+            "No \(noun) that can be read is called '\(name)'. Damaged, and so without a name:"
+                + " \(list).",
+            recommend: ErrorCode.damaged.usualRemedy)
     }
 
     /// Runs a piece of the engine's work and puts its error in the words of the API.

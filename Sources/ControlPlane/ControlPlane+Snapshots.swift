@@ -13,6 +13,7 @@ extension ControlPlane {
         var attributes: [String: String] = [:]
         if let name = try arguments.text("SnapshotName") {
             guard ResourceName.isValidForSnapshot(name) else { throw .name("SnapshotName", name) }
+            try demandFree(snapshotName: name)
             attributes[Attribute.snapshotName] = name
         }
         attributes[Attribute.description] = try arguments.description()

@@ -76,6 +76,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case sourceSnapshotGone = "InvalidSourceSnapshot"
     case snapshotOfOtherDisk = "InvalidSnapshotId.SourceDiskMismatch"
     case alreadyExists = "AlreadyExists"
+    case nameTaken = "AlreadyExists.Name"
     // State.
     case diskStatus = "IncorrectDiskStatus"
     case diskOpen = "IncorrectDiskStatus.Open"
@@ -113,7 +114,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .regionNotFound, .diskNotFound, .snapshotNotFound, .instanceNotFound,
             .storeNotFound, .sourceSnapshotGone:
             .notFound
-        case .alreadyExists: .exists
+        case .alreadyExists, .nameTaken: .exists
         case .diskStatus, .diskOpen, .diskSnapshotExists, .snapshotOpen, .storeLocked: .busy
         case .kmsNotEnabled, .kmsLocked, .keyNotFound, .keyRefused, .keyNotLoaded: .keyRequired
         case .storeFull: .noSpace

@@ -49,9 +49,10 @@ public protocol MountHooks: AnyObject, Sendable {
 
 /// What happened to a resource, as the mounted tree must know it.
 public enum ResourceChange: Sendable, Hashable {
-    /// A new disk: its name shows. It may take the name away from a disk of the same name, which
-    /// shows by its id from then on; so may a new snapshot.
+    /// A new disk: its name shows.
     case diskCreated(DiskID)
+    /// The disk has another name, or another description.
+    case diskRenamed(DiskID)
     case diskDeleted(DiskID)
     /// The disk's key is in memory: its file opens, under a new inode number.
     case diskAttached(DiskID)
@@ -62,5 +63,6 @@ public enum ResourceChange: Sendable, Hashable {
     /// The disk has grown; `size` in bytes. Only told of attached disks, whose size it is at once.
     case diskResized(DiskID, size: UInt64)
     case snapshotCreated(SnapshotID)
+    case snapshotRenamed(SnapshotID)
     case snapshotDeleted(SnapshotID)
 }

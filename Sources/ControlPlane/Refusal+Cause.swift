@@ -65,7 +65,7 @@ extension ErrorCode {
         case .diskStatus, .diskOpen:
             "Close what uses the disk (umount it, detach its loop device), then repeat."
         case .snapshotOpen: "Close what reads the snapshot (umount it), then repeat."
-        case .alreadyExists: "Choose another name."
+        case .alreadyExists, .nameTaken: "Choose another name."
         case .storeNotFound: "Name an existing store, or make one: sealdisk init STORE."
         case .kmsNotEnabled:
             "Activate the KMS once: sealdisk kms activate, or OpenKmsService. It makes the key."

@@ -13,10 +13,11 @@ struct Catalogue {
         var isVerified = false
     }
     struct SnapshotEntry {
-        let manifest: SnapshotManifest
+        var manifest: SnapshotManifest
         let lineage: LineageID
         var readers = 0
         var isVerified = false
+        var damage = FoundDamage()
     }
     struct OpenLineage {
         let lineage: Lineage
@@ -155,18 +156,33 @@ extension Store {
 
     /// All disks, by creation time, then id.
     public func disks() throws -> [DiskSummary] {
-        let ids = monitor.withLock { Array(catalogue.disks.keys) }
-        return ids.compactMap { try? disk($0) }
-            .sorted { ($0.created, $0.id) < ($1.created, $1.id) }
+        let (entries, snapshots) = monitor.withLock {
+            // Counted once for all of them: there may be many of both.
+            (
+                Array(catalogue.disks.keys),
+                catalogue.snapshots.values.reduce(into: [DiskID: Int]()) {
+                    $0[$1.manifest.disk, default: 0] += 1
+                }
+            )
+        }
+        return entries.compactMap { id in
+            try? disk(id, snapshotCount: { _ in snapshots[id] ?? 0 })
+        }.sorted { ($0.created, $0.id) < ($1.created, $1.id) }
     }
 
     /// Throws `.notFound`.
     public func disk(_ id: DiskID) throws -> DiskSummary {
+        try disk(id) { catalogue in
+            catalogue.snapshots.values.count { $0.manifest.disk == id }
+        }
+    }
+
+    private func disk(_ id: DiskID, snapshotCount: (Catalogue) -> Int) throws -> DiskSummary {
         let (entry, attached, envelope, count) = try monitor.withLock {
             guard let entry = catalogue.disks[id] else { throw catalogue.missing(id) }
             return (
                 entry, catalogue.attached[id], catalogue.envelopes[entry.lineage],
-                catalogue.snapshots.values.count { $0.manifest.disk == id }
+                snapshotCount(catalogue)
             )
         }
         let isEncrypted = envelope?.suite != .plain
@@ -179,7 +195,7 @@ extension Store {
             attributes: entry.manifest.attributes, isAttached: attached != nil,
             isVerified: entry.isVerified, pendingSize: entry.pendingSize,
             storedBytes: attached?.storedBytes ?? state.storedBlocks * UInt64(Format.blockSize),
-            snapshotCount: count)
+            snapshotCount: count, damage: attached?.foundDamage)
     }
 
     /// All snapshots, by creation time, then id.
@@ -204,7 +220,8 @@ extension Store {
                 keyID: envelope?.keyID,
                 storedBytes: state.storedBlocks * UInt64(Format.blockSize),
                 attributes: entry.manifest.attributes, isOpenable: isOpen || !isEncrypted,
-                isVerified: entry.isVerified)
+                isVerified: entry.isVerified,
+                damage: entry.damage.count > 0 ? entry.damage : nil)
         }
     }
 }

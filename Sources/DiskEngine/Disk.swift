@@ -38,6 +38,8 @@ public final class Disk: @unchecked Sendable {
     /// blocks the disk holds: reclamation may have something to do.
     var onCheckpoint: @Sendable (_ written: UInt64, _ live: UInt64) -> Void = { _, _ in }
     var reportedTo: UInt64 = 0
+    /// What reads have found since it was attached.
+    var damage = FoundDamage()
 
     var map: MapTree { reader.tree }
 
@@ -130,10 +132,12 @@ public final class Disk: @unchecked Sendable {
         }
     }
 
-    /// An error met on this disk at a byte offset, with both in its message.
+    /// An error met on this disk at a byte offset, with both in its message. Called under the lock.
     func located(_ error: any Error, at offset: UInt64, _ action: String) -> DiskError {
         let cause = DiskError.wrap(error, while: action)
-        return DiskError(
+        let located = DiskError(
             cause.code, "\(action) disk \(id) at byte \(offset): \(cause.message)", cause: cause)
+        if located.code == .damaged { damage.note(located.message) }
+        return located
     }
 }

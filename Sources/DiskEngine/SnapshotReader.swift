@@ -11,11 +11,12 @@ public final class SnapshotReader: @unchecked Sendable {
     private let monitor: Monitor
     private let reader: MapReader
     private let onClose: @Sendable () -> Void
+    private let onDamage: @Sendable (String) -> Void
     private var isOpen = true
 
     init(
         _ manifest: SnapshotManifest, lineage: Lineage, memory: MapMemory,
-        onClose: @escaping @Sendable () -> Void
+        onDamage: @escaping @Sendable (String) -> Void, onClose: @escaping @Sendable () -> Void
     ) {
         id = manifest.id
         size = manifest.state.size
@@ -24,6 +25,7 @@ public final class SnapshotReader: @unchecked Sendable {
         let tree = MapTree(
             root: manifest.state.root, storedBlocks: manifest.state.storedBlocks, memory: memory)
         reader = MapReader(tree: tree, monitor: monitor, lineage: lineage)
+        self.onDamage = onDamage
         self.onClose = onClose
     }
 
@@ -42,9 +44,9 @@ public final class SnapshotReader: @unchecked Sendable {
             try monitor.withLock { try reader.read(bytes: buffer, at: offset) }
         } catch {
             let cause = DiskError.wrap(error, while: "reading")
-            throw DiskError(
-                cause.code, "reading snapshot \(id) at byte \(offset): \(cause.message)",
-                cause: cause)
+            let message = "reading snapshot \(id) at byte \(offset): \(cause.message)"
+            if cause.code == .damaged { onDamage(message) }
+            throw DiskError(cause.code, message, cause: cause)
         }
     }
 

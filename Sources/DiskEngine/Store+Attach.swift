@@ -96,9 +96,7 @@ extension Store {
         let lineage = try openLineage(
             lineageID, for: KeyUse(action: action, resource: id.text))
         do {
-            let (manifest, version) = try sealed.readManifest(
-                StoreLayout.disk(lineageID, id), .disk
-            ).disk(id, with: lineage.keys)
+            let (manifest, version) = try verifiedDisk(id, in: lineage)
             let recovered = try Recovery(lineage: lineage, manifest: manifest, memory: memory).run()
             let limits = self.limits
             let disk = Disk(

@@ -59,6 +59,7 @@ extension Store {
             let lineageID = try lineage(of: snapshot)
             let use = KeyUse(action: "CreateDisk", resource: id.text)
             try withLineage(lineageID, for: use) { lineage in
+                try demandAsShown(snapshot, in: lineage)
                 let source = try verified(snapshot, in: lineage)
                 let size = size ?? source.state.size
                 guard CheckpointRecord.isValidSize(size) else { throw DiskError.invalidSize(size) }
@@ -105,6 +106,7 @@ extension Store {
     public func deleteDisk(_ id: DiskID) throws {
         try acting("deleting disk \(id)") {
             let lineage = try detachedLineage(of: id)
+            try demandUnchanged(id, in: lineage)
             try removePendingSize(lineage, id)
             let isLast = monitor.withLock { !catalogue.isUsed(lineage, besides: id) }
             try remove(StoreLayout.disk(lineage, id), of: lineage, isLast: isLast)
@@ -218,10 +220,6 @@ extension Store {
 
     /// Takes over into the catalogue what an attached disk's manifest says now.
     func remember(_ disk: Disk) {
-        let manifest = disk.monitor.withLock { disk.manifest }
-        monitor.withLock {
-            catalogue.disks[disk.id]?.manifest = manifest
-            catalogue.disks[disk.id]?.isVerified = true
-        }
+        remember(disk.monitor.withLock { disk.manifest })
     }
 }

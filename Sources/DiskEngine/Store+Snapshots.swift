@@ -74,6 +74,7 @@ extension Store {
                 return entry
             }
             do {
+                try demandUnchanged(id, in: entry.lineage, shown: entry.manifest)
                 let isLast = monitor.withLock { !catalogue.isUsed(entry.lineage) }
                 try remove(
                     StoreLayout.snapshot(entry.lineage, id), of: entry.lineage, isLast: isLast)
@@ -99,6 +100,7 @@ extension Store {
                         + " from it instead")
             }
             try withDisk(id, for: "ResetDisk") { disk in
+                try demandAsShown(snapshot, in: disk.lineage)
                 try disk.replaceState(with: verified(snapshot, in: disk.lineage).state)
             }
             try removePendingSize(summary.lineage, id)
@@ -156,11 +158,17 @@ extension Store {
                 }
             }
             do {
+                try demandAsShown(id, in: lineage)
                 let manifest = try verified(id, in: lineage)
-                return SnapshotReader(manifest, lineage: lineage, memory: memory) { [self] in
-                    closed(id)
-                    closeLineage(lineageID)
-                }
+                return SnapshotReader(
+                    manifest, lineage: lineage, memory: memory,
+                    onDamage: { [self] message in
+                        monitor.withLock { catalogue.snapshots[id]?.damage.note(message) }
+                    },
+                    onClose: { [self] in
+                        closed(id)
+                        closeLineage(lineageID)
+                    })
             } catch {
                 closeLineage(lineageID)
                 throw error
@@ -184,13 +192,17 @@ extension Store {
         }
     }
 
+    func readSnapshot(_ id: SnapshotID, in lineage: Lineage) throws -> (SnapshotManifest, UInt64) {
+        try sealed.readManifest(StoreLayout.snapshot(lineage.id, id), .snapshot)
+            .snapshot(id, with: lineage.keys)
+    }
+
     /// A snapshot's manifest as it stands in the store, authenticated.
     func verified(_ id: SnapshotID, in lineage: Lineage) throws -> SnapshotManifest {
         do {
-            let manifest = try sealed.readManifest(StoreLayout.snapshot(lineage.id, id), .snapshot)
-                .snapshot(id, with: lineage.keys)
+            let (manifest, _) = try readSnapshot(id, in: lineage)
             try lineage.check(manifest.state, of: "snapshot \(id)")
-            monitor.withLock { catalogue.snapshots[id]?.isVerified = true }
+            remember(manifest)
             return manifest
         } catch {
             throw DiskError.wrap(error, while: "reading the manifest of snapshot \(id)")

@@ -16,11 +16,35 @@ extension Store {
             reserveBytes: sealed.reserve.heldBytes, openLineages: lineages.count,
             openChunks: budget.count,
             chunksReclaimed: reclaiming.reclaimed, reclaimError: reclaiming.failure,
-            damage: monitor.withLock { catalogue.damage }, disks: disks.map { $0.status() })
+            damage: damage(), disks: disks.map { $0.status() })
+    }
+
+    /// What is known to be damaged, by resource (`disk d-…`, `snapshot s-…`, `lineage …`):
+    /// manifests that made no sense when the store was opened, and what reads have met since.
+    public func damage() -> [String: String] {
+        let (noted, snapshots, disks) = monitor.withLock {
+            (
+                catalogue.damage, catalogue.snapshots.mapValues(\.damage),
+                Array(catalogue.attached.values)
+            )
+        }
+        var damage = noted
+        for (id, found) in snapshots {
+            damage["snapshot \(id)"] = found.first ?? noted["snapshot \(id)"]
+        }
+        for disk in disks {
+            damage["disk \(disk.id)"] = disk.foundDamage?.first ?? noted["disk \(disk.id)"]
+        }
+        return damage
     }
 }
 
 extension Disk {
+    /// nil: none.
+    var foundDamage: FoundDamage? {
+        monitor.withLock { damage.count > 0 ? damage : nil }
+    }
+
     func status() -> StoreStatus.DiskStatus {
         monitor.withLock {
             StoreStatus.DiskStatus(

@@ -9,7 +9,7 @@ import KeyManagement
 /// `actions` serialises what changes the set of disks and snapshots, and may be held for long; the
 /// `catalogue` is guarded by a monitor that is only held for moments. Neither is on a data path.
 public final class Store: @unchecked Sendable {
-    // @unchecked: `catalogue` is accessed under `monitor`; the rest is constant.
+    // @unchecked: `catalogue` and `revision` are accessed under `monitor`; the rest is constant.
     public let identity: StoreIdentity
     let files: any ChunkStore
     let sealed: SealedStore
@@ -22,7 +22,11 @@ public final class Store: @unchecked Sendable {
     let monitor: Monitor
     /// Held while a lineage is opened; taken after `actions`, before `monitor`.
     let opening: Monitor
-    var catalogue = Catalogue()
+    var catalogue = Catalogue() {
+        didSet { revision &+= 1 }
+    }
+    /// Rises with every change of the catalogue.
+    private var revision: UInt64 = 0
     let reclaimer: Reclaimer
     private let lock: any StoreLock
 
@@ -124,6 +128,10 @@ public final class Store: @unchecked Sendable {
         lock.release()
         if let failure { throw failure }
     }
+
+    /// A number that is another whenever a disk or snapshot may have come, gone, or got another
+    /// name: for who keeps something that was made of a list of them.
+    public var catalogueRevision: UInt64 { monitor.withLock { revision } }
 
     /// Space of the medium, in bytes. Throws `.io`.
     public func capacity() throws -> StoreCapacity {

@@ -40,6 +40,8 @@ public struct DiskSummary: Sendable, Hashable {
     /// Bytes of blocks that hold data: now while attached, else as of the last checkpoint.
     public let storedBytes: UInt64
     public let snapshotCount: Int
+    /// What reads have found since it was attached; nil: nothing.
+    public let damage: FoundDamage?
 }
 
 /// What can be told of a snapshot. Sizes in bytes.
@@ -57,6 +59,8 @@ public struct SnapshotSummary: Sendable, Hashable {
     /// Whether its key is in memory, so that it can be read.
     public let isOpenable: Bool
     public let isVerified: Bool
+    /// What reads have found since the store was opened; nil: nothing.
+    public let damage: FoundDamage?
 }
 
 /// Figures of a running store, for status displays.
@@ -87,7 +91,8 @@ public struct StoreStatus: Sendable, Hashable, Codable {
     public let openChunks: Int
     public let chunksReclaimed: UInt64
     public let reclaimError: String?
-    /// Manifests that could not be read when the store was opened, and why.
+    /// What is damaged, and how: manifests that made no sense when the store was opened, and what
+    /// reads of disks and snapshots have met since.
     public let damage: [String: String]
     public let disks: [DiskStatus]
 }

@@ -111,7 +111,7 @@ public struct DiskManifest: Codable, Hashable, Sendable {
     }
 }
 
-/// What is known of a snapshot. It never changes.
+/// What is known of a snapshot. But for its attributes it never changes.
 public struct SnapshotManifest: Codable, Hashable, Sendable {
     public let id: SnapshotID
     public let disk: DiskID
@@ -119,7 +119,8 @@ public struct SnapshotManifest: Codable, Hashable, Sendable {
     public let state: DiskState
     /// For the sealed export: its key is derived with it.
     public let salt: HexBytes
-    public let attributes: [String: String]
+    /// The control plane's own (name …).
+    public var attributes: [String: String]
 
     public init(
         id: SnapshotID, disk: DiskID, created: Int64, state: DiskState, salt: HexBytes,
@@ -133,8 +134,8 @@ public struct SnapshotManifest: Codable, Hashable, Sendable {
         self.attributes = attributes
     }
 
-    public func sealed(with keys: LineageKeys) throws -> SealedManifest {
-        try ManifestHeader(kind: .snapshot, id: id.text, lineage: keys.lineage, version: 1)
+    public func sealed(version: UInt64 = 1, with keys: LineageKeys) throws -> SealedManifest {
+        try ManifestHeader(kind: .snapshot, id: id.text, lineage: keys.lineage, version: version)
             .seal([JSONCoding.encode(self)], with: keys)
     }
 }
@@ -159,8 +160,11 @@ extension UnopenedManifest {
         return disk
     }
 
-    public func snapshot(_ id: SnapshotID, with keys: LineageKeys) throws -> SnapshotManifest {
-        try Self.snapshot(id, open(kind: .snapshot, id: id.text, with: keys).payload[0])
+    public func snapshot(_ id: SnapshotID, with keys: LineageKeys) throws
+        -> (SnapshotManifest, UInt64)
+    {
+        let (header, payload) = try open(kind: .snapshot, id: id.text, with: keys)
+        return (try Self.snapshot(id, payload[0]), header.version)
     }
 
     public func unverifiedSnapshot(_ id: SnapshotID) throws(FormatError) -> SnapshotManifest {

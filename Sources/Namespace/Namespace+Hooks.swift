@@ -38,7 +38,7 @@ extension Namespace: MountHooks {
 
     public func didChange(_ change: ResourceChange) {
         switch change {
-        case .diskCreated, .snapshotCreated: break
+        case .diskCreated, .snapshotCreated, .diskRenamed, .snapshotRenamed: break
         case .diskAttached(let id): renew(.disk(id))
         case .diskDetached(let id):
             renew(.disk(id))

@@ -36,10 +36,14 @@ extension Namespace {
     }
 
     func diskNames() throws(FileError) -> ResourceNames<DiskID> {
-        ResourceNames(try engine { try store.disks() }.map { ($0.id, $0.givenName) })
+        try knownDisks.names(as: store.catalogueRevision) { () throws(FileError) in
+            ResourceNames(try engine { try store.disks() }.map { ($0.id, $0.givenName) })
+        }
     }
 
     func snapshotNames() throws(FileError) -> ResourceNames<SnapshotID> {
-        ResourceNames(try engine { try store.snapshots() }.map { ($0.id, $0.givenName) })
+        try knownSnapshots.names(as: store.catalogueRevision) { () throws(FileError) in
+            ResourceNames(try engine { try store.snapshots() }.map { ($0.id, $0.givenName) })
+        }
     }
 }

@@ -22,6 +22,8 @@ public final class Namespace: Sendable {
     /// When the mount was made: the time its folders show.
     let born = ChangeTime.now()
     let names = NameWatch()
+    let knownDisks = KnownNames<DiskID>()
+    let knownSnapshots = KnownNames<SnapshotID>()
     private let kernel = Mutex<(any KernelCache)?>(nil)
 
     /// `log` takes single lines for the operator, for instance to stderr.

@@ -1,3 +1,4 @@
+import ChunkStore
 import DiskEngine
 import DiskFormat
 import Testing
@@ -39,15 +40,73 @@ import Testing
         #expect(try fixture.describe(id)["DiskName"]?.string == "")
     }
 
+    /// A name is a path: it is taken once.
+    @Test func aTakenNameIsRefused() throws {
+        let fixture = try Fixture()
+        let first = try fixture.disk("data")
+        let refusal = try fixture.refused(
+            "CreateDisk DiskName=data Size=1MiB", "AlreadyExists.Name")
+        #expect(refusal.message.contains(first) && refusal.kind == .exists)
+        #expect(try fixture.diskNames("") == ["data"])
+        _ = try fixture.disk("other")
+        try fixture.refused("ModifyDiskAttribute DiskId=other DiskName=data", "AlreadyExists.Name")
+        #expect(Set(try fixture.diskNames("")) == ["data", "other"])
+    }
+
+    @Test(arguments: [true, false]) func aDiskIsRenamed(encrypted: Bool) throws {
+        let fixture = try Fixture()
+        let id = try fixture.disk("data", encrypted: encrypted)
+        try fixture.done("AttachDisk DiskId=data")
+        _ = fixture.mount.takeCalls()
+        try fixture.done("ModifyDiskAttribute DiskId=data DiskName=photos Description=all")
+        #expect(fixture.mount.takeCalls() == ["renamed"])
+        #expect(try fixture.describe("photos")["DiskId"]?.string == id)
+        #expect(try fixture.describe("photos")["Description"]?.string == "all")
+        try fixture.refused("DescribeDisks DiskId=data", "InvalidDiskId.NotFound")
+        try fixture.done("ModifyDiskAttribute DiskId=photos DiskName=photos")
+        try fixture.done("DetachDisk DiskId=photos")
+        try fixture.done("ModifyDiskAttribute DiskId=photos DiskName=data")
+        #expect(try fixture.diskNames("") == ["data"])
+        try fixture.refused("ModifyDiskAttribute DiskId=data", "MissingParameter.DiskName")
+        try fixture.refused(
+            "ModifyDiskAttribute DiskId=data DiskName=a/b", "InvalidParameter.DiskName")
+    }
+
+    /// Where two disks have one name all the same (the store was changed), both go by their ids.
     @Test func twoDisksOfOneNameGoByTheirIds() throws {
         let fixture = try Fixture()
         let first = try fixture.disk("data")
-        let second = try fixture.disk("data")
+        let second = try fixture.disk("other")
+        let id = try #require(DiskID(second))
+        try fixture.store.setAttributes(of: id, to: ["DiskName": "data"])
         #expect(Set(try fixture.diskNames("")) == [first, second])
         let refusal = try fixture.refused("DeleteDisk DiskId=data", "InvalidParameter.DiskId")
         #expect(refusal.message.contains(first) && refusal.message.contains(second))
         try fixture.done("DeleteDisk DiskId=\(first)")
         #expect(try fixture.diskNames("") == ["data"])
+    }
+
+    /// A record that makes no sense: the disk is listed as damaged, and a name that is not found is
+    /// not said to be no disk's.
+    @Test func aDamagedRecordIsTold() throws {
+        let fixture = try Fixture()
+        let id = try fixture.disk("data")
+        _ = try fixture.disk("other")
+        try fixture.store.close()
+        let path = try #require(
+            fixture.files.names.first { $0.hasSuffix("\(id).manifest") }.flatMap { ObjectName($0) })
+        try fixture.files.replaceObject(path, with: Array("nonsense".utf8))
+        let store = try Store(opening: fixture.files, keys: fixture.keys, holder: "a test")
+        let plane = ControlPlane(store: store, keys: fixture.keys, hooks: nil)
+        let reply = plane.perform("DescribeDisks")
+        let damaged = try #require(reply.fields["Damaged"]?.array)
+        #expect(damaged.compactMap { $0["Resource"]?.string } == ["disk \(id)"])
+        for name in ["data", id] {
+            let refusal = try #require(plane.perform("AttachDisk DiskId=\(name)").refusal)
+            #expect(refusal.code == "InternalError.DataDamaged" && refusal.message.contains(id))
+        }
+        #expect(plane.perform("DescribeDisks DiskId=other").isSuccess)
+        try store.close()
     }
 
     @Test(arguments: [

@@ -60,6 +60,8 @@ final class TestMount: MountHooks {
             switch change {
             case .diskCreated: state.calls.append("created")
             case .diskDeleted: state.calls.append("deleted")
+            case .diskRenamed: state.calls.append("renamed")
+            case .snapshotRenamed: state.calls.append("snapshot renamed")
             case .diskAttached: state.calls.append("attached")
             case .diskDetached: state.calls.append("detached")
             case .diskReplaced(_, let size): state.calls.append("replaced \(size)")

@@ -30,19 +30,20 @@ import Testing
         let harness = try FaultHarness()
         try harness.disk.put(pattern(4096 * 40, seed: 1), at: 0)
         try harness.disk.flush()
-        let (store, disk) = try { () -> (Store, Disk) in
-            let left = FaultyStore(harness.memory.copy())
-            let store = try Store(
-                opening: left, keys: harness.keys, holder: "t", limits: Harness.smallLimits)
-            let disk = try store.attach(harness.disk.id)
-            // The chunk that was prepared and not used cannot be removed.
-            left.arm(Fault([.remove], prefix: "lineages/", isLasting: true))
-            for _ in 0..<10 {
-                #expect(throws: DiskError.self) { try disk.put(pattern(4096, seed: 2), at: 0) }
-            }
-            left.disarm()
-            return (store, disk)
-        }()
+        // A chunk behind the end of the log, which cannot be removed.
+        let copy = harness.memory.copy()
+        let stray = ChunkNumber(lane: 1, sequence: 100)
+        _ = try copy.createFile(
+            ObjectName(StoreLayout.chunk(harness.disk.lineage.id, stray))!, length: 10)  // valid
+        let left = FaultyStore(copy)
+        let store = try Store(
+            opening: left, keys: harness.keys, holder: "t", limits: Harness.smallLimits)
+        let disk = try store.attach(harness.disk.id)
+        left.arm(Fault([.remove], prefix: "lineages/", isLasting: true))
+        for _ in 0..<10 {
+            #expect(throws: DiskError.self) { try disk.put(pattern(4096, seed: 2), at: 0) }
+        }
+        left.disarm()
         try disk.put(pattern(4096, seed: 3), at: 0)
         #expect(disk.lineage.sessions(of: disk.id).count == 2)
         try store.close()

@@ -48,7 +48,7 @@ import Testing
 
         let snapshot = Example.snapshotManifest
         let storedSnapshot = UnopenedManifest(bytes: try snapshot.sealed(with: keys).bytes)
-        #expect(try storedSnapshot.snapshot(Example.snapshot, with: keys) == snapshot)
+        #expect(try storedSnapshot.snapshot(Example.snapshot, with: keys) == (snapshot, 1))
         #expect(try storedSnapshot.unverifiedSnapshot(Example.snapshot) == snapshot)
     }
 

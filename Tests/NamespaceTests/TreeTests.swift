@@ -31,12 +31,26 @@ import Testing
         try fixture.perform("CreateDisk DiskName=twin Size=1")
         _ = try fixture.find("disks/twin")
         _ = fixture.kernel.take()
-        try fixture.perform("CreateDisk DiskName=twin Size=1")
+        try fixture.perform("CreateDisk DiskName=other Size=1")
+        // As in a store that somebody changed; the control plane gives a name out once.
+        let other = try #require(try fixture.store.disks().first { $0.givenName == "other" })
+        try fixture.store.setAttributes(of: other.id, to: ["DiskName": "twin"])
         let ids = try fixture.store.disks().map(\.id.text)
         #expect(try fixture.names(in: "disks") == ids)
         expectErrno(ENOENT) { _ = try fixture.find("disks/twin") }
+    }
+
+    @Test func aRenamedDiskLeavesItsNameAtOnce() throws {
+        let fixture = try Fixture()
+        try fixture.perform("CreateDisk DiskName=data Size=1")
+        let inode = try fixture.find("disks/data").inode
+        _ = fixture.kernel.take()
+        try fixture.perform("ModifyDiskAttribute DiskId=data DiskName=photos")
+        #expect(try fixture.names(in: "disks") == ["photos"])
+        #expect(try fixture.find("disks/photos").inode == inode)
+        expectErrno(ENOENT) { _ = try fixture.find("disks/data") }
         let folder = try fixture.find("disks").inode
-        #expect(fixture.kernel.take().contains(.name("twin", folder)))
+        #expect(fixture.kernel.take().contains(.name("data", folder)))
     }
 
     @Test func aDetachedDiskHasNoModeAndNoKey() throws {
