@@ -6,6 +6,8 @@ public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
         /// What has the name is nothing that a store makes: a link, a device, a folder in a file's
         /// place, a file that belongs to somebody else or has a second name. It is left alone.
         case foreign
+        /// The user of this process may not do this.
+        case denied
         /// The medium failed.
         case io
         /// The process or the host has as many files open as it may; nothing was done.

@@ -10,6 +10,10 @@ struct Action: Sendable {
     /// Parameters that every action takes.
     static let commonParameters = ["RegionId"]
 
+    /// Whether it is allowed where nothing may change: it describes, or says which disks can be
+    /// read.
+    var isForReading: Bool { !changes || ["AttachDisk", "DetachDisk"].contains(name) }
+
     /// The action of that very name.
     static func named(_ name: String) throws(Refusal) -> Action {
         if let action = all.first(where: { $0.name == name }) { return action }

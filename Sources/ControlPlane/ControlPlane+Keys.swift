@@ -21,14 +21,13 @@ public struct KeyActions: Sendable {
         self.region = region
     }
 
-    /// OpenKmsService. Idempotent.
+    /// OpenKmsService. Idempotent; the reply says whether it was active already.
     public func activate() throws(Refusal) -> JSONObject {
         do {
-            try keys.activate()
+            return ["AlreadyActive": .bool(try !keys.activate())]
         } catch {
             throw Refusal(error, about: .request)
         }
-        return [:]
     }
 
     /// DescribeKey: the one CMK of this account and region, by its id, its alias or unnamed.

@@ -40,9 +40,10 @@ public final class ControlPlane: Sendable {
     }
 
     /// Carries out one request in any of the three forms, and answers it. Never throws, never
-    /// traps: what cannot be understood is a refusal.
-    public func perform(_ request: [UInt8]) -> Reply {
-        answer { () throws(Refusal) in try Request(parsing: request) }
+    /// traps: what cannot be understood is a refusal. `readOnly`: so is what changes more than
+    /// which disks are attached.
+    public func perform(_ request: [UInt8], readOnly: Bool = false) -> Reply {
+        answer(readOnly: readOnly) { () throws(Refusal) in try Request(parsing: request) }
     }
 
     /// Carries out one request in any of the three forms, and answers it.
@@ -51,7 +52,9 @@ public final class ControlPlane: Sendable {
     /// Carries out a request that needs no parsing, and answers it.
     public func perform(_ request: Request) -> Reply { answer { request } }
 
-    private func answer(_ request: () throws(Refusal) -> Request) -> Reply {
+    private func answer(
+        readOnly: Bool = false, _ request: () throws(Refusal) -> Request
+    ) -> Reply {
         let id: String
         do {
             id = try RequestID.make(from: entropy)
@@ -59,14 +62,21 @@ public final class ControlPlane: Sendable {
             return Reply(requestID: RequestID.none, refusal: Refusal(error, about: .request))
         }
         do {
-            return Reply(requestID: id, fields: try execute(try request()))
+            return Reply(requestID: id, fields: try execute(try request(), readOnly: readOnly))
         } catch {
             return Reply(requestID: id, refusal: error)
         }
     }
 
-    private func execute(_ request: Request) throws(Refusal) -> JSONObject {
+    private func execute(
+        _ request: Request, readOnly: Bool
+    ) throws(Refusal) -> JSONObject {
         let action = try Action.named(request.action)
+        guard !readOnly || action.isForReading else {
+            throw Refusal(
+                .readOnly, "The store is mounted read-only (-o ro): \(action.name) is not allowed.",
+                recommend: "Unmount the store and mount it without ro.")
+        }
         let arguments = try Arguments(request, of: action, region: store.identity.region)
         guard action.changes else { return try action.perform(self, arguments) }
         return try turn.withLock { _ throws(Refusal) in try action.perform(self, arguments) }

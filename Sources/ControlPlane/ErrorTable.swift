@@ -99,6 +99,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     // Place.
     case notMounted = "OperationDenied.NotMounted"
     case readOnly = "OperationDenied.ReadOnly"
+    case noPermission = "OperationDenied.NoPermission"
     // Failures.
     case damaged = "InternalError.DataDamaged"
     case storage = "InternalError.Storage"
@@ -118,7 +119,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .kmsNotEnabled, .kmsLocked, .keyNotFound, .keyRefused, .keyNotLoaded: .keyRequired
         case .storeFull: .noSpace
         case .limit: .quota
-        case .notMounted, .readOnly: .denied
+        case .notMounted, .readOnly, .noPermission: .denied
         case .damaged, .storage, .sessionOver, .keyServiceFailed, .unforeseen: .failed
         }
     }
@@ -142,6 +143,7 @@ extension ErrorCode {
             case .sessionOver: .sessionOver
             case .storeLocked: .storeLocked
             case .readOnly: .readOnly
+            case .denied: .noPermission
             case .limit, .hostLimit: .limit
             }
     }
@@ -172,6 +174,7 @@ extension ErrorCode {
             case .tooLarge, .foreign: .damaged
             case .tooManyFiles: .limit
             case .readOnly: .readOnly
+            case .denied: .noPermission
             case .io: .storage
             }
     }

@@ -3,9 +3,11 @@ import KeyManagement
 /// A key provider as the control plane manages it: activated through OpenKmsService, and asked what
 /// it was used for.
 public protocol KeyService: KeyProvider {
-    /// Activates the service for the store's account and region; nothing happens if it is.
-    /// Throws `.locked`, `.io`.
-    func activate() throws(KeyError)
+    /// Activates the service for the store's account and region; nothing happens, and false is
+    /// returned, if it is. Throws `.locked` (also if it is active and the unlocker it was given
+    /// does not open it), `.io`.
+    @discardableResult
+    func activate() throws(KeyError) -> Bool
 
     /// How often the key was used, by action (`AttachDisk`), refused calls included.
     /// Throws `.io`.
@@ -13,7 +15,8 @@ public protocol KeyService: KeyProvider {
 }
 
 extension EmbeddedKMS: KeyService {
-    public func activate() throws(KeyError) { try activate(unlocker: nil) }
+    @discardableResult
+    public func activate() throws(KeyError) -> Bool { try activate(unlocker: nil) }
 }
 
 extension InMemoryKMS: KeyService {}

@@ -70,7 +70,8 @@ extension ErrorCode {
         case .kmsNotEnabled:
             "Activate the KMS once: sealdisk kms activate, or OpenKmsService. It makes the key."
         case .kmsLocked:
-            "Give the keystore's key file or passphrase: --key-file, --passphrase-command."
+            "Give the keystore's key file or passphrase: --key-file, --passphrase-command; to a"
+                + " mounted store when it is mounted."
         case .keyNotFound: "Give the keystore that made this store's keys: --keystore PATH."
         case .keyRefused:
             "Give the keystore that made this store's keys (--keystore PATH); if it is the one,"
@@ -82,6 +83,7 @@ extension ErrorCode {
             "Raise the limit that the message names; else delete what is no longer needed, or use"
                 + " another store."
         case .storeLocked: "Use the mount that has the store, or unmount it first."
+        case .noPermission: "Run this as the user whose store it is, or as root."
         case .readOnly: "Mount the store writable, or work on another one."
         case .damaged:
             "Restore the damaged file from a copy of the store, or roll the disk back: ResetDisk."

@@ -13,6 +13,7 @@ extension DiskError {
             case .noSpace: .noSpace
             case .locked: .storeLocked
             case .readOnly: .readOnly
+            case .denied: .denied
             case .tooLarge, .foreign: .damaged
             case .tooManyFiles: .hostLimit
             case .alreadyExists, .io: .io

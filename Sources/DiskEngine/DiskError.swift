@@ -30,6 +30,8 @@ public struct DiskError: Error, Sendable, CustomStringConvertible {
         case storeLocked
         /// The store is open read-only, or a snapshot was to be written.
         case readOnly
+        /// The user of this process may not use the store, or that file of it.
+        case denied
         /// A limit of this version was reached.
         case limit
         /// The host gives this process no more of something: descriptors, locked memory, threads.

@@ -1,8 +1,8 @@
-/// How a tree is mounted.
+/// How a tree is mounted. There is no `ro` for the kernel: it would refuse to open `control` for
+/// requests, also for those that only ask. A tree that is read-only refuses by itself.
 public struct MountOptions: Sendable, Hashable {
     /// Users besides the mounting one see the tree (they still open neither disks nor `control`).
     public var allowsOthers = false
-    public var isReadOnly = false
     /// Options of mount(8) for the kernel, for instance `noexec`.
     public var kernelOptions: [String] = []
 
@@ -18,7 +18,6 @@ public struct MountOptions: Sendable, Hashable {
             "max_read=\(ThreadBuffers.payloadLimit)",
         ]
         if allowsOthers { options.append("allow_other") }
-        if isReadOnly { options.append("ro") }
         return (options + kernelOptions).joined(separator: ",")
     }
 

@@ -107,9 +107,11 @@ public final class MountSession: Sendable {
         }
     }
 
-    /// Takes the mount away, also with files still open: those get ENOTCONN from here on. After
-    /// `serve` has returned; a second time does nothing.
-    public func end() {
+    /// Ends the mount, also with files still open: those get ENOTCONN from here on. `isInPlace`:
+    /// it is what is mounted at its folder, from where it is taken away; else the folder is left
+    /// alone, for another file system may be there meanwhile. After `serve` has returned; a second
+    /// time does nothing.
+    public func end(isInPlace: Bool) {
         tree.closeControl()
         let last = phase.withLock { phase -> Session? in
             guard case .idle(let session) = phase else { return nil }
@@ -117,7 +119,7 @@ public final class MountSession: Sendable {
             return session
         }
         guard let session = last?.pointer else { return }
-        fuse_session_unmount(session)
+        if isInPlace { fuse_session_unmount(session) }
         fuse_session_destroy(session)
     }
 

@@ -5,13 +5,24 @@ extension EmbeddedKMS {
     /// Activates the service for this account (OpenKmsService); false if it already was.
     ///
     /// Makes the keystore if there is none, and the key file if that is the unlocker and it is
-    /// missing. `unlocker` nil: the one of `init`, else a prompt. Throws `.locked`, `.io`.
+    /// missing. `unlocker` nil: the one of `init`, else a prompt. ▲ Success means that the
+    /// unlocker, if one was given, opens the keystore: whoever gave it may now rely on it. Throws
+    /// `.locked`, `.io`.
     @discardableResult
     public func activate(unlocker: Unlocker? = nil) throws(KeyError) -> Bool {
         try state.withLock { (state) throws(KeyError) -> Bool in
             let before = try keystore.read()
-            if let before, before.claimed.accounts.contains(account) { return false }
             let asked = unlocker ?? state.unlocker
+            if let before, before.claimed.accounts.contains(account) {
+                // Unlocked already, and nothing new was given: known to open it.
+                if unlocker == nil, let keys = state.keys {
+                    _ = try before.verified(by: keys)
+                } else if let asked {
+                    state.keys = try self.keys(of: before, from: asked)
+                    if let unlocker { state.unlocker = unlocker }
+                }
+                return false
+            }
             let chosen: Unlocker
             if let before {
                 chosen = try Self.unlocker(asked, for: before, keystore: path)
@@ -34,6 +45,26 @@ extension EmbeddedKMS {
             state.keys = keys
             if let unlocker { state.unlocker = unlocker }
             return changed
+        }
+    }
+
+    /// The keys of a keystore that is in use already. Throws `.locked`, saying what to do, if the
+    /// unlocker does not open it; makes nothing.
+    private func keys(
+        of found: Keystore.Found, from unlocker: Unlocker
+    ) throws(KeyError) -> KeystoreKeys {
+        do throws(KeyError) {
+            let chosen = try Self.unlocker(unlocker, for: found, keystore: path)
+            let secret = try Passphrase.get(from: chosen, keystore: path, confirm: false)
+            let keys = try found.unlock(with: secret)
+            _ = try found.verified(by: keys)
+            return keys
+        } catch {
+            throw KeyError(
+                error.code,
+                "the KMS is active already, and this does not open its keystore:"
+                    + " \(error.message). Nothing was made or changed. Give the secret the keystore"
+                    + " was made with, or name another keystore to make a new one")
         }
     }
 

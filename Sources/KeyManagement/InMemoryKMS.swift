@@ -28,7 +28,14 @@ public final class InMemoryKMS: KeyProvider {
         state = Mutex(State(isActivated: activated))
     }
 
-    public func activate() { state.withLock { $0.isActivated = true } }
+    /// False if it was already.
+    @discardableResult
+    public func activate() -> Bool {
+        state.withLock { state in
+            defer { state.isActivated = true }
+            return !state.isActivated
+        }
+    }
 
     public var isActivated: Bool {
         get throws(KeyError) { state.withLock { $0.isActivated } }

@@ -4,15 +4,22 @@ import Glibc
 /// The terminal of the person at this program: asks without showing what is typed.
 struct Terminal: ~Copyable {
     private let file: FileDescriptor
+    /// What the interrupt keys do, once the terminal is as it was.
+    private let interrupt: () -> Void
 
-    init(_ file: consuming FileDescriptor) { self.file = file }
+    init(_ file: consuming FileDescriptor, interrupt: @escaping () -> Void = {}) {
+        self.file = file
+        self.interrupt = interrupt
+    }
 
     /// The controlling terminal, or standard input if that is one. Throws `.locked` without either.
     static func open() throws(KeyError) -> Terminal {
         for path in ["/dev/tty", "/dev/stdin"] {
             guard let file = try? FileDescriptor(path, O_RDWR | O_NOCTTY), isatty(file.number) == 1
             else { continue }
-            return Terminal(file)
+            // To the process, as the terminal sends it: one that blocks it may have a thread that
+            // waits for it.
+            return Terminal(file) { kill(getpid(), SIGINT) }
         }
         throw KeyError(
             .locked,
@@ -20,8 +27,21 @@ struct Terminal: ~Copyable {
         )
     }
 
-    /// Shows a question and reads one line.
+    /// Shows a question and reads one line. Interrupted, it does as the keys say, and throws if the
+    /// process goes on.
     func ask(_ question: String) throws(KeyError) -> SecretBytes {
+        var isInterrupted = false
+        do throws(KeyError) {
+            return try askSilently(question, &isInterrupted)
+        } catch {
+            if isInterrupted { interrupt() }
+            throw error
+        }
+    }
+
+    private func askSilently(
+        _ question: String, _ isInterrupted: inout Bool
+    ) throws(KeyError) -> SecretBytes {
         var before = termios()
         guard tcgetattr(file.number, &before) == 0 else {
             throw KeyError.system("prepare", file.path)
@@ -43,6 +63,7 @@ struct Terminal: ~Copyable {
         let answer = try Passphrase.line { (byte) throws(KeyError) in
             let count = try file.read(into: UnsafeMutableRawBufferPointer(start: byte, count: 1))
             if count == 1, interrupts.contains(byte.load(as: UInt8.self)) {
+                isInterrupted = true
                 throw KeyError(.locked, "asking for the passphrase was interrupted")
             }
             return count

@@ -119,6 +119,7 @@ extension StoreError {
             case EEXIST: .alreadyExists
             case ENOSPC, EDQUOT: .noSpace
             case EROFS: .readOnly
+            case EACCES, EPERM: .denied
             case ELOOP, ENOTDIR, EISDIR, ENXIO, ENODEV: .foreign
             case EMFILE, ENFILE: .tooManyFiles
             default: .io

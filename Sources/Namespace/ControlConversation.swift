@@ -1,3 +1,4 @@
+import ControlPlane
 import Glibc
 import Synchronization
 
@@ -26,16 +27,17 @@ public final class ControlConversation: Sendable {
     public func submit(
         _ request: [UInt8], answer: @escaping @Sendable (Result<Int, FileError>) -> Void
     ) {
-        guard request.count <= Self.requestLimit else {
-            return answer(.failure(FileError(EMSGSIZE, "a request has at most 64 KiB")))
-        }
-        let isTaken = desk.perform(request) { [self] reply in
+        let conclude: @Sendable (ControlAnswer) -> Void = { [self] reply in
             state.withLock { $0 = State(reply: reply.bytes) }
             answer(
                 reply.errno == 0
                     ? .success(request.count) : .failure(FileError(reply.errno, "refused")))
         }
-        if !isTaken { answer(.failure(FileError(ESHUTDOWN, "the mount is ending"))) }
+        guard request.count <= Self.requestLimit else {
+            return desk.refuse(.tooLong, then: conclude)
+        }
+        let isTaken = desk.perform(request, then: conclude)
+        if !isTaken { desk.refuse(.ending, then: conclude) }
     }
 
     func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
@@ -47,6 +49,28 @@ public final class ControlConversation: Sendable {
             state.position += rest.count
             return rest.count
         }
+    }
+}
+
+/// What is answered where the control plane is not reached. A handle reads these as any other
+/// reply: never an earlier request's in their place.
+extension ControlAnswer {
+    fileprivate static var tooLong: ControlAnswer {
+        ControlAnswer(
+            refusal: Refusal(
+                code: ErrorCode.malformedRequest.rawValue,
+                message: "A request has at most \(ControlConversation.requestLimit) bytes.",
+                recommend: "Write each request in a write of its own, or shorten it."),
+            errno: EMSGSIZE)
+    }
+
+    fileprivate static var ending: ControlAnswer {
+        ControlAnswer(
+            refusal: Refusal(
+                code: ErrorCode.notMounted.rawValue,
+                message: "The mount is ending and takes no more requests.",
+                recommend: "Mount the store again: sealdisk mount STORE DIR."),
+            errno: ESHUTDOWN)
     }
 }
 
@@ -73,6 +97,12 @@ final class ControlDesk: Sendable {
     func close() {
         queue.stop()
         state.withLock { $0.handler = nil }
+    }
+
+    /// Answers a request that is not carried out.
+    func refuse(_ reply: ControlAnswer, then answer: (ControlAnswer) -> Void) {
+        state.withLock { $0.lastReply = reply.bytes }
+        answer(reply)
     }
 
     func perform(

@@ -1,3 +1,4 @@
+import ControlPlane
 import Glibc
 
 /// What a request to `control` was answered.
@@ -10,6 +11,12 @@ public struct ControlAnswer: Sendable {
     public init(json: String, errno: Int32) {
         bytes = Array(json.utf8) + [UInt8(ascii: "\n")]
         self.errno = errno
+    }
+
+    /// A refusal that fails the write with an errno of its own.
+    init(refusal: Refusal, errno: Int32) {
+        let reply = Reply { () throws(Refusal) -> JSONObject in throw refusal }
+        self.init(json: reply.json, errno: errno)
     }
 }
 

@@ -32,6 +32,7 @@ public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
     /// | noSpace | ENOSPC | the store's medium is full |
     /// | damaged, io, sessionOver | EIO | the data cannot be had, or not be made durable |
     /// | readOnly | EROFS | |
+    /// | denied | EACCES | the daemon's user may not use that file of the store |
     /// | limit | EDQUOT | a limit of this version |
     /// | hostLimit | ENFILE | the host gives no more descriptors, locked memory or threads |
     public static func errno(for code: DiskError.Code) -> Int32 {
@@ -45,6 +46,7 @@ public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
         case .noSpace: ENOSPC
         case .damaged, .io, .sessionOver: EIO
         case .readOnly: EROFS
+        case .denied: EACCES
         case .limit: EDQUOT
         case .hostLimit: ENFILE
         }

@@ -9,6 +9,7 @@ public struct MountFacts: Sendable, Hashable {
     /// The user whose mount it is; besides root the only one who may open disks and `control`.
     public let owner: UInt32
     public let group: UInt32
+    /// Nothing can be changed through the mount; `control` takes what asks, attaches or detaches.
     public let isReadOnly: Bool
     /// Disks that are not encrypted do not open here: a store that was tampered with cannot slip
     /// one in.

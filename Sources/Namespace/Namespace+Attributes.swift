@@ -30,7 +30,8 @@ extension Namespace {
 
     private func attributes(of disk: DiskSummary) -> Attributes {
         var attributes = plain(
-            .disk(disk.id), mode: disk.isAttached ? 0o600 : 0, validity: Self.toldValidity)
+            .disk(disk.id), mode: disk.isAttached ? facts.isReadOnly ? 0o400 : 0o600 : 0,
+            validity: Self.toldValidity)
         attributes.size = disk.size
         attributes.storedBytes = disk.storedBytes
         attributes.modified =

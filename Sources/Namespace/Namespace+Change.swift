@@ -6,13 +6,14 @@ extension Namespace {
     /// Changes attributes as far as they can change: a disk grows by its size (ResizeDisk) and has
     /// a time of change; everything else is what it is. Returns the attributes after it.
     ///
-    /// Throws EROFS for snapshots, EPERM for what cannot change (modes, owners, a smaller disk),
-    /// EINVAL for a size that is no multiple of 4096, ENOKEY or ENXIO for a disk not attached.
+    /// Throws EROFS for snapshots and on a read-only mount, EPERM for what cannot change (modes,
+    /// owners, a smaller disk), EINVAL for a size that is no multiple of 4096, ENOKEY or ENXIO for
+    /// a disk not attached.
     public func change(
         _ inode: UInt64, _ change: AttributeChange, caller: Caller
     ) throws(FileError) -> Attributes {
         let node = try node(inode)
-        guard !node.isFrozen else { throw FileError(EROFS, "a snapshot does not change") }
+        try demandChangeable(node)
         try demandTrusted(caller, errno: EPERM)
         let current = try attributes(of: node)
         guard change.mode.map({ $0 & 0o7777 == current.mode }) ?? true,
@@ -31,6 +32,15 @@ extension Namespace {
             throw FileError(EPERM, "this cannot be changed")
         }
         return try attributes(of: node)
+    }
+
+    /// Throws EROFS for what is only read, whatever the permissions say. `control` is written to
+    /// also on a read-only mount: what a request may do is for the control plane to say.
+    func demandChangeable(_ node: Node) throws(FileError) {
+        if node.isFrozen { throw FileError(EROFS, "a snapshot does not change") }
+        if facts.isReadOnly, node != .control {
+            throw FileError(EROFS, "the mount is read-only")
+        }
     }
 
     private func resize(_ id: DiskID, from size: UInt64, to newSize: UInt64) throws(FileError) {
@@ -65,7 +75,8 @@ extension Namespace {
     /// Refuses to make, remove or rename anything in a folder: resources come and go through
     /// `control`.
     public func refusal(ofChangeIn folder: UInt64) -> FileError {
-        inodes.node(folder)?.isFrozen == true
+        if facts.isReadOnly { return FileError(EROFS, "the mount is read-only") }
+        return inodes.node(folder)?.isFrozen == true
             ? FileError(EROFS, "snapshots come and go by CreateSnapshot and DeleteSnapshot")
             : FileError(EPERM, "disks come and go by CreateDisk and DeleteDisk")
     }

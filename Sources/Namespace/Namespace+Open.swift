@@ -26,16 +26,15 @@ public enum FileCaching: Sendable, Hashable {
 }
 
 extension Namespace {
-    /// Opens a file. Throws, in this order: EROFS for writing a snapshot, EACCES for a stranger,
-    /// EBUSY while the disk is being detached, ENOKEY (ENXIO for a plain disk) when it is not
-    /// attached, EPERM for truncating a disk and for what is plain where encryption is required.
+    /// Opens a file. Throws, in this order: EROFS for writing what does not change, EACCES for a
+    /// stranger, EBUSY while the disk is being detached, ENOKEY (ENXIO for a plain disk) when it is
+    /// not attached, EPERM for truncating a disk and for what is plain where encryption is
+    /// required.
     public func open(
         _ inode: UInt64, _ mode: OpenMode, caller: Caller
     ) throws(FileError) -> (file: OpenFile, caching: FileCaching) {
         let node = try node(inode)
-        if node.isFrozen, mode.writes || mode.truncates {
-            throw FileError(EROFS, "a snapshot does not change")
-        }
+        if mode.writes || mode.truncates { try demandChangeable(node) }
         switch node {
         case .root, .disks, .snapshots:
             throw FileError(EISDIR, "a folder")
@@ -110,7 +109,7 @@ extension Namespace {
     /// Whether access(2) is granted: `mode.writes` and `mode.reads` are what was asked for.
     public func checkAccess(_ inode: UInt64, _ mode: OpenMode, caller: Caller) throws(FileError) {
         let node = try node(inode)
-        if mode.writes, node.isFrozen { throw FileError(EROFS, "a snapshot does not change") }
+        if mode.writes { try demandChangeable(node) }
         guard mode.reads || mode.writes else { return }
         switch node {
         case .control, .snapshot: try demandTrusted(caller)

@@ -47,7 +47,11 @@ func openStore(
             opening: files, keys: keys, holder: holder, environment: Environment(), limits: limits)
         return OpenedStore(path: path, store: store, keys: keys)
     } catch {
-        throw Failure(Refusal(ofStore: error)).about(path)
+        let failure = Failure(Refusal(ofStore: error)).about(path)
+        if failure.exitCode == ErrorKind.busy.exitCode, let hidden = HiddenMount.ofStore(path) {
+            throw hidden.refusal
+        }
+        throw failure
     }
 }
 

@@ -37,12 +37,22 @@ struct SealDisk: ParsableCommand {
         do {
             var command = try parseAsRoot()
             try command.run()
+            try finishOutput()
         } catch let failure as Failure {
             Terminal.complain(failure.description)
             Glibc.exit(failure.exitCode)
         } catch {
             end(with: error)
         }
+    }
+
+    /// What was printed is an outcome, too: a full disk behind it is a failure.
+    private static func finishOutput() throws(Failure) {
+        guard fflush(nil) != 0 else { return }
+        let reason = String(cString: strerror(errno))
+        throw Failure(
+            .failed, "The output could not be written: \(reason).",
+            advice: "What was asked for is done; only its output is lost.")
     }
 
     /// `--help` and `--version` come as errors, too; the rest are command lines that the parser

@@ -28,7 +28,7 @@ import Testing
         (.alreadyExists, .exists), (.busy, .busy), (.keyRequired, .keyRequired),
         (.keyServiceInactive, .keyRequired), (.keyRefused, .keyRequired), (.noSpace, .noSpace),
         (.damaged, .failed), (.io, .failed), (.sessionOver, .failed), (.storeLocked, .busy),
-        (.readOnly, .denied), (.limit, .quota),
+        (.readOnly, .denied), (.denied, .denied), (.limit, .quota),
         (.hostLimit, .quota),
     ]
 

@@ -38,7 +38,7 @@ final class TestKeys: KeyService {
 
     var isActivated: Bool { get throws(KeyError) { try service.isActivated } }
 
-    func activate() throws(KeyError) { service.activate() }
+    func activate() throws(KeyError) -> Bool { service.activate() }
 
     func usage() throws(KeyError) -> [String: UInt64] { service.usage() }
 

@@ -14,11 +14,40 @@ import Testing
         #expect(try kms.isActivated)
         let before = try contents(folder.keystore)
         #expect(try !kms.activate())
-        #expect(try !makeKMS(folder.keystore, unlocker: .text("another")).activate())
+        #expect(try !makeKMS(folder.keystore, unlocker: nil).activate())
         #expect(try contents(folder.keystore) == before)
         #expect(mode(folder.keystore) == 0o600)
         #expect(mode(folder.path + "/conf") == 0o700)
         #expect(!FileManager.default.fileExists(atPath: folder.keystore + ".new"))
+    }
+
+    /// Whoever gives a secret may back it up afterwards: it must be the right one.
+    @Test func activatingAgainVerifiesTheSecret() throws {
+        try makeKMS(folder.keystore).activate()
+        let before = try contents(folder.keystore)
+        let missing = folder.path + "/missing.key"
+        for wrong in [Unlocker.text("another"), .keyFile(missing)] {
+            let kms = makeKMS(folder.keystore, unlocker: wrong)
+            let error = #expect(throws: KeyError.self) { try kms.activate() }
+            #expect(error?.code == .locked)
+            #expect(error?.message.contains("active already") == true)
+        }
+        #expect(code { try makeKMS(folder.keystore).activate(unlocker: .text("no")) } == .locked)
+        #expect(try !makeKMS(folder.keystore).activate())
+        #expect(!FileManager.default.fileExists(atPath: missing))
+        #expect(try contents(folder.keystore) == before)
+    }
+
+    @Test func activatingAgainMakesNoKeyFile() throws {
+        let (right, missing) = (folder.path + "/right.key", folder.path + "/missing.key")
+        try makeKMS(folder.keystore, unlocker: .keyFile(right)).activate()
+        let other = try folder.write(Array(repeating: 1, count: 32), to: "other.key")
+        for wrong in [missing, other] {
+            let kms = makeKMS(folder.keystore, unlocker: .keyFile(wrong))
+            #expect(code { try kms.activate() } == .locked)
+        }
+        #expect(!FileManager.default.fileExists(atPath: missing))
+        #expect(try !makeKMS(folder.keystore, unlocker: .keyFile(right)).activate())
     }
 
     @Test func laterRunsUnwrap() throws {
@@ -88,7 +117,6 @@ import Testing
         let kms = makeKMS(folder.keystore, unlocker: never)
         #expect(try kms.isActivated)
         #expect(try kms.describe(use: creating) == nil)
-        #expect(try !kms.activate())
         let error = #expect(throws: KeyError.self) {
             _ = try kms.generateDataKey(context: context, use: creating)
         }

@@ -94,7 +94,7 @@ import Testing
 
 @Suite struct TerminalTests {
     /// The two ends of a new pseudo-terminal (pts(4)).
-    private func makeTerminal() throws -> (master: Int32, slave: String) {
+    private static func makeTerminal() throws -> (master: Int32, slave: String) {
         let master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
         try #require(master >= 0)
         var (number, unlock) = (Int32(0), Int32(0))
@@ -107,7 +107,7 @@ import Testing
     /// Asks at a terminal where `typed` is typed once the question stands there; what the terminal
     /// showed, and what was read.
     private func ask(typed: String) throws -> (shown: String, answer: Result<[UInt8], KeyError>) {
-        let (master, slave) = try makeTerminal()
+        let (master, slave) = try Self.makeTerminal()
         defer { close(master) }
         let file = try FileDescriptor(slave, O_RDWR | O_NOCTTY)
         let terminal = Terminal(file)
@@ -147,6 +147,25 @@ import Testing
     @Test(arguments: ["\u{03}", "ses\u{03}", "\u{1c}"]) func interruptEndsIt(typed: String) throws {
         let answer = try ask(typed: typed).answer
         #expect(code { _ = try answer.get() } == .locked)
+    }
+
+    /// As any other program at a terminal: a shell then shows 130, and nobody is told of key files.
+    @Test func atTheProgramsTerminalAnInterruptIsOne() async {
+        await #expect(processExitsWith: .signal(SIGINT)) {
+            setsid()
+            let (master, slave) = try TerminalTests.makeTerminal()
+            // The first terminal a session opens becomes its own.
+            let own = open(slave, O_RDWR)
+            let terminal = try Terminal.open()
+            Thread {
+                var byte: UInt8 = 0
+                while byte != UInt8(ascii: ":"), read(master, &byte, 1) == 1 {}
+                byte = 3
+                _ = write(master, &byte, 1)
+            }.start()
+            _ = try terminal.ask("Word:")
+            close(own)
+        }
     }
 
     @Test func withoutTerminalItSaysWhatToDo() async {

@@ -183,9 +183,47 @@ extension MountSuite {
             try rig.attachDisk("data", mebibytes: 16)
             try rig.unmount()
             try rig.mount("ro,attach=data")
-            expectErrno(EROFS) { _ = try OpenedFile(rig.file("data"), O_RDWR) }
-            expectErrno(EROFS) { _ = try OpenedFile(rig.mountPoint + "/control", O_RDWR) }
-            #expect(try OpenedFile(rig.file("data"), O_RDONLY).read(at: 0, count: 1) == [0])
+            let path = rig.file("data")
+            for flags in [O_RDWR, O_WRONLY, O_RDONLY | O_TRUNC] {
+                expectErrno(EROFS) { _ = try OpenedFile(path, flags) }
+            }
+            for call in [
+                { truncate(path, 32 << 20) }, { utimes(path, nil) }, { chmod(path, 0o600) },
+                { unlink(path) }, { mkdir(path + "2", 0o700) }, { access(path, W_OK) },
+            ] {
+                #expect(call() == -1)
+                #expect(errno == EROFS)
+            }
+            #expect(try OpenedFile(path, O_RDONLY).read(at: 0, count: 1) == [0])
+            try rig.unmount()
+        }
+
+        @Test func aReadOnlyMountAnswersQuestionsAndAttaches() throws {
+            let rig = try Rig()
+            try rig.mount()
+            try rig.attachDisk("data", mebibytes: 16)
+            try rig.request("CreateSnapshot DiskId=data SnapshotName=monday")
+            try rig.unmount()
+            try rig.mount("ro")
+            try rig.succeed("disk", "attach", "data")
+            #expect(try rig.succeed("disk", "list").contains("data"))
+            #expect(try rig.succeed("disk", "show", "data").contains("In_use"))
+            #expect(try rig.succeed("snapshot", "list").contains("monday"))
+            #expect(try rig.succeed("api", "DescribeStore").contains(rig.store))
+            for arguments in [
+                ["disk", "create", "more", "--size", "1M"], ["disk", "delete", "data"],
+                ["disk", "resize", "data", "--size", "32M"], ["snapshot", "delete", "monday"],
+                ["snapshot", "create", "data", "--name", "tuesday"],
+                ["disk", "attach", "data", "--loop"],
+            ] {
+                let outcome = try Command.run(
+                    Rig.program, arguments, environment: rig.environment)
+                #expect(outcome.status == 9, "\(outcome)")
+                #expect(outcome.errors.contains("read-only"), "\(outcome)")
+            }
+            let loop = try rig.succeed("disk", "attach", "data", "--loop", "--read-only")
+            #expect(try Command.succeed("blockdev", "--getro", loop) == "1")
+            try rig.succeed("disk", "detach", "data")
             try rig.unmount()
         }
     }

@@ -153,6 +153,51 @@ extension MountSuite {
             try rig.unmount()
         }
 
+        /// The program as another user, who may neither use the mount nor look into the store.
+        private func asStranger(_ rig: Rig, _ arguments: String...) throws -> Command.Outcome {
+            try Command.run(
+                "timeout",
+                [
+                    "-k", "5", "60", "setpriv", "--reuid", "65534", "--regid", "65534",
+                    "--clear-groups", rig.folder + "/sealdisk",
+                ] + arguments, environment: rig.environment)
+        }
+
+        @Test func anotherUserIsToldThatItIsNotAllowed() throws {
+            let rig = try Rig()
+            // The build's folder may be closed to others.
+            try Command.succeed("install", "-m", "755", Rig.program, rig.folder + "/sealdisk")
+            try Command.succeed("chmod", "700", rig.store)
+            func expectDenied(_ outcome: Command.Outcome) {
+                #expect(outcome.status == 9, "\(outcome)")
+                #expect(outcome.errors.contains("Permission denied"), "\(outcome)")
+                #expect(outcome.errors.contains("as root"), "\(outcome)")
+            }
+            expectDenied(try asStranger(rig, "disk", "list", "--store", rig.store))
+            for option in ["noexec", "allow_other"] {
+                try rig.mount(option)
+                expectDenied(try asStranger(rig, "disk", "list", "--mount", rig.mountPoint))
+                expectDenied(try asStranger(rig, "disk", "list", "--store", rig.store))
+                try rig.unmount()
+            }
+        }
+
+        /// The mount opens the keystore: what a command names would count for nothing.
+        @Test func keysGivenToACommandOfAMountedStoreAreRefused() throws {
+            let rig = try Rig()
+            try rig.mount()
+            try rig.request("CreateDisk DiskName=data Size=16MiB Encrypted=true")
+            for option in ["--passphrase-command", "--key-file", "--keystore"] {
+                let outcome = try rig.sealdisk(
+                    "disk", "attach", "data", option, "x", "--mount", rig.mountPoint)
+                #expect(outcome.status == 2, "\(outcome)")
+                #expect(outcome.errors.contains("\(option) has no effect here"), "\(outcome)")
+                #expect(outcome.errors.contains("sealdisk mount \(rig.store)"), "\(outcome)")
+            }
+            try rig.succeed("disk", "attach", "data", "--mount", rig.mountPoint)
+            try rig.unmount()
+        }
+
         @Test func plainDisksAreRefusedWhereEncryptionIsRequired() throws {
             let rig = try Rig()
             try rig.mount()

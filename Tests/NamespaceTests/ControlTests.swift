@@ -1,3 +1,4 @@
+import ControlPlane
 import Glibc
 import Namespace
 import Synchronization
@@ -19,7 +20,7 @@ import Testing
         while true {
             // Small reads: a reply is a stream, whatever offset is asked for.
             let part = try file.bytes(at: 12345, count: 7)
-            guard !part.isEmpty else { return String(decoding: part + text, as: UTF8.self) }
+            guard !part.isEmpty else { return String(decoding: text, as: UTF8.self) }
             text += part
         }
     }
@@ -62,17 +63,31 @@ import Testing
     @Test func aRequestIsAtMost64KiB() async throws {
         let fixture = try Fixture()
         let file = try fixture.open("control", writes: true)
-        let long = String(repeating: "x", count: 64 << 10 + 1)
+        _ = try await send("DescribeDisks", to: file).get()
+        let long = String(repeating: "x", count: (64 << 10) + 1)
         let result = try await send(long, to: file)
         expectErrno(EMSGSIZE) { _ = try result.get() }
+        try expectRefusal("InvalidRequest.Malformed", in: file)
+        try expectRefusal("InvalidRequest.Malformed", in: try fixture.open("control"))
+    }
+
+    /// A refused request has a reply of its own, one JSON object, and not the one before it.
+    private func expectRefusal(_ code: String, in file: OpenFile) throws {
+        let text = try reply(file)
+        let object = try JSON(parsing: text.utf8)
+        #expect(object["Code"]?.string == code, "\(text)")
+        #expect(object["Message"]?.string?.isEmpty == false, "\(text)")
+        #expect(try reply(file) == "")
     }
 
     @Test func anEndingMountTakesNoRequests() async throws {
         let fixture = try Fixture()
         let file = try fixture.open("control", writes: true)
+        _ = try await send("DescribeDisks", to: file).get()
         fixture.tree.closeControl()
         let result = try await send("DescribeDisks", to: file)
         expectErrno(ESHUTDOWN) { _ = try result.get() }
+        try expectRefusal("OperationDenied.NotMounted", in: file)
     }
 }
 

@@ -41,7 +41,7 @@ final class Fixture {
         tree.attachKernel(kernel)
         let plane = plane
         try tree.openControl { request in
-            let reply = plane.perform(request)
+            let reply = plane.perform(request, readOnly: isReadOnly)
             return ControlAnswer(json: reply.json, errno: reply.errno)
         }
     }

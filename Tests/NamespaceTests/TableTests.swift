@@ -10,7 +10,7 @@ import Testing
         .notFound: ENOENT, .invalid: EINVAL, .alreadyExists: EEXIST, .busy: EBUSY,
         .storeLocked: EBUSY, .keyRequired: ENOKEY, .keyServiceInactive: ENOKEY,
         .keyRefused: EKEYREJECTED, .noSpace: ENOSPC, .damaged: EIO, .io: EIO, .sessionOver: EIO,
-        .readOnly: EROFS, .limit: EDQUOT, .hostLimit: ENFILE,
+        .readOnly: EROFS, .denied: EACCES, .limit: EDQUOT, .hostLimit: ENFILE,
     ]
 
     @Test(arguments: DiskError.Code.allCases) func everyCodeHasItsErrno(code: DiskError.Code) {

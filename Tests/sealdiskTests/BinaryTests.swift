@@ -40,6 +40,45 @@ import Testing
         #expect(missing.output.hasPrefix("sealdisk: The store /nonexistent cannot be reached"))
     }
 
+    @Test func outputThatIsLostIsAFailure() throws {
+        let folder = try TemporaryFolder()
+        let store = folder.path + "/store"
+        #expect(try run("init \(store)").code == 0)
+        #expect(try run("disk create data --size 1G --store \(store)").code == 0)
+        let full = try run("disk list --store \(store)", "2>&1 >/dev/full")
+        #expect(full.code == 8)
+        #expect(full.output.contains("could not be written: No space left"))
+    }
+
+    @Test func misspeltOptionsAreCorrected() throws {
+        let misspelt = try run("disk create data --siz 1", "2>&1")
+        #expect(misspelt.code == 64)
+        #expect(misspelt.output.contains("--size"), "\(misspelt.output)")
+        #expect(misspelt.output.contains("mean"), "\(misspelt.output)")
+        let missing = try run("disk create data", "2>&1")
+        #expect(missing.code == 64)
+        #expect(missing.output.contains("Say --size"), "\(missing.output)")
+        #expect(try run("disk list --help").output.contains("Only those that are encrypted"))
+    }
+
+    /// Whoever reads "activated" may back up the secret that was named: it must be the right one.
+    @Test func activatingTwiceNeverClaimsASecret() throws {
+        let folder = try TemporaryFolder()
+        let keys = "--keystore \(folder.path)/keystore.json"
+        let right = "--key-file \(folder.path)/key"
+        #expect(try run("kms activate \(right) \(keys)").output.contains("is activated"))
+        for again in ["", right] {
+            let outcome = try run("kms activate \(again) \(keys)")
+            #expect(outcome.code == 0 && outcome.output.contains("was active already"))
+        }
+        let missing = folder.path + "/missing.key"
+        for wrong in ["--key-file \(missing)", "--passphrase-command 'echo wrong'"] {
+            let outcome = try run("kms activate \(wrong) \(keys)", "2>&1")
+            #expect(outcome.code == 6 && outcome.output.contains("Nothing was made"))
+        }
+        #expect(access(missing, F_OK) != 0)
+    }
+
     @Test func aSessionByHand() throws {
         let folder = try TemporaryFolder()
         let store = folder.path + "/store"

@@ -26,6 +26,18 @@ import Testing
         #expect(choose(nil, nil, [foreign, two]) == .success(.mount(two)))
     }
 
+    /// A mount whose daemon is gone answers nobody, and is no choice beside one that is served.
+    @Test func aDeadMountIsPassedOver() {
+        let choice = Result { () throws(Failure) in
+            try Door.choose(mount: nil, store: nil, among: [one, two]) { $0 == two }
+        }
+        #expect(choice == .success(.mount(two)))
+        let unknown = Result { () throws(Failure) in
+            try Door.choose(mount: nil, store: nil, among: [one, two]) { _ in false }
+        }
+        #expect(exitCode(unknown) == 2)
+    }
+
     @Test func whatIsSaidIsTaken() {
         #expect(choose("/mnt/two", nil, [one, two]) == .success(.mount(two)))
         #expect(choose(nil, "/srv/one", [one, two]) == .success(.mount(one)))

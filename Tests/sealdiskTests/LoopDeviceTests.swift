@@ -25,7 +25,7 @@ import Testing
 
     /// Only the device whose path is that of the file is asked: any other may lie in a mount
     /// that does not answer.
-    @Test func anEarlierFileOfTheSameNameIsAnother() throws {
+    @Test func theDevicesOfAFileAreFoundByItsPath() throws {
         let file = try TemporaryFile(size: 1 << 20)
         let loop = try LoopDevice.create(over: file.path, readOnly: true)
         defer { try? loop.remove() }

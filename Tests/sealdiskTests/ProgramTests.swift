@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ["disk", "create", "data"],
+        ["disk", "create", "data", "--siz", "1"],
         ["disk", "create", "data", "--size", "1", "--plain", "--encrypted"],
         ["disk", "attach", "data", "--read-only"],
         ["kms", "activate", "--key-file", "/k", "--passphrase-command", "cat"],

@@ -56,6 +56,7 @@ struct Client {
         let text: String
         switch door {
         case .mount(let mount):
+            try options.keys.refuseFor(mount)
             guard MountProbe.of(mount.mountPoint) != .silent else {
                 throw MountProbe.silence(of: mount)
             }

@@ -9,7 +9,8 @@ enum Door: Hashable, Sendable {
     /// Chooses by what was said: `mount` (a mount point) and `store` (a store's path), both or
     /// neither. With neither, the only mount there is.
     static func choose(
-        mount: String?, store: String?, among mounts: [MountedStore]
+        mount: String?, store: String?, among mounts: [MountedStore],
+        isServed: (MountedStore) -> Bool = { $0.server != nil }
     ) throws(Failure) -> Door {
         if let mount { return .mount(try named(mount, store: store, among: mounts)) }
         if let store {
@@ -19,7 +20,7 @@ enum Door: Hashable, Sendable {
             guard found.isTrusted else { throw foreign(found) }
             return .mount(found)
         }
-        let usable = mounts.filter(\.isTrusted)
+        let usable = MountedStore.usable(among: mounts, isServed: isServed)
         let skipped = mounts.filter { !$0.isTrusted }
         switch usable.count {
         case 1: return .mount(usable[0])

@@ -9,8 +9,11 @@ struct MountInfo: Hashable, Sendable {
     let owner: UInt32?
 
     /// All mounts, in the order they were made.
-    static func current() -> [MountInfo] {
-        (HostText.read("/proc/self/mountinfo") ?? "").split(separator: "\n").compactMap {
+    static func current() -> [MountInfo] { list(of: "self") }
+
+    /// Those that another process sees; none if that cannot be told.
+    static func list(of process: String) -> [MountInfo] {
+        (HostText.read("/proc/\(process)/mountinfo") ?? "").split(separator: "\n").compactMap {
             MountInfo(line: $0)
         }
     }

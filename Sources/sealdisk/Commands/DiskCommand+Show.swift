@@ -8,12 +8,23 @@ extension DiskCommand {
 
         @OptionGroup var options: GlobalOptions
 
-        @Flag(help: "Only those that are encrypted, or plain.")
-        var encryption: Encryption?
+        @Flag var kind: Kind?
+
+        /// Which disks are listed.
+        enum Kind: String, EnumerableFlag {
+            case encrypted, plain
+
+            static func help(for kind: Kind) -> ArgumentHelp? {
+                switch kind {
+                case .encrypted: "Only those that are encrypted."
+                case .plain: "Only those that are not encrypted."
+                }
+            }
+        }
 
         func run() throws {
             let answer = try Client(options).perform(
-                Request("DescribeDisks", ["Encrypted": encryption?.parameter]))
+                Request("DescribeDisks", ["Encrypted": kind.map { "\($0 == .encrypted)" }]))
             guard !options.json else { return }
             let disks = answer.fields["Disks"]?["Disk"]?.array ?? []
             guard !disks.isEmpty else {

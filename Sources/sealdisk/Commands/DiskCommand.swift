@@ -84,13 +84,12 @@ extension DiskCommand {
         @Option(help: "Its category, as in the cloud (cloud_essd, san_ssd, …).")
         var category: String?
 
-        func validate() throws {
+        func run() throws {
+            // Not in `validate`, which comes before options that do not exist are told: the option
+            // that is missing may be the one that was misspelt.
             guard size != nil || snapshot != nil else {
                 throw ValidationError("Say --size (for a blank disk) or --snapshot.")
             }
-        }
-
-        func run() throws {
             let client = try Client(options)
             let answer = try client.perform(
                 Request(

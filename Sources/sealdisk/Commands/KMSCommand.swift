@@ -18,7 +18,9 @@ struct KMSCommand: ParsableCommand {
             abstract: "Activate the service (OpenKmsService): needed once before encryption.",
             discussion: """
                 Makes the keystore if there is none. With --key-file the key file is made too if \
-                it is missing; otherwise a passphrase is asked for at the terminal.
+                it is missing; otherwise a passphrase is asked for at the terminal. Where the \
+                service is active already nothing is made, and a secret that is given must open \
+                the keystore.
 
                 EXAMPLE:
                   sealdisk kms activate --key-file /root/sealdisk.key
@@ -32,8 +34,9 @@ struct KMSCommand: ParsableCommand {
             let keys = try home.service(options)
             try finish(options) { () throws(Refusal) in
                 try KeyActions(keys: keys, region: keys.region).activate()
-            } show: { _ in
-                print("The KMS is activated for account \(keys.account); keystore \(keys.path).")
+            } show: { reply in
+                let what = reply["AlreadyActive"] == true ? "was active already" : "is activated"
+                print("The KMS \(what) for account \(keys.account); keystore \(keys.path).")
             }
         }
     }
@@ -96,14 +99,12 @@ struct HomeOptions: ParsableArguments {
 
     private func storeAtHand(_ options: GlobalOptions) throws(Failure) -> String? {
         if let path = options.storePath { return try AbsolutePath.existing(path, as: "store") }
-        let mounts = MountedStore.all()
-        guard options.mount != nil || mounts.filter(\.isTrusted).count == 1 else {
-            return nil
+        if options.mount != nil {
+            guard case .mount(let mount) = try Client(options).door else { return nil }
+            return mount.store
         }
-        switch try Client(options).door {
-        case .mount(let mount): return mount.store
-        case .store(let path): return path
-        }
+        let mounts = MountedStore.usable(among: MountedStore.all())
+        return mounts.count == 1 ? mounts[0].store : nil
     }
 }
 

@@ -68,10 +68,11 @@ extension LoopDevice {
         case EACCES, EPERM: advice = "Loop devices need root: run this with sudo."
         case ENOENT, ENXIO, ENODEV: advice = "Load the kernel's loop module: modprobe loop."
         case EBUSY: advice = "Close what uses it, then repeat."
+        case EROFS: advice = "The store is mounted read-only: add --read-only."
         default: advice = "See the kernel's log."
         }
         return Failure(
-            cause == EACCES || cause == EPERM ? .denied : cause == EBUSY ? .busy : .failed,
+            [EACCES, EPERM, EROFS].contains(cause) ? .denied : cause == EBUSY ? .busy : .failed,
             "Cannot \(what): \(String(cString: strerror(cause))).", advice: advice)
     }
 }

@@ -49,6 +49,8 @@ enum Daemon {
     /// Why the background process is not ready: in its words, else by how it ended.
     private static func reason(_ told: String, exitOf child: pid_t) -> Failure {
         let status = ChildProcess.wait(for: child)
+        // It was interrupted while it asked for a passphrase: so is this command.
+        if status & 0x7f == SIGINT { kill(getpid(), SIGINT) }
         let code = status & 0x7f == 0 ? (status >> 8) & 0xff : 1
         if let failure = Readiness.parse(told, exitCode: code) { return failure }
         return Failure(

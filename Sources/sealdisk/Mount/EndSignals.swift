@@ -17,6 +17,12 @@ struct EndSignals: Sendable {
         return EndSignals(set: set)
     }
 
+    /// Lets them do what they do in any program; one that came meanwhile ends the process now.
+    func unblock() {
+        var set = set
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    }
+
     /// Waits for one of them, and says which.
     func wait() -> Int32 {
         var set = set

@@ -27,6 +27,15 @@ enum FailureNote {
         return HostText.bytes(of: file).map { String(decoding: $0, as: UTF8.self) }
     }
 
+    /// What that process left, as the failure of whoever unmounts.
+    static func failure(of pid: Int32, _ mountPoint: String) -> Failure? {
+        take(of: pid).map { note in
+            Failure(
+                .failed, "\(mountPoint) is unmounted, but not everything is durable: \(note)",
+                advice: "Check the store's medium before the store is mounted again.")
+        }
+    }
+
     private static func path(of pid: Int32) -> String {
         let folder = geteuid() == 0 ? "/run" : environmentVariable("XDG_RUNTIME_DIR") ?? "/tmp"
         return "\(folder)/sealdisk-\(pid).failure"

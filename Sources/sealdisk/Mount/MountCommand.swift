@@ -10,7 +10,7 @@ struct MountCommand: ParsableCommand {
 
             OPTIONS OF -o, separated by commas, as in fstab(5):
               attach=NAME[:NAME…]     attach these disks; attach=all: every disk
-              ro                      nothing can be changed through the mount
+              ro                      nothing can be changed through the mount; disks attach
               allow_other             other users see the tree (but open neither disks nor control)
               require=encrypted       disks that are not encrypted do not open
               detect_zeroes           blocks of zeros are stored as holes

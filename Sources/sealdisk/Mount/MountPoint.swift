@@ -38,10 +38,15 @@ enum MountPoint {
     /// The mount of ours at a path, none looked into.
     static func mount(at path: String) -> MountedStore? {
         let mounts = MountedStore.all()
-        for candidate in [lexical(path), AbsolutePath.resolve(path)] {
+        for candidate in candidates(path) {
             if let found = mounts.first(where: { $0.mountPoint == candidate }) { return found }
         }
         return nil
+    }
+
+    /// What the kernel's list may call a path.
+    static func candidates(_ path: String) -> [String] {
+        [lexical(path), AbsolutePath.resolve(path)].compactMap { $0 }
     }
 
     /// The path that a mount of ours has in the kernel's list, else the real path of the folder.
@@ -50,15 +55,20 @@ enum MountPoint {
         return try AbsolutePath.existing(path, as: "mount point")
     }
 
-    /// The mount of ours at a path; also one that does not answer, whose path cannot be resolved
-    /// any more. Throws if there is none.
+    /// The mount of ours that is meant by its place or its store; also one that does not answer,
+    /// whose path cannot be resolved any more. Throws if there is none.
     static func ofMount(_ path: String) throws(Failure) -> MountedStore {
         if let mount = mount(at: path) { return mount }
+        if let store = AbsolutePath.resolve(path),
+            let mount = MountedStore.all().last(where: { $0.store == store })
+        {
+            return mount
+        }
         let points = MountedStore.all().map(\.mountPoint)
         let there = points.isEmpty ? "" : " Mounts are: \(points.joined(separator: ", "))."
         throw Failure(
             .notFound, "\(path) is not a mount of sealdisk.\(there)",
-            advice: "Give the folder that the store is mounted on.")
+            advice: "Give the folder that the store is mounted on, or the store.")
     }
 
     /// The parent resolved and the last component kept: what is mounted there need not answer.

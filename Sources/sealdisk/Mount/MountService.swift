@@ -29,14 +29,21 @@ struct MountService {
             try unlock(opened)
             let tree = try prepareTree(opened, hardening)
             let session = try mount(tree)
+            let device = Self.device(at: plan.mountPoint)
             watch(session, tree, signals, readiness, log)
             session.serve()
-            session.end()
+            session.end(isInPlace: Self.device(at: plan.mountPoint) == device)
         } catch {
             try? opened.store.close()
+            signals.unblock()
             throw error
         }
         try close(opened)
+    }
+
+    /// The number of what is mounted there, by the kernel's list.
+    private static func device(at mountPoint: String) -> DeviceNumber? {
+        MountInfo.current().last { $0.mountPoint == mountPoint }?.device
     }
 
     /// Opens the keystore while there is somebody to ask, or with what the command line named: in
@@ -73,7 +80,7 @@ struct MountService {
         try attachDisks(through: plane)
         do throws(FileError) {
             try tree.openControl { request in
-                let reply = plane.perform(request)
+                let reply = plane.perform(request, readOnly: facts.isReadOnly)
                 return ControlAnswer(json: reply.json, errno: reply.errno)
             }
         } catch {
@@ -114,7 +121,6 @@ struct MountService {
         var options = MountOptions()
         options.source = plan.store
         options.allowsOthers = plan.flags.allowsOthers
-        options.isReadOnly = plan.flags.isReadOnly
         options.kernelOptions = plan.flags.kernelOptions
         do throws(MountError) {
             return try MountSession(tree, at: plan.mountPoint, options)

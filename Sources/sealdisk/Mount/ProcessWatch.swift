@@ -17,12 +17,25 @@ struct ProcessWatch: ~Copyable {
     /// Returns when the process has ended; calls `patience` once when that takes more than two
     /// seconds.
     func waitForEnd(patience: () -> Void) {
-        var rounds = 0
-        while !hasEnded {
-            usleep(10_000)
-            rounds += 1
-            if rounds == 200 { patience() }
+        _ = waitForEnd(within: .max) { if $0 == 2 { patience() } }
+    }
+
+    /// Whether the process ended within so many seconds; calls `progress` with those that have
+    /// passed after 2, 4, 8 and so on.
+    func waitForEnd(within limit: Int, progress: (Int) -> Void) -> Bool {
+        var (seconds, next) = (0, 2)
+        while seconds < limit {
+            for _ in 0..<100 {
+                if hasEnded { return true }
+                usleep(10_000)
+            }
+            seconds += 1
+            if seconds == next {
+                progress(seconds)
+                next *= 2
+            }
         }
+        return hasEnded
     }
 
     /// Gone, or a zombie that its parent has not collected.

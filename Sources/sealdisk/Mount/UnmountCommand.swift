@@ -8,21 +8,34 @@ struct UnmountCommand: ParsableCommand {
         abstract: "Unmount a store; returns when everything is durable.",
         discussion: """
             Refuses, with the reason, while a loop device or an open file holds the mount. A mount \
-            whose daemon has died is taken away too: what was acknowledged is in the store.
+            whose daemon has died is taken away too: what was acknowledged is in the store. A \
+            daemon that serves on because another mount namespace has the mount, too, is named; \
+            --force ends it.
             """)
 
-    @Argument(help: ArgumentHelp("The folder the store is mounted on.", valueName: "dir"))
+    @Argument(
+        help: ArgumentHelp("The folder the store is mounted on, or the store.", valueName: "dir"))
     var directory: String
 
-    @Flag(help: "Take the mount away even if its daemon hangs; the daemon is killed.")
+    @Flag(
+        help: """
+            End the daemon that holds on to the store; one that hangs is killed. Files in use on \
+            a mount that answers still refuse.
+            """)
     var force = false
 
     func run() throws {
-        let mount = try MountPoint.ofMount(directory)
+        let mount: MountedStore
+        do {
+            mount = try MountPoint.ofMount(directory)
+        } catch {
+            guard let hidden = HiddenMount.at(directory) else { throw error }
+            return try take(away: hidden)
+        }
         // Not to hold the mount itself, when called from inside it.
         _ = chdir("/")
         switch MountProbe.of(mount.mountPoint) {
-        case .answers: try Self.leave(mount)
+        case .answers: try leave(mount)
         case .dead: try Self.takeAwayDeadMount(mount.mountPoint)
         case .silent:
             guard force else { throw MountProbe.silence(of: mount) }
@@ -31,24 +44,30 @@ struct UnmountCommand: ParsableCommand {
     }
 
     /// Unmounts a mount that answers, and waits for the end of its daemon.
-    private static func leave(_ mount: MountedStore) throws(Failure) {
-        guard let server = mount.server ?? claimedServer(of: mount),
+    private func leave(_ mount: MountedStore) throws(Failure) {
+        guard let server = mount.server ?? Self.claimedServer(of: mount),
             let daemon = ProcessWatch(server)
         else {
-            try unmount(mount.mountPoint)
+            try Self.unmount(mount.mountPoint)
             return Report.line(
                 "who serves \(mount.mountPoint) could not be found out: it may still be writing")
         }
-        try unmount(mount.mountPoint)
+        let device = mount.device
+        try Self.unmount(mount.mountPoint)
+        if let device, FileSystemLife.goesOn(device), let hidden = HiddenMount.ofStore(mount.store)
+        {
+            return try take(away: hidden)
+        }
         daemon.waitForEnd {
             Report.line("waiting until everything written to \(mount.mountPoint) is durable")
         }
-        if let note = FailureNote.take(of: server) {
-            throw Failure(
-                .failed,
-                "\(mount.mountPoint) is unmounted, but not everything is durable: \(note)",
-                advice: "Check the store's medium before the store is mounted again.")
-        }
+        if let failure = FailureNote.failure(of: server, mount.mountPoint) { throw failure }
+    }
+
+    /// A daemon that an unmount here does not end.
+    private func take(away hidden: HiddenMount) throws(Failure) {
+        guard force else { throw hidden.refusal }
+        try hidden.end()
     }
 
     /// What the mount itself says, for when the lock cannot be read: the store's medium fails, or

@@ -49,6 +49,22 @@ struct KeyOptions: ParsableArguments {
         }
     }
 
+    /// A mount opens the keystore by itself: what was said here would count for nothing.
+    func refuseFor(_ mount: MountedStore) throws(Failure) {
+        let given = [
+            ("--keystore", keystore), ("--key-file", keyFile),
+            ("--passphrase-command", passphraseCommand),
+        ].first { $0.1 != nil }
+        guard let given else { return }
+        throw Failure(
+            .invalid,
+            "\(given.0) has no effect here: the store is mounted at \(mount.mountPoint), and its"
+                + " mount opens the keystore.",
+            advice: "Leave it out, or mount the store with it: sealdisk unmount"
+                + " \(mount.mountPoint), then sealdisk mount \(mount.store) \(mount.mountPoint)"
+                + " \(given.0) ….")
+    }
+
     /// What was said, for the composition root.
     var keySource: KeySource {
         KeySource(

@@ -10,7 +10,8 @@ enum AbsolutePath {
             throw Failure(
                 cause == ENOENT || cause == ENOTDIR ? .notFound : .denied,
                 "The \(noun) \(path) cannot be reached: \(String(cString: strerror(cause))).",
-                advice: "Check the path.")
+                advice: cause == EACCES
+                    ? "Run this as a user who may enter it, or as root." : "Check the path.")
         }
         return resolved
     }
