@@ -4,16 +4,20 @@ import COpenSSL
 ///
 /// Keying a context costs more than sealing a block, so contexts are kept and only the nonce is set
 /// for each message. Invariant: a context is either in `idle` or lent to exactly one `withContext`.
+///
+/// A context lies in OpenSSL's ordinary memory and holds the key. A key that is used seldom and
+/// protects much does without kept ones: its only copy between uses is in locked memory.
 public final class AESGCMKey: Sendable {
     public static let keyLength = 32
     /// Length of a tag in bytes; shorter tags are not offered.
     public static let tagLength = 16
 
     private let key: SecretBytes
-    private let idle = IdleContexts()
+    private let idle: IdleContexts?
 
-    /// Copies the key. Throws `.invalidLength` unless it has 32 bytes, `.lockedMemory`, `.library`.
-    public init(_ key: borrowing SecretBytes) throws(CryptoError) {
+    /// Copies the key. With `keepsContexts` false, OpenSSL has it only while it is in use.
+    /// Throws `.invalidLength` unless it has 32 bytes, `.lockedMemory`, `.library`.
+    public init(_ key: borrowing SecretBytes, keepsContexts: Bool = true) throws(CryptoError) {
         guard key.count == Self.keyLength else {
             throw CryptoError(.invalidLength, "an AES-256 key has 32 bytes, not \(key.count)")
         }
@@ -22,7 +26,12 @@ public final class AESGCMKey: Sendable {
         }
         let first = try Self.makeContext(copy)
         self.key = copy
-        idle.put(first)
+        idle = keepsContexts ? IdleContexts() : nil
+        giveBack(first)
+    }
+
+    private func giveBack(_ context: OpaquePointer) {
+        if let idle { idle.put(context) } else { EVP_CIPHER_CTX_free(context) }  // wipes it
     }
 
     /// Lends a context to this thread for the time of the call. Calls may nest and may run at once;
@@ -30,11 +39,11 @@ public final class AESGCMKey: Sendable {
     public func withContext<R: ~Copyable, E: Error>(
         _ body: (borrowing AESGCMContext) throws(E) -> R
     ) throws(E) -> R {
-        guard let context = idle.take() ?? (try? Self.makeContext(key)) else {
+        guard let context = idle?.take() ?? (try? Self.makeContext(key)) else {
             // There was no memory for one: every call on this one reports it.
             return try body(AESGCMContext(context: nil))
         }
-        defer { idle.put(context) }
+        defer { giveBack(context) }
         return try body(AESGCMContext(context: context))
     }
 

@@ -38,6 +38,7 @@ extension EmbeddedKMS {
             // Asked before the lock is taken: another process must not wait for a person.
             let secret = try Passphrase.get(
                 from: chosen, keystore: path, confirm: before == nil)
+            if before == nil, chosen.kind != .keyFile { try Passphrase.demandStrength(of: secret) }
             let (keys, changed) = try keystore.withLock {
                 () throws(KeyError) -> (KeystoreKeys, Bool) in
                 try addAccount(secret, chosen)

@@ -70,10 +70,26 @@ struct FileDescriptor: ~Copyable {
         guard fsync(number) == 0 else { throw KeyError.system("sync", path) }
     }
 
-    /// Waits for this open file's exclusive lock, which ends when the file is closed.
+    /// How long another process is waited for, in seconds: it holds a lock for moments.
+    static let lockPatience = 10.0
+
+    /// Waits for this open file's exclusive lock, which ends when the file is closed. Throws `.io`
+    /// if somebody else keeps it for longer than `lockPatience`.
     func lock() throws(KeyError) {
-        while flock(number, LOCK_EX) != 0 {
-            guard errno == EINTR else { throw KeyError.system("lock", path) }
+        let step: UInt32 = 5000  // microseconds
+        var tries = Int(Self.lockPatience * 1e6) / Int(step)
+        while flock(number, LOCK_EX | LOCK_NB) != 0 {
+            guard errno == EINTR || errno == EWOULDBLOCK else {
+                throw KeyError.system("lock", path)
+            }
+            guard tries > 0 else {
+                throw KeyError(
+                    .io,
+                    "\(path) is locked by another process for more than \(Int(Self.lockPatience))"
+                        + " seconds; see who has it open (fuser \(path)) and end it")
+            }
+            tries -= 1
+            usleep(step)
         }
     }
 }

@@ -29,13 +29,15 @@ enum HostFile {
     }
 
     /// The whole file, or nil if there is none. Refuses a file that is longer than `limit`, that
-    /// belongs to another user (but root), or that others may write to.
+    /// belongs to another user (but root), or that others may read or write; and one in a folder
+    /// where others could put another in its place.
     static func read(_ path: String, limit: Int) throws(KeyError) -> [UInt8]? {
         guard let file = try FileDescriptor.openIfPresent(path, O_RDONLY | O_NONBLOCK) else {
             return nil
         }
         let status = try file.status()
-        try requireOwned(status, path, forbidden: 0o022, advice: "chmod 600 \(path)")
+        try requireOwned(status, path, forbidden: 0o077, advice: "chmod 600 \(path)")
+        try requireOwnFolder(of: path)
         guard status.st_size <= limit else {
             throw KeyError(
                 .io,
@@ -47,6 +49,40 @@ enum HostFile {
             try file.read(into: buffer)
         }
         return Array(bytes.prefix(count))
+    }
+
+    /// That nobody but this user and root can rename or replace what is in the folder of `path`.
+    static func requireOwnFolder(of path: String) throws(KeyError) {
+        let folder = folder(of: path)
+        let status = try FileDescriptor(folder, O_RDONLY | O_DIRECTORY).status()
+        guard status.st_uid == geteuid() || status.st_uid == 0 else {
+            throw KeyError(
+                .io,
+                "folder \(folder) belongs to user \(status.st_uid), who could exchange"
+                    + " \(path): chown it, or keep the keystore elsewhere")
+        }
+        // In a sticky folder (/tmp) names are their owners' alone.
+        guard status.st_mode & 0o022 == 0 || status.st_mode & S_ISVTX != 0 else {
+            let mode = String(status.st_mode & 0o777, radix: 8)
+            throw KeyError(
+                .io,
+                "folder \(folder) is open to other users (mode \(mode)), who could exchange"
+                    + " \(path): chmod 700 \(folder)")
+        }
+    }
+
+    /// Opens a file that is written in place, made if it is missing: a regular one with one name,
+    /// of this user or root, and nothing that was planted in its stead.
+    static func openForWriting(_ path: String, _ flags: Int32) throws(KeyError) -> FileDescriptor {
+        // O_NONBLOCK: a pipe without a reader must not hold us up.
+        let file = try FileDescriptor(path, flags | O_CREAT | O_NOFOLLOW | O_NONBLOCK)
+        let status = try file.status()
+        try requireOwned(status, path, forbidden: 0o022, advice: "chmod 600 \(path)")
+        guard status.st_nlink == 1 else {
+            throw KeyError(
+                .io, "\(path) has another name (a hard link): move it away, it may not be ours")
+        }
+        return file
     }
 
     /// A regular file of this user or root that others do not have the `forbidden` rights to.

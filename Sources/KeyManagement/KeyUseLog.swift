@@ -31,7 +31,7 @@ struct KeyUseLog: Sendable {
     func append(_ entry: Entry) throws(KeyError) {
         let line = try JSONCoding.encode(entry, "a line of \(path)") + [UInt8(ascii: "\n")]
         try HostFile.makeFolder(HostFile.folder(of: path))
-        let file = try FileDescriptor(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW)
+        let file = try HostFile.openForWriting(path, O_WRONLY | O_APPEND)
         // Under the lock, so that the length to fall back to is still the length.
         try file.lock()
         let length = try file.status().st_size

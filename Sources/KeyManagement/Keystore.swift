@@ -101,7 +101,7 @@ struct Keystore: Sendable {
     /// One process and thread at a time: reads and changes the keystore with nobody in between.
     /// The lock is a file of its own that is never replaced; the keystore's own inode changes.
     func withLock<R>(_ body: () throws(KeyError) -> R) throws(KeyError) -> R {
-        let file = try FileDescriptor(path + ".lock", O_RDWR | O_CREAT | O_NOFOLLOW)
+        let file = try HostFile.openForWriting(path + ".lock", O_RDWR)
         try file.lock()
         let result = try body()
         // The lock ends with the file, which has to live until here.

@@ -22,7 +22,7 @@ struct KeystoreKeys: Sendable {
                 key: root, salt: salt, info: Array("sealdisk keystore 1 \(purpose)".utf8),
                 count: count)
         }
-        seal = try AESGCMKey(derive("seal", AESGCMKey.keyLength))
+        seal = try AESGCMKey(derive("seal", AESGCMKey.keyLength), keepsContexts: false)
         mac = try HMACKey(derive("mac", HMACKey.tagLength))
         check = try derive("check", Self.checkLength).withUnsafeBytes { [UInt8]($0) }
     }
@@ -59,7 +59,8 @@ struct KeystoreKeys: Sendable {
     func open(_ record: SealedMasterKey) throws(CryptoError) -> MasterKey {
         let key = try SealedKey.open(
             record.sealed.bytes, under: seal, boundTo: Self.associatedData(record))
-        return MasterKey(keyID: record.keyID, key: try AESGCMKey(key))
+        return MasterKey(
+            keyID: record.keyID, key: try AESGCMKey(key, keepsContexts: false))
     }
 
     private static func associatedData(_ record: SealedMasterKey) -> [UInt8] {

@@ -56,6 +56,19 @@ enum Passphrase {
         }
     }
 
+    /// Of a new passphrase (NIST SP 800-63B, 5.1.1.2), in bytes.
+    static let minimumLength = 8
+
+    /// Whoever has the keystore's file may guess as long as he likes.
+    static func demandStrength(of passphrase: borrowing SecretBytes) throws(KeyError) {
+        guard passphrase.count >= minimumLength else {
+            throw KeyError(
+                .locked,
+                "a new passphrase has at least \(minimumLength) bytes; several words are better,"
+                    + " and a key file is best. Nothing was made")
+        }
+    }
+
     private static func notEmpty(_ passphrase: consuming SecretBytes) throws(KeyError)
         -> SecretBytes
     {

@@ -46,7 +46,7 @@ public struct ScryptCost: Sendable, Hashable, Codable {
     }
 
     /// 64 MiB and some tenths of a second.
-    public static let standard = ScryptCost(n: 1 << 16, r: 8, p: 1)
+    public static let standard = ScryptCost(n: 1 << 17, r: 8, p: 1)
 
     /// A keystore may come from anyone: parameters above these would take the host's memory or
     /// hours before the first check. 1 GiB at most.

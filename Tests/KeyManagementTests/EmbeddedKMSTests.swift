@@ -129,21 +129,59 @@ import Testing
 
     @Test func passphrasesCostTheStandardUnlessTold() throws {
         let kms = EmbeddedKMS(
-            path: folder.keystore, account: "1000", region: "local", unlocker: .text("sesame"))
+            path: folder.keystore, account: "1000", region: "local", unlocker: .text("open sesame"))
         try kms.activate()
         let text = String(decoding: try contents(folder.keystore), as: UTF8.self)
-        #expect(text.contains(#"\"scrypt\":{\"n\":65536,\"p\":1,\"r\":8}"#))
+        #expect(text.contains(#"\"scrypt\":{\"n\":131072,\"p\":1,\"r\":8}"#))
     }
 
     @Test func keystoreOpenToOthersIsRefused() throws {
         let kms = makeKMS(folder.keystore)
         try kms.activate()
-        for open: mode_t in [0o620, 0o602] {
+        for open: mode_t in [0o620, 0o602, 0o640, 0o604, 0o644] {
             chmod(folder.keystore, open)
             #expect(code { _ = try kms.isActivated } == .io)
         }
         chmod(folder.keystore, 0o600)
         #expect(try kms.isActivated)
+    }
+
+    /// In a folder that others may write to, they could put another keystore in its place.
+    @Test func aFolderOpenToOthersIsRefused() throws {
+        let kms = makeKMS(folder.keystore)
+        try kms.activate()
+        let place = folder.path + "/conf"
+        for open: mode_t in [0o777, 0o770, 0o702] {
+            chmod(place, open)
+            #expect(code { _ = try kms.isActivated } == .io)
+        }
+        // Sticky, as /tmp is: a name is its owner's alone.
+        chmod(place, 0o1777)
+        #expect(try kms.isActivated)
+        chmod(place, 0o700)
+    }
+
+    @Test(arguments: ["", "a", "1234567"]) func aShortNewPassphraseIsRefused(text: String) throws {
+        let kms = makeKMS(folder.keystore, unlocker: .text(text))
+        #expect(code { try kms.activate() } == .locked)
+        #expect(access(folder.keystore, F_OK) != 0)
+    }
+
+    /// What was planted where the log or the lock would be: no wait, nothing written through.
+    @Test(arguments: ["key-use.log", "keystore.json.lock"], ["pipe", "link", "hard link"])
+    func plantedFilesAreRefused(name: String, kind: String) throws {
+        let kms = makeKMS(folder.keystore)
+        try kms.activate()
+        let victim = try folder.write([1, 2, 3], to: "victim")
+        let planted = folder.path + "/conf/" + name
+        unlink(planted)
+        switch kind {
+        case "pipe": mkfifo(planted, 0o600)
+        case "link": symlink(victim, planted)
+        default: link(victim, planted)
+        }
+        #expect(code { _ = try kms.generateDataKey(context: context, use: creating) } == .io)
+        #expect(try contents(victim) == [1, 2, 3])
     }
 
     @Test func manyThreadsShareOneCMK() async throws {
