@@ -18,7 +18,9 @@ private func receiveRequest(
     descriptor: Int32, buffer: UnsafeMutableRawPointer?, limit: Int,
     userdata: UnsafeMutableRawPointer?
 ) -> Int {
-    let memory = ThreadBuffers.current.request
+    let buffers = ThreadBuffers.current
+    buffers.wipeIfAsked()
+    let memory = buffers.request
     let count = Glibc.read(descriptor, memory.baseAddress, min(limit, memory.count))
     guard count > 0, let buffer else { return count }
     let isWrite =

@@ -21,4 +21,6 @@ struct KernelNotifier: KernelCache, @unchecked Sendable {
     func dropName(_ name: String, in folder: UInt64) {
         fuse_lowlevel_notify_inval_entry(session, folder, name, name.utf8.count)
     }
+
+    func wipePayloads() { ThreadBuffers.wipeAll() }
 }

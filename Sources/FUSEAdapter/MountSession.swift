@@ -67,7 +67,7 @@ public final class MountSession: Sendable {
 
     /// Answers the kernel until the tree is unmounted or `stop` is called.
     public func serve() {
-        Self.letWakeSignalIn()
+        WakeSignal.letIn()
         let begun = phase.withLock { phase -> Session? in
             guard case .idle(let session) = phase else { return nil }
             phase = .serving(session, pthread_self())
@@ -101,7 +101,7 @@ public final class MountSession: Sendable {
                 return false
             case .serving(let session, let thread):
                 fuse_session_exit(session.pointer)
-                pthread_kill(thread, SIGUSR2)
+                pthread_kill(thread, WakeSignal.number)
                 return true
             }
         }
@@ -121,18 +121,6 @@ public final class MountSession: Sendable {
         guard let session = last?.pointer else { return }
         if isInPlace { fuse_session_unmount(session) }
         fuse_session_destroy(session)
-    }
-
-    /// The wake signal interrupts this thread's wait and does nothing else; whoever started the
-    /// process may have left it blocked.
-    private static func letWakeSignalIn() {
-        var action = sigaction()
-        action.__sigaction_handler.sa_handler = { _ in }
-        sigaction(SIGUSR2, &action, nil)
-        var set = sigset_t()
-        sigemptyset(&set)
-        sigaddset(&set, SIGUSR2)
-        pthread_sigmask(SIG_UNBLOCK, &set, nil)
     }
 
     private static func withArguments<Result>(

@@ -65,8 +65,9 @@ private func setattr(
     guard let raw, let values else { return }
     let request = Request(raw)
     do throws(FileError) {
-        let attributes = try request.adapter.tree.change(
-            inode, AttributeChange(values.pointee, mask: mask), caller: request.caller)
+        var change = AttributeChange(values.pointee, mask: mask)
+        change.isThroughHandle = info != nil
+        let attributes = try request.adapter.tree.change(inode, change, caller: request.caller)
         request.reply(attributes: attributes)
     } catch {
         request.fail(error)

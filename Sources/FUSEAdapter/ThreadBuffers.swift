@@ -1,5 +1,6 @@
 import CFUSE
 import Glibc
+import Synchronization
 
 /// The two payload buffers of a thread that serves requests: one that requests are received in,
 /// one that replies are made in. A thread serves one request at a time, so they need no lock.
@@ -7,6 +8,10 @@ import Glibc
 /// Payloads begin on page boundaries: the kernel copies whole pages then, and is 2-3 times slower
 /// otherwise. libfuse's own buffer (malloc'd, with the payload behind 80 bytes of header) is not
 /// aligned so, hence `DeviceIO`.
+///
+/// What has passed through them stays in them until the next request. `wipeAll` has every thread
+/// wipe its own before it waits for another: nobody else can, for the kernel may be writing the
+/// next request into them at that moment.
 final class ThreadBuffers {
     /// The longest payload of a request or reply, in bytes: 1 MiB, which is what libfuse 3.14 and
     /// the kernel's default `max_pages_limit` agree on.
@@ -28,12 +33,60 @@ final class ThreadBuffers {
         reply = .init(rebasing: memory[half..<(half + Self.payloadLimit)])
     }
 
-    deinit { memory.deallocate() }
+    deinit {
+        memory.initializeMemory(as: UInt8.self, repeating: 0)
+        memory.deallocate()
+    }
 
     /// The payload of the write request that this thread received last.
     func payload(_ count: Int) -> UnsafeRawBufferPointer {
         .init(rebasing: request[Self.headerBytes..<(Self.headerBytes + count)])
     }
+
+    // MARK: Wiping
+
+    /// How often `wipeAll` was called, and as of which call these buffers are wiped; the latter
+    /// only grows, by this thread.
+    private static let asked = Atomic<UInt64>(0)
+    private let wiped = Atomic<UInt64>(asked.load(ordering: .relaxed))
+    /// The buffers of the threads that live. Invariant: an entry's thread has not ended, for it
+    /// takes itself out, under this lock, as it ends.
+    private static let living = Mutex<[ObjectIdentifier: (thread: pthread_t, Weak)]>([:])
+
+    private struct Weak: @unchecked Sendable {
+        // Sendable holds because only the atomic `wiped` is reached through it.
+        unowned let buffers: ThreadBuffers
+    }
+
+    /// Called by the thread before it waits for a request.
+    func wipeIfAsked() {
+        let now = Self.asked.load(ordering: .acquiring)
+        guard wiped.load(ordering: .relaxed) < now else { return }
+        memory.initializeMemory(as: UInt8.self, repeating: 0)
+        wiped.store(now, ordering: .releasing)
+    }
+
+    /// Has every thread wipe its buffers. Threads that wait for a request have done so when this
+    /// returns; those that serve one do before they wait for the next. Never called by a thread
+    /// that serves requests.
+    static func wipeAll() {
+        let target = asked.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue
+        // The signal ends a wait. It may come just before the wait begins, hence the repetition.
+        for _ in 0..<wakes {
+            let isOver = living.withLock { living in
+                let late = living.values.filter {
+                    $0.1.buffers.wiped.load(ordering: .acquiring) < target
+                }
+                for entry in late { pthread_kill(entry.thread, WakeSignal.number) }
+                return late.isEmpty
+            }
+            if isOver { return }
+            usleep(5000)
+        }
+    }
+
+    /// A thread that was not reached by then serves a request that takes its time.
+    private static let wakes = 40
 
     /// This thread's buffers, made at the first call and freed when the thread ends.
     static var current: ThreadBuffers {
@@ -41,6 +94,9 @@ final class ThreadBuffers {
             return Unmanaged<ThreadBuffers>.fromOpaque(known).takeUnretainedValue()
         }
         let buffers = ThreadBuffers()
+        living.withLock {
+            $0[ObjectIdentifier(buffers)] = (pthread_self(), Weak(buffers: buffers))
+        }
         pthread_setspecific(key, Unmanaged.passRetained(buffers).toOpaque())
         return buffers
     }
@@ -49,7 +105,11 @@ final class ThreadBuffers {
         var key = pthread_key_t()
         let error = pthread_key_create(&key) { value in
             guard let value else { return }
-            Unmanaged<ThreadBuffers>.fromOpaque(value).release()
+            let buffers = Unmanaged<ThreadBuffers>.fromOpaque(value)
+            living.withLock {
+                _ = $0.removeValue(forKey: ObjectIdentifier(buffers.takeUnretainedValue()))
+            }
+            buffers.release()
         }
         // Fails only when the process has used up its 1024 keys; nothing could be served then.
         precondition(error == 0, "no thread-specific storage")

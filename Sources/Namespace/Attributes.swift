@@ -33,6 +33,8 @@ public struct AttributeChange: Sendable, Hashable {
     public var group: UInt32?
     /// Bytes.
     public var size: UInt64?
+    /// Whether it comes through an open handle (ftruncate), not by a path.
+    public var isThroughHandle = false
     public var modified: Time?
 
     public init() {}

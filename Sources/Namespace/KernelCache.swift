@@ -1,4 +1,5 @@
-/// What the kernel keeps of the tree, to be dropped when the tree changes by itself.
+/// What the kernel, and the memory that requests pass through, keep of the tree: to be dropped when
+/// the tree changes by itself.
 ///
 /// The calls wait for the kernel, and may make it write out pages first: never call them on a
 /// thread that serves the kernel's requests, nor with a lock held that such a thread takes.
@@ -9,4 +10,6 @@ public protocol KernelCache: Sendable {
     func dropAttributes(of inode: UInt64)
     /// Drops what a name in a folder leads to.
     func dropName(_ name: String, in folder: UInt64)
+    /// Wipes the memory that requests and replies were in.
+    func wipePayloads()
 }

@@ -24,7 +24,12 @@ extension Namespace {
         }
         switch node {
         case .disk(let id):
-            if let size = change.size { try resize(id, from: current.size, to: size) }
+            // The kernel's way of opening with O_TRUNC, which a block device ignores: tools that
+            // overwrite a device do so. (truncate(2) to 0 looks the same.)
+            let isOpening = change.size == 0 && !change.isThroughHandle
+            if let size = change.size, !isOpening {
+                try resize(id, from: current.size, to: size)
+            }
             if let time = change.modified { setTime(of: id, time) }
         case .control:
             break

@@ -42,6 +42,7 @@ extension Namespace: MountHooks {
         case .diskDetached(let id):
             renew(.disk(id))
             dropUnreadableSnapshots()
+            kernelCache?.wipePayloads()
         case .diskReplaced(let id, _):
             clock.time(of: id, created: 0).touch()
             renew(.disk(id))

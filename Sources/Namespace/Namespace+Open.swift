@@ -28,8 +28,8 @@ public enum FileCaching: Sendable, Hashable {
 extension Namespace {
     /// Opens a file. Throws, in this order: EROFS for writing what does not change, EACCES for a
     /// stranger, EBUSY while the disk is being detached, ENOKEY (ENXIO for a plain disk) when it is
-    /// not attached, EPERM for truncating a disk and for what is plain where encryption is
-    /// required.
+    /// not attached, EPERM for what is plain where encryption is required. Of a disk O_TRUNC is
+    /// ignored, as of a block device.
     public func open(
         _ inode: UInt64, _ mode: OpenMode, caller: Caller
     ) throws(FileError) -> (file: OpenFile, caching: FileCaching) {
@@ -70,10 +70,6 @@ extension Namespace {
         if isCounted { try opens.enter(.disk(id)) }
         do throws(FileError) {
             guard let disk = store.attached(id) else { throw try unattached(id) }
-            guard !mode.truncates || disk.size == 0 else {
-                throw FileError(
-                    EPERM, "disk \(id) cannot be made smaller: write without truncating")
-            }
             let summary = try engine { try store.disk(id) }
             try demandEncryption(summary.isEncrypted, of: "disk \(id)")
             return OpenDisk(

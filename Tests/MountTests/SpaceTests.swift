@@ -48,7 +48,37 @@ extension MountSuite {
             #expect(try file.read(at: 16 << 20 - 2, count: 4) == [1, 2, 3, 4])
             expectErrno(EPERM) { try file.truncate(to: 16 << 20) }
             expectErrno(EINVAL) { try file.truncate(to: 32 << 20 + 512) }
-            expectErrno(EPERM) { _ = try OpenedFile(rig.file("data"), O_RDWR | O_TRUNC) }
+            // As on a block device: ignored, and nothing of it is lost.
+            let again = try OpenedFile(rig.file("data"), O_RDWR | O_TRUNC)
+            #expect(try again.status().st_size == 32 << 20)
+            #expect(try again.read(at: 16 << 20 - 2, count: 4) == [1, 2, 3, 4])
+        }
+
+        /// Tools that truncate what they overwrite.
+        @Test(arguments: ["cp", "dd", "cat", "qemu-img convert", "qemu-img convert -n", "rsync"])
+        func toolsOverwriteADisk(tool: String) throws {
+            let rig = try Rig()
+            try rig.mount()
+            try rig.attachDisk("data", mebibytes: 4)
+            let content = rig.folder + "/content"
+            try Command.succeed("dd", "if=/dev/urandom", "of=\(content)", "bs=1M", "count=4")
+            let disk = rig.file("data")
+            switch tool {
+            case "cp": try Command.succeed("cp", content, disk)
+            case "dd": try Command.succeed("dd", "if=\(content)", "of=\(disk)", "bs=64k")
+            case "cat": try Command.succeed("sh", "-c", "cat \(content) > \(disk)")
+            case "rsync": try Command.succeed("rsync", "--inplace", "--ignore-times", content, disk)
+            case "qemu-img convert":
+                // It makes the file anew: refused, and the disk stays as it was.
+                let outcome = try Command.run(
+                    "qemu-img", ["convert", "-f", "raw", "-O", "raw", content, disk])
+                #expect(outcome.status != 0)
+                return
+            default:
+                try Command.succeed(
+                    "qemu-img", "convert", "-n", "-f", "raw", "-O", "raw", content, disk)
+            }
+            try Command.succeed("cmp", content, disk)
         }
 
         @Test func aGrownDiskShowsItsSizeAtOnce() throws {

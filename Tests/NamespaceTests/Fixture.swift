@@ -120,6 +120,7 @@ final class RecordingKernel: KernelCache {
         case pages(UInt64)
         case attributes(UInt64)
         case name(String, UInt64)
+        case payloads
     }
 
     private let all = Mutex<[Drop]>([])
@@ -127,6 +128,7 @@ final class RecordingKernel: KernelCache {
     func dropPages(of inode: UInt64) { add(.pages(inode)) }
     func dropAttributes(of inode: UInt64) { add(.attributes(inode)) }
     func dropName(_ name: String, in folder: UInt64) { add(.name(name, folder)) }
+    func wipePayloads() { add(.payloads) }
 
     /// What was dropped since the last call.
     func take() -> Set<Drop> {
