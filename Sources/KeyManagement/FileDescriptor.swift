@@ -12,7 +12,8 @@ struct FileDescriptor: ~Copyable {
         guard number >= 0 else { throw KeyError.system("open", path) }
     }
 
-    private init(number: Int32, path: String) {
+    /// Takes over a descriptor that is open; `path` names it in errors.
+    init(number: Int32, path: String) {
         self.number = number
         self.path = path
     }

@@ -11,7 +11,8 @@ enum Passphrase {
     ) throws(KeyError) -> SecretBytes {
         switch unlocker {
         case .passphrase(let source): return try notEmpty(try source())
-        case .passphraseCommand(let command): return try run(command)
+        case .passphraseCommand(let command):
+            return try notEmpty(try PassphraseCommand.run(command, keystore: keystore))
         case .keyFile(let path): return try KeyFile.read(path)
         case .prompt:
             let terminal = try Terminal.open()
@@ -80,41 +81,5 @@ enum Passphrase {
 
     private static func equal(_ a: borrowing SecretBytes, _ b: borrowing SecretBytes) -> Bool {
         a.withUnsafeBytes { a in b.withUnsafeBytes { b in constantTimeEqual(a, b) } }
-    }
-
-    /// Runs a command under /bin/sh and takes the first line of its output. Its error output and
-    /// terminal are this program's, so that it can ask by itself.
-    private static func run(_ command: String) throws(KeyError) -> SecretBytes {
-        // popen, not posix_spawn: it passes the environment on, which Swift has no safe name for.
-        guard let pipe = popen(command, "re") else {
-            throw KeyError(.locked, "cannot run the passphrase command: /bin/sh did not start")
-        }
-        // Read past stdio, whose buffer would keep a copy of the passphrase.
-        let number = fileno(pipe)
-        func next(_ byte: UnsafeMutableRawPointer) throws(KeyError) -> Int {
-            while true {
-                let count = Glibc.read(number, byte, 1)
-                if count >= 0 { return count }
-                guard errno == EINTR else {
-                    throw KeyError.system("read", "the passphrase command's output")
-                }
-            }
-        }
-        var status: Int32 = 0
-        let passphrase = try { () throws(KeyError) -> SecretBytes in
-            defer { status = pclose(pipe) }
-            let passphrase = try line(next)
-            // Lets a command that prints more end by itself rather than by SIGPIPE.
-            var rest: UInt8 = 0
-            while try next(&rest) > 0 {}
-            return passphrase
-        }()
-        guard status == 0 else {
-            // wait(2): the exit code is the second byte, the signal the first.
-            let cause = status & 0x7f == 0 ? "exit code \(status >> 8 & 0xff)" : "a signal"
-            throw KeyError(
-                .locked, "the passphrase command ended with \(cause); run it by hand to see why")
-        }
-        return try notEmpty(passphrase)
     }
 }

@@ -1,0 +1,6 @@
+extension EmbeddedKMS {
+    /// The key file that the keystore names, as it claims; nil if it names none or is not there.
+    public var rememberedKeyFile: String? {
+        get throws(KeyError) { try keystore.read()?.claimed.unlocker.keyFile }
+    }
+}
