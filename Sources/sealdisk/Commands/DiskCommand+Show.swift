@@ -27,6 +27,9 @@ extension DiskCommand {
                 Request("DescribeDisks", ["Encrypted": kind.map { "\($0 == .encrypted)" }]))
             guard !options.json else { return }
             let disks = answer.fields["Disks"]?["Disk"]?.array ?? []
+            let damage = DamageNotes(
+                noun: "disk", resources: disks, unlisted: answer.fields["Damaged"]?.array ?? [])
+            defer { damage.tell() }
             guard !disks.isEmpty else {
                 return Terminal.complain(
                     "No disks. Create one: sealdisk disk create NAME --size 20G --encrypted\n")
@@ -44,7 +47,8 @@ extension DiskCommand {
                 rows: disks.map { disk in
                     [
                         disk.text("Name"), disk.size("SizeBytes"), disk.size("StoredBytes"),
-                        disk.flag("Encrypted") ? "encrypted" : "plain", disk.text("Status"),
+                        disk.flag("Encrypted") ? "encrypted" : "plain",
+                        disk.text("Status") + (disk["Damage"] == nil ? "" : DamageNotes.mark),
                         "\(disk.count("SnapshotCount"))", disk.text("CreationTime"),
                         disk.text("DiskId"),
                     ]
@@ -76,6 +80,7 @@ extension DiskCommand {
                 }
             }
             print(details.text, terminator: "")
+            DamageNotes(noun: "disk", resources: [disk], unlisted: []).tell()
         }
 
         private static func details(of disk: JSON) -> Details {
@@ -96,6 +101,7 @@ extension DiskCommand {
             details.add("From snapshot", disk.text("SourceSnapshotId"))
             details.add("Snapshots", "\(disk.count("SnapshotCount"))")
             details.add("Created", disk.text("CreationTime"))
+            details.add("Damage", disk["Damage"]?.string)
             if !disk.flag("Verified") {
                 details.add("Note", "its records are verified only while it is attached")
             }

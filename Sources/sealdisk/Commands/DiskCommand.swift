@@ -14,8 +14,8 @@ struct DiskCommand: ParsableCommand {
               sealdisk disk list
             """,
         subcommands: [
-            Create.self, List.self, Show.self, Attach.self, Detach.self, Resize.self, Reset.self,
-            Reinit.self, Delete.self,
+            Create.self, List.self, Show.self, Attach.self, Detach.self, Rename.self, Resize.self,
+            Reset.self, Reinit.self, Delete.self,
         ])
 
     /// The one disk of that name or id, as DescribeDisks shows it.

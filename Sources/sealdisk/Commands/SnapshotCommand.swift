@@ -4,7 +4,7 @@ import ControlPlane
 struct SnapshotCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "snapshot",
-        abstract: "Create, list and delete snapshots.",
+        abstract: "Create, list, rename and delete snapshots.",
         discussion: """
             A snapshot is the disk at one moment, as after a power failure. It takes no space \
             until the disk changes, and is a read-only file in the mount while a disk of its \
@@ -14,7 +14,7 @@ struct SnapshotCommand: ParsableCommand {
               sealdisk snapshot create data --name monday
               mount -o ro,loop,noload /mnt/sealdisk/snapshots/monday /old
             """,
-        subcommands: [Create.self, List.self, Show.self, Delete.self])
+        subcommands: [Create.self, List.self, Show.self, Rename.self, Delete.self])
 
     struct Create: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -60,6 +60,10 @@ struct SnapshotCommand: ParsableCommand {
                 Request("DescribeSnapshots", ["DiskId": disk]))
             guard !options.json else { return }
             let snapshots = answer.fields["Snapshots"]?["Snapshot"]?.array ?? []
+            let damage = DamageNotes(
+                noun: "snapshot", resources: snapshots,
+                unlisted: answer.fields["Damaged"]?.array ?? [])
+            defer { damage.tell() }
             guard !snapshots.isEmpty else {
                 return Terminal.complain(
                     "No snapshots. Take one: sealdisk snapshot create DISK --name NAME\n")
@@ -76,7 +80,8 @@ struct SnapshotCommand: ParsableCommand {
                 ],
                 rows: snapshots.map { snapshot in
                     [
-                        snapshot.text("Name"),
+                        snapshot.text("Name")
+                            + (snapshot["Damage"] == nil ? "" : DamageNotes.mark),
                         snapshot.flag("SourceDiskExists")
                             ? snapshot.text("SourceDiskName") : snapshot.text("SourceDiskId"),
                         snapshot.size("SizeBytes"), snapshot.size("StoredBytes"),
@@ -120,10 +125,12 @@ struct SnapshotCommand: ParsableCommand {
             if case .mount(let mount) = client.door {
                 details.add("File", "\(mount.mountPoint)/snapshots/\(found.text("Name"))")
             }
+            details.add("Damage", found["Damage"]?.string)
             if !found.flag("Openable") {
                 details.add("Note", "opens while a disk of its lineage is attached")
             }
             print(details.text, terminator: "")
+            DamageNotes(noun: "snapshot", resources: [found], unlisted: []).tell()
         }
     }
 
