@@ -39,7 +39,7 @@ extension ControlPlane {
         }
         guard let disk = named.first else {
             try refuseDamaged("disk", name)
-            throw Self.missing(.diskNotFound, "disk", name, all.map(\.name), "DescribeDisks")
+            throw Self.missing(.diskNotFound, "disk", name, all.map(\.name), "`DescribeDisks`")
         }
         return disk
     }
@@ -56,7 +56,7 @@ extension ControlPlane {
         guard let snapshot = named.first else {
             try refuseDamaged("snapshot", name)
             throw Self.missing(
-                .snapshotNotFound, "snapshot", name, all.map(\.name), "DescribeSnapshots")
+                .snapshotNotFound, "snapshot", name, all.map(\.name), "`DescribeSnapshots`")
         }
         return snapshot
     }
