@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test func itsRowIsMarked() throws {
-        let text = DiskCommand.List.table(of: try disks()).text(width: nil)
+        let text = DiskTable(try disks(), among: []).whole.text(width: nil)
         let lines = text.split(separator: "\n")
         #expect(lines[1].contains("In_use!") && lines[2].contains("In_use!"))
         #expect(!lines[3].contains("!"))

@@ -6,7 +6,7 @@ struct DiskCommand: ParsableCommand {
         commandName: "disk",
         abstract: "Create, list, attach and change disks.",
         discussion: """
-            A disk is named by its name, where only one disk has it, or by its id.
+            A disk is named by its name, or by its id or the beginning of it that `list` shows.
 
             EXAMPLES:
               sealdisk disk create data --size 20G --encrypted
@@ -22,6 +22,11 @@ struct DiskCommand: ParsableCommand {
     static func describe(_ disk: String, through client: Client) throws(Failure) -> JSON {
         let answer = try client.ask(Request("DescribeDisks", ["DiskId": disk]))
         return try first(of: answer, "Disks", "Disk")
+    }
+
+    /// All disks there are.
+    static func all(through client: Client) throws(Failure) -> [JSON] {
+        try client.ask(Request("DescribeDisks")).fields["Disks"]?["Disk"]?.array ?? []
     }
 
     static func first(

@@ -56,8 +56,8 @@ struct SnapshotCommand: ParsableCommand {
         var disk: String?
 
         func run() throws {
-            let answer = try Client(options).perform(
-                Request("DescribeSnapshots", ["DiskId": disk]))
+            let client = try Client(options)
+            let answer = try client.perform(Request("DescribeSnapshots", ["DiskId": disk]))
             guard !options.json else { return }
             let snapshots = answer.fields["Snapshots"]?["Snapshot"]?.array ?? []
             let damage = DamageNotes(
@@ -68,27 +68,13 @@ struct SnapshotCommand: ParsableCommand {
                 return Terminal.complain(
                     "No snapshots. Take one: sealdisk snapshot create DISK --name NAME\n")
             }
-            Terminal.show(Self.table(of: snapshots))
-        }
-
-        static func table(of snapshots: [JSON]) -> Table {
-            Table(
-                [
-                    .left("NAME", mayShrink: true), .left("DISK", mayShrink: true),
-                    .right("SIZE"), .right("STORED"), .left("KIND"), .left("CREATED"),
-                    .left("ID", mayShrink: true),
-                ],
-                rows: snapshots.map { snapshot in
-                    [
-                        snapshot.text("Name")
-                            + (snapshot["Damage"] == nil ? "" : DamageNotes.mark),
-                        snapshot.flag("SourceDiskExists")
-                            ? snapshot.text("SourceDiskName") : snapshot.text("SourceDiskId"),
-                        snapshot.size("SizeBytes"), snapshot.size("StoredBytes"),
-                        snapshot.flag("Encrypted") ? "encrypted" : "plain",
-                        snapshot.text("CreationTime"), snapshot.text("SnapshotId"),
-                    ]
-                })
+            let all =
+                disk == nil || Terminal.width == nil
+                ? snapshots
+                : try client.ask(Request("DescribeSnapshots")).fields["Snapshots"]?["Snapshot"]?
+                    .array ?? []
+            let table = SnapshotTable(snapshots, among: all.map { $0.text("SnapshotId") })
+            Terminal.show(table.table(width: Terminal.width))
         }
     }
 
