@@ -109,7 +109,7 @@ struct SnapshotCommand: ParsableCommand {
             details.add("Lineage", found.text("Lineage"))
             details.add("Created", found.text("CreationTime"))
             if case .mount(let mount) = client.door {
-                details.add("File", "\(mount.mountPoint)/snapshots/\(found.text("Name"))")
+                details.add("File", mount.file(ofSnapshot: found.text("Name")))
             }
             details.add("Damage", found["Damage"]?.string)
             if !found.flag("Openable") {
@@ -131,7 +131,13 @@ struct SnapshotCommand: ParsableCommand {
         var snapshot: String
 
         func run() throws {
-            try Client(options).perform(Request("DeleteSnapshot", ["SnapshotId": snapshot]))
+            let client = try Client(options)
+            do {
+                try client.perform(Request("DeleteSnapshot", ["SnapshotId": snapshot]))
+            } catch {
+                guard case .mount(let mount) = client.door else { throw error }
+                throw error.naming(holdersOf: mount.file(ofSnapshot: snapshot))
+            }
             if !options.json { print("Deleted snapshot \(snapshot).") }
         }
     }
