@@ -33,7 +33,7 @@ struct Arguments {
         guard let value = values[name] else { return nil }
         guard !value.isEmpty else {
             throw .parameter(
-                name, "\(name) is empty.", recommend: "Give it a value, or leave it out.")
+                name, "`\(name)` is empty.", recommend: "Give it a value, or leave it out.")
         }
         return value
     }
@@ -41,8 +41,8 @@ struct Arguments {
     func required(_ name: String) throws(Refusal) -> String {
         guard let value = try text(name) else {
             throw Refusal(
-                .missingParameter, "\(name) is missing.", parameter: name,
-                recommend: "Add \(name)=…")
+                .missingParameter, "`\(name)` is missing.", parameter: name,
+                recommend: "Add `\(name)=…`.")
         }
         return value
     }
@@ -54,8 +54,8 @@ struct Arguments {
         case "false": return false
         case let value?:
             throw .parameter(
-                name, "\(name) is true or false, not '\(value)'.",
-                recommend: "Write \(name)=true or \(name)=false.")
+                name, "`\(name)` is true or false, not '\(value)'.",
+                recommend: "Write `\(name)=true` or `\(name)=false`.")
         }
     }
 
@@ -64,7 +64,7 @@ struct Arguments {
         guard let number = Int(value), range.contains(number) else {
             throw .parameter(
                 name,
-                "\(name) is a number from \(range.lowerBound) to \(range.upperBound),"
+                "`\(name)` is a number from \(range.lowerBound) to \(range.upperBound),"
                     + " not '\(value)'.",
                 recommend: "Give a number in that range.")
         }
@@ -82,8 +82,8 @@ struct Arguments {
             return try ByteSize.diskSize(value)
         } catch {
             throw .parameter(
-                name, "\(name)=\(value): \(error.description).",
-                recommend: "Give GiB as a number (\(name)=20), or a unit: \(name)=64MiB.")
+                name, "`\(name)=\(value)`: \(error.description).",
+                recommend: "Give GiB as a number (`\(name)=20`), or a unit: `\(name)=64MiB`.")
         }
     }
 
@@ -119,8 +119,8 @@ struct Arguments {
         let texts = elements.compactMap(\.string)
         guard !texts.isEmpty, texts.count == elements.count else {
             throw .parameter(
-                name, "\(name) is a list of ids.",
-                recommend: "Write \(name)=d-1,d-2 or \(name)='[\"d-1\",\"d-2\"]'.")
+                name, "`\(name)` is a list of ids.",
+                recommend: "Write `\(name)=d-1,d-2` or `\(name)=[\"d-1\",\"d-2\"]`.")
         }
         return texts
     }

@@ -25,7 +25,7 @@ extension ControlPlane {
         guard !disk.summary.isAttached else {
             throw Refusal(
                 .diskStatus, "Disk '\(disk.name)' is attached to \(Instance.local) already.",
-                recommend: "Use it as it is, or detach it: DetachDisk DiskId=\(disk.name).")
+                recommend: "Use it as it is, or detach it: `DetachDisk DiskId=\(disk.name)`.")
         }
         _ = try engine(about: .disk(disk.name)) { try store.attach(id) }
         hooks.didChange(.diskAttached(id))
@@ -39,7 +39,7 @@ extension ControlPlane {
         guard disk.summary.isAttached else {
             throw Refusal(
                 .diskStatus, "Disk '\(disk.name)' is not attached.",
-                recommend: "Nothing is left to do; DescribeDisks shows what is attached.")
+                recommend: "Nothing is left to do; `DescribeDisks` shows what is attached.")
         }
         try whileNobodyUses(disk) { () throws(Refusal) in
             try engine(about: .disk(disk.name)) { try store.detach(id) }
@@ -55,7 +55,7 @@ extension ControlPlane {
         }
         throw Refusal(
             .instanceNotFound, "There is no instance '\(instance)' here.",
-            recommend: "Leave InstanceId out, or write InstanceId=\(Instance.local).")
+            recommend: "Leave InstanceId out, or write `InstanceId=\(Instance.local)`.")
     }
 
     private func diskToAttach(_ arguments: Arguments) throws(Refusal) -> String {
@@ -78,7 +78,7 @@ extension ControlPlane {
             "Encrypted", "Disk '\(disk.name)' is \(found), and the request demands \(asked).",
             recommend: encrypted
                 ? "If it was created encrypted, the store was changed: check it. Otherwise attach"
-                    + " it without Encrypted=true."
-                : "Attach it without Encrypted=false.")
+                    + " it without `Encrypted=true`."
+                : "Attach it without `Encrypted=false`.")
     }
 }

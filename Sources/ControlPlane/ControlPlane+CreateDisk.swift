@@ -45,7 +45,7 @@ extension ControlPlane {
         guard let size else {
             throw Refusal(
                 .missingParameter, "A blank disk needs a size.", parameter: "Size",
-                recommend: "Add Size=20 (GiB), or SnapshotId= for a disk from a snapshot.")
+                recommend: "Add `Size=20` (GiB), or `SnapshotId=…` for a disk from a snapshot.")
         }
         if encrypted { try demandKeyService() }
         return try engine(about: .store) {
@@ -66,7 +66,7 @@ extension ControlPlane {
                 .sizeTooSmall,
                 "A disk from snapshot '\(snapshot.name)' is at least"
                     + " \(ByteSize.text(source.size)) (\(source.size) bytes) large.",
-                recommend: "Leave Size out to take the snapshot's, or give a larger one.")
+                recommend: "Leave `Size` out to take the snapshot's, or give a larger one.")
         }
         if source.isEncrypted { try demandKeyService() }
         return try engine(about: .snapshot(snapshot.name)) {
@@ -121,7 +121,7 @@ extension ControlPlane {
     }
 
     private static func check(type: String, encrypted: Bool?) throws(Refusal) {
-        let recommend = "Leave DiskType out, or write DiskType=data."
+        let recommend = "Leave DiskType out, or write `DiskType=data`."
         switch type {
         case "data": return
         case "system" where encrypted == true:

@@ -79,10 +79,17 @@ extension ControlPlane {
     private func diskOfSnapshots(
         _ name: String, among snapshots: [NamedSnapshot]
     ) throws(Refusal) -> DiskID {
-        if let id = DiskID(name), snapshots.contains(where: { $0.summary.disk == id }) {
+        let disks = Set(snapshots.map(\.summary.disk))
+        if let id = DiskID(name), disks.contains(id) { return id }
+        do {
+            return try disk(name).summary.id
+        } catch {
+            let begun = disks.filter { $0.text.hasPrefix(name) }
+            guard error.code == ErrorCode.diskNotFound.rawValue, begun.count == 1,
+                name.utf8.count >= ResourceName.shortestIDPrefix, let id = begun.first
+            else { throw error }
             return id
         }
-        return try disk(name).summary.id
     }
 
     /// One page of a list, as the API pages it; without PageSize all of it.

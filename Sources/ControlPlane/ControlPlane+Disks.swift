@@ -8,7 +8,7 @@ extension ControlPlane {
         guard !disk.summary.isAttached else {
             throw Refusal(
                 .diskStatus, "Disk '\(disk.name)' is attached, and only a detached one is deleted.",
-                recommend: "Detach it first: DetachDisk DiskId=\(disk.name).")
+                recommend: "Detach it first: `DetachDisk DiskId=\(disk.name)`.")
         }
         try engine(about: .disk(disk.name)) { try store.deleteDisk(id) }
         hooks?.didChange(.diskDeleted(id))
@@ -40,8 +40,8 @@ extension ControlPlane {
                 .snapshotOfOtherDisk,
                 "Snapshot '\(snapshot.name)' is of disk \(snapshot.summary.disk), and disk"
                     + " '\(disk.name)' goes back only to snapshots of its own.",
-                recommend: "See its snapshots: DescribeSnapshots DiskId=\(disk.name). For a disk"
-                    + " with that content: CreateDisk SnapshotId=\(snapshot.name).")
+                recommend: "See its snapshots: `DescribeSnapshots DiskId=\(disk.name)`. For a disk"
+                    + " with that content: `CreateDisk SnapshotId=\(snapshot.name)`.")
         }
         let id = disk.summary.id
         try whileNobodyUses(disk) { () throws(Refusal) in
@@ -60,8 +60,8 @@ extension ControlPlane {
                 .diskSnapshotExists,
                 "Disk '\(disk.name)' has \(disk.summary.snapshotCount) snapshot(s), and a disk"
                     + " with snapshots is not re-initialised.",
-                recommend: "Delete them first (DescribeSnapshots DiskId=\(disk.name)), or go back"
-                    + " to one: ResetDisk.")
+                recommend: "Delete them first (`DescribeSnapshots DiskId=\(disk.name)`), or go back"
+                    + " to one: `ResetDisk DiskId=\(disk.name)`.")
         }
         if let source = disk.summary.sourceSnapshot { try demand(source, of: disk) }
         try whileNobodyUses(disk) { () throws(Refusal) in
@@ -106,7 +106,7 @@ extension ControlPlane {
                 .sourceSnapshotGone,
                 "Disk '\(disk.name)' was made from snapshot \(source), which is deleted, so it"
                     + " cannot go back to it.",
-                recommend: "Create a new disk instead: CreateDisk.")
+                recommend: "Create a new disk instead: `CreateDisk`.")
         }
     }
 }

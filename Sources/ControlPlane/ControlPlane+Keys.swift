@@ -44,7 +44,7 @@ public struct KeyActions: Sendable {
             throw Refusal(
                 .keyNotFound, "Region \(region) has no customer master key yet.",
                 recommend: "The system makes it with the first encrypted disk:"
-                    + " CreateDisk Encrypted=true.")
+                    + " `CreateDisk Encrypted=true`.")
         }
         guard asked == nil || asked == key.keyID || asked == key.alias else {
             throw Refusal(

@@ -45,7 +45,7 @@ extension ControlPlane {
         throw Refusal(
             .nameTaken, "Disk \(other.summary.id) is called '\(name)' already.",
             recommend: "Choose another name, or give that disk another one:"
-                + " ModifyDiskAttribute DiskId=\(other.summary.id) DiskName=…")
+                + " `ModifyDiskAttribute DiskId=\(other.summary.id) DiskName=…`")
     }
 
     /// Throws unless no snapshot (but `id`) has the name.
@@ -55,13 +55,13 @@ extension ControlPlane {
         throw Refusal(
             .nameTaken, "Snapshot \(other.summary.id) is called '\(name)' already.",
             recommend: "Choose another name, or give that snapshot another one:"
-                + " ModifySnapshotAttribute SnapshotId=\(other.summary.id) SnapshotName=…")
+                + " `ModifySnapshotAttribute SnapshotId=\(other.summary.id) SnapshotName=…`")
     }
 
     private func demandChange(_ arguments: Arguments, _ names: [String]) throws(Refusal) {
         for name in names where try arguments.text(name) != nil { return }
         throw Refusal(
             .missingParameter, "There is nothing to change.", parameter: names[0],
-            recommend: "Give \(names.joined(separator: "=… or "))=…")
+            recommend: "Give `\(names.joined(separator: "=…` or `"))=…`.")
     }
 }

@@ -28,37 +28,51 @@ extension ControlPlane {
         return zip(snapshots, names).map { NamedSnapshot(name: $1 ?? $0.id.text, summary: $0) }
     }
 
-    /// The disk of that id or unique name.
+    /// The disk of that id, unique name, or unique beginning of an id.
     public func disk(_ name: String) throws(Refusal) -> NamedDisk {
         let all = try disks()
-        let found = all.filter { $0.summary.id.text == name }
-        if let disk = found.first { return disk }
-        let named = all.filter { $0.summary.givenName == name }
-        guard named.count <= 1 else {
-            throw Self.ambiguous("DiskId", name, ids: named.map(\.summary.id.text), "disks")
-        }
-        guard let disk = named.first else {
-            try refuseDamaged("disk", name)
-            throw Self.missing(.diskNotFound, "disk", name, all.map(\.name), "DescribeDisks")
-        }
-        return disk
+        let found = try Self.find(
+            name, among: all.map { ($0.summary.id.text, $0.summary.givenName) }, .disk)
+        if let found { return all[found] }
+        try refuseDamaged("disk", name)
+        throw Self.missing(.diskNotFound, "disk", name, all.map(\.name), "`DescribeDisks`")
     }
 
-    /// The snapshot of that id or unique name.
+    /// The snapshot of that id, unique name, or unique beginning of an id.
     public func snapshot(_ name: String) throws(Refusal) -> NamedSnapshot {
         let all = try snapshots()
-        if let snapshot = all.first(where: { $0.summary.id.text == name }) { return snapshot }
-        let named = all.filter { $0.summary.givenName == name }
+        let found = try Self.find(
+            name, among: all.map { ($0.summary.id.text, $0.summary.givenName) }, .snapshot)
+        if let found { return all[found] }
+        try refuseDamaged("snapshot", name)
+        throw Self.missing(
+            .snapshotNotFound, "snapshot", name, all.map(\.name), "`DescribeSnapshots`")
+    }
+
+    enum Noun: String {
+        case disk, snapshot
+
+        var parameter: String { self == .disk ? "DiskId" : "SnapshotId" }
+    }
+
+    /// The index of the one that is meant; nil if there is none. A whole id comes before a name,
+    /// and a name before the beginning of an id: neither is shadowed by what is made later.
+    private static func find(
+        _ name: String, among all: [(id: String, given: String?)], _ noun: Noun
+    ) throws(Refusal) -> Int? {
+        if let whole = all.firstIndex(where: { $0.id == name }) { return whole }
+        let named = all.indices.filter { all[$0].given == name }
         guard named.count <= 1 else {
-            throw Self.ambiguous(
-                "SnapshotId", name, ids: named.map(\.summary.id.text), "snapshots")
+            throw ambiguous(noun, "are called '\(name)'", ids: named.map { all[$0].id })
         }
-        guard let snapshot = named.first else {
-            try refuseDamaged("snapshot", name)
-            throw Self.missing(
-                .snapshotNotFound, "snapshot", name, all.map(\.name), "DescribeSnapshots")
+        if let one = named.first { return one }
+        guard name.utf8.count >= ResourceName.shortestIDPrefix else { return nil }
+        let begun = all.indices.filter { all[$0].id.hasPrefix(name) }
+        guard begun.count <= 1 else {
+            throw ambiguous(
+                noun, "have ids beginning with '\(name)'", ids: begun.map { all[$0].id })
         }
-        return snapshot
+        return begun.first
     }
 
     /// Where records are damaged, a name that is not found may be that of one of them: to say that
@@ -96,12 +110,10 @@ extension ControlPlane {
         return names.map { name in name.flatMap { counts[$0] == 1 ? $0 : nil } }
     }
 
-    private static func ambiguous(
-        _ parameter: String, _ name: String, ids: [String], _ noun: String
-    ) -> Refusal {
+    private static func ambiguous(_ noun: Noun, _ what: String, ids: [String]) -> Refusal {
         .parameter(
-            parameter, "\(ids.count) \(noun) are called '\(name)': \(ids.joined(separator: ", ")).",
-            recommend: "Name one of them by its id.")
+            noun.parameter, "\(ids.count) \(noun)s \(what): \(ids.joined(separator: ", ")).",
+            recommend: "Name one of them by its whole id.")
     }
 
     private static func missing(

@@ -60,15 +60,15 @@ extension ErrorCode {
     /// What helps against an error that came from below, where no action knows better.
     var usualRemedy: String {
         switch self {
-        case .diskNotFound: "List the disks: DescribeDisks."
-        case .snapshotNotFound, .sourceSnapshotGone: "List the snapshots: DescribeSnapshots."
+        case .diskNotFound: "List the disks: `DescribeDisks`."
+        case .snapshotNotFound, .sourceSnapshotGone: "List the snapshots: `DescribeSnapshots`."
         case .diskStatus, .diskOpen:
             "Close what uses the disk (umount it, detach its loop device), then repeat."
         case .snapshotOpen: "Close what reads the snapshot (umount it), then repeat."
         case .alreadyExists, .nameTaken: "Choose another name."
         case .storeNotFound: "Name an existing store, or make one: sealdisk init STORE."
         case .kmsNotEnabled:
-            "Activate the KMS once: sealdisk kms activate, or OpenKmsService. It makes the key."
+            "Activate the KMS once: `OpenKmsService`. It makes the key."
         case .kmsLocked:
             "Give the keystore's key file or passphrase: --key-file, --passphrase-command; to a"
                 + " mounted store when it is mounted."
@@ -76,7 +76,7 @@ extension ErrorCode {
         case .keyRefused:
             "Give the keystore that made this store's keys (--keystore PATH); if it is the one,"
                 + " the disk's records were changed: restore them from a copy."
-        case .keyNotLoaded: "Attach a disk of the same lineage: AttachDisk."
+        case .keyNotLoaded: "Attach a disk of the same lineage: `AttachDisk`."
         case .keyServiceFailed: "Check that the keystore's folder is writable and not full."
         case .storeFull: "Delete snapshots or disks, or give the store's file system more space."
         case .limit:
@@ -86,7 +86,7 @@ extension ErrorCode {
         case .noPermission: "Run this as the user whose store it is, or as root."
         case .readOnly: "Mount the store writable, or work on another one."
         case .damaged:
-            "Restore the damaged file from a copy of the store, or roll the disk back: ResetDisk."
+            "Restore the damaged file from a copy of the store, or roll the disk back: `ResetDisk`."
         case .storage: "See the kernel's log for the medium below the store, then repeat."
         case .sessionOver: "Detach the disk and attach it again; unflushed writes may be lost."
         case .notMounted: "Mount the store: sealdisk mount STORE DIR."

@@ -96,7 +96,7 @@ extension Request {
         recommend: "Write each request by itself, and read its reply before the next.")
 
     private static let formsToUse =
-        "Write for instance: CreateDisk DiskName=data Size=20 Encrypted=true"
+        "Write for instance: `CreateDisk DiskName=data Size=20 Encrypted=true`"
 
     private static func trim(_ text: String) -> Substring {
         var rest = text[...]

@@ -4,7 +4,7 @@ extension Request {
         guard !text.contains(where: \.isWhitespace) else {
             throw malformed(
                 "in the query form a blank is written + or %20; in the form of words"
-                    + " the action comes first, by itself: CreateDisk Key=Value")
+                    + " the action comes first, by itself: `CreateDisk Key=Value`")
         }
         var pairs: [Parameter] = []
         for part in text.split(separator: "&", omittingEmptySubsequences: true) {

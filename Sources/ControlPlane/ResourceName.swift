@@ -14,6 +14,10 @@ public enum ResourceName {
             }
     }
 
+    /// The least of an id that stands for the whole of it, where no other id begins so: as long as
+    /// it takes not to mean another resource by a slip.
+    public static let shortestIDPrefix = 8
+
     /// A disk's name, which must not look like an id: that would shadow another disk.
     public static func isValidForDisk(_ name: String) -> Bool {
         isValid(name) && DiskID(name) == nil

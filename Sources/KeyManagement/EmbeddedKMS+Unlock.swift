@@ -22,13 +22,13 @@ extension EmbeddedKMS {
             throw KeyError(
                 .notActivated,
                 "the KMS is not activated: there is no keystore \(path); activate it"
-                    + " (OpenKmsService) or name the right keystore")
+                    + " (`OpenKmsService`) or name the right keystore")
         }
         guard found.claimed.accounts.contains(account) else {
             throw KeyError(
                 .notActivated,
                 "the KMS is not activated for account \(account) in keystore \(path); activate it"
-                    + " (OpenKmsService)")
+                    + " (`OpenKmsService`)")
         }
         return found
     }

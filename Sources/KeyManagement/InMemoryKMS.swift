@@ -89,7 +89,7 @@ public final class InMemoryKMS: KeyProvider {
             state.uses[use.action, default: 0] += 1
             guard state.isActivated else {
                 throw KeyError(
-                    .notActivated, "the KMS is not activated; activate it (OpenKmsService)")
+                    .notActivated, "the KMS is not activated; activate it (`OpenKmsService`)")
             }
             return try body(&state)
         }

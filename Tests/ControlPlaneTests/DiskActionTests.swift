@@ -86,6 +86,42 @@ import Testing
         #expect(try fixture.diskNames("") == ["data"])
     }
 
+    /// The beginning of an id, as lists show it, stands for the whole where no other begins so.
+    @Test func theBeginningOfAnIdIsTaken() throws {
+        let fixture = try Fixture()
+        let id = try fixture.disk("data")
+        let beginning = String(id.prefix(ResourceName.shortestIDPrefix))
+        #expect(try fixture.describe(beginning)["DiskId"]?.string == id)
+        #expect(try fixture.describe(String(id.dropLast()))["DiskId"]?.string == id)
+        try fixture.refused("DeleteDisk DiskId=\(id.prefix(7))", "InvalidDiskId.NotFound")
+        let snapshot = try #require(
+            try fixture.done("CreateSnapshot DiskId=\(beginning)")["SnapshotId"]?.string)
+        try fixture.done("ResetDisk DiskId=data SnapshotId=\(snapshot.prefix(8))")
+        // A name comes first.
+        let other = try fixture.disk(beginning)
+        #expect(try fixture.describe(beginning)["DiskId"]?.string == other)
+    }
+
+    /// One beginning of several ids is nobody's.
+    @Test func anAmbiguousBeginningIsRefused() throws {
+        let store = MemoryStore()
+        let (keys, entropy) = (TestKeys(isActivated: true), AlikeEntropy())
+        _ = try Store.create(in: store, account: "account", region: "region")
+        let opened = try Store(
+            opening: store, keys: keys, holder: "a test",
+            environment: Environment(entropy: entropy))
+        let plane = ControlPlane(store: opened, keys: keys, hooks: nil)
+        let ids = (0..<2).compactMap { _ in
+            plane.perform("CreateDisk Size=1MiB").fields["DiskId"]?.string
+        }
+        try #require(ids.count == 2 && ids[0].prefix(8) == ids[1].prefix(8))
+        let refusal = try #require(plane.perform("DeleteDisk DiskId=\(ids[0].prefix(8))").refusal)
+        #expect(refusal.code == "InvalidParameter.DiskId")
+        #expect(ids.allSatisfy(refusal.message.contains))
+        #expect(plane.perform("DeleteDisk DiskId=\(ids[1])").isSuccess)
+        try opened.close()
+    }
+
     /// A record that makes no sense: the disk is listed as damaged, and a name that is not found is
     /// not said to be no disk's.
     @Test func aDamagedRecordIsTold() throws {

@@ -43,7 +43,30 @@ struct Fixture {
         #expect(refusal.code == code, "\(reply.json)", sourceLocation: location)
         #expect(reply.errno == refusal.kind.errno && reply.errno != 0, sourceLocation: location)
         #expect(!refusal.message.isEmpty && !refusal.recommend.isEmpty, sourceLocation: location)
+        for text in [refusal.message, refusal.recommend] {
+            #expect(Self.bareRequests(in: text) == [], sourceLocation: location)
+        }
         return refusal
+    }
+
+    /// Words of the API that do not stand in backticks, by which the command line finds them to say
+    /// them in its own.
+    static func bareRequests(in text: String) -> [String] {
+        let parts = text.split(separator: "`", omittingEmptySubsequences: false)
+        let outside = parts.enumerated().filter { $0.offset.isMultiple(of: 2) }.map(\.element)
+        guard !parts.count.isMultiple(of: 2) else { return [text] }
+        let words = outside.flatMap { $0.split { !$0.isLetter && $0 != "=" } }.map(String.init)
+        // That a request was not understood is told only to who wrote one.
+        let ofRequests = ["Did you mean", "The actions are", "It takes"]
+        guard !ofRequests.contains(where: text.hasPrefix), !text.contains(" has no parameter ")
+        else { return [] }
+        let actions = Action.all.map(\.name)
+        return words.filter { word in
+            actions.contains(word)
+                || Action.all.contains { action in
+                    action.parameters.contains { word.hasPrefix($0 + "=") }
+                }
+        }
     }
 
     /// Creates a disk and gives its id.

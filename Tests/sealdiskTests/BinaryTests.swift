@@ -1,3 +1,4 @@
+import ControlPlane
 import Glibc
 import Testing
 
@@ -79,6 +80,27 @@ import Testing
         #expect(access(missing, F_OK) != 0)
     }
 
+    /// Damage is told, and the list is an outcome all the same.
+    @Test func aListTellsDamagedRecords() throws {
+        let folder = try TemporaryFolder()
+        let store = folder.path + "/store"
+        #expect(try run("init \(store)").code == 0)
+        for name in ["data", "other"] {
+            #expect(try run("disk create \(name) --size 1G --store \(store)").code == 0)
+        }
+        let list = try run("disk show data --json --store \(store)").output
+        let disk = try #require(try JSON(parsing: list.utf8)["Disks"]?["Disk"]?.array?.first)
+        let records = try #require(popen("find \(store) -name '\(disk.text("DiskId"))*'", "r"))
+        let path = HostText.bytes(of: fileno(records)).map { String(decoding: $0, as: UTF8.self) }
+        pclose(records)
+        let record = try #require(path?.split(separator: "\n").first.map(String.init))
+        #expect(truncate(record, 1) == 0)
+        let told = try run("disk list --store \(store)", "2>&1")
+        #expect(told.code == 0 && told.output.contains("other"))
+        #expect(told.output.contains("sealdisk: disk \(disk.text("DiskId")) is damaged: "))
+        #expect(!(try run("disk list --store \(store)").output.contains("damaged")))
+    }
+
     @Test func aSessionByHand() throws {
         let folder = try TemporaryFolder()
         let store = folder.path + "/store"
@@ -95,12 +117,21 @@ import Testing
         #expect(refused.code == 3)
         #expect(refused.output.contains("\"Code\":\"InvalidDiskId.NotFound\""))
         #expect(try run("disk attach data \(common)").code == 9)
-        #expect(try run("disk resize data --size 1 \(common)").code == 2)
+        #expect(try run("disk resize data --size 512M \(common)").code == 2)
+        #expect(try run("disk resize data --size 1024M \(common)").code == 0)
+        #expect(try run("disk detach data \(common)", "2>&1").output.contains("not attached"))
+        #expect(try run("disk detach data \(common)").code == 0)
         #expect(try run("api DescribeKey \(common)").output.contains("KeyMetadata"))
         #expect(try run("kms show \(common)").output.contains("alias/acs/ecs"))
         #expect(try run("snapshot create data --name s \(common)").code == 0)
         #expect(try run("snapshot show s \(common)").output.contains("1 GiB"))
         #expect(try run("disk reinit data \(common)").code == 5)
+        #expect(try run("disk rename data photos \(common)").output.contains("photos now"))
+        #expect(try run("snapshot rename s t \(common)").output.contains("t now"))
+        #expect(try run("snapshot rename t s \(common)").code == 0)
+        #expect(try run("disk create other --size 1 \(common)").code == 0)
+        #expect(try run("disk rename other photos \(common)").code == 4)
+        #expect(try run("disk rename photos data \(common)").code == 0)
         #expect(try run("snapshot delete s \(common)").output == "Deleted snapshot s.\n")
         #expect(try run("disk delete data \(common)").code == 0)
     }

@@ -85,7 +85,7 @@ import Testing
                 "Status":"In_use","SnapshotCount":2,"CreationTime":"2026-11-23T22:00:00Z",
                 "DiskId":"d-1"}]
                 """#.utf8)
-        let text = DiskCommand.List.table(of: try #require(disks.array)).text(width: nil)
+        let text = DiskTable(try #require(disks.array), among: []).whole.text(width: nil)
         #expect(
             text == """
                 NAME    SIZE  STORED  KIND       STATUS  SNAPSHOTS  CREATED               ID

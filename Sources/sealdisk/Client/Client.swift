@@ -44,15 +44,19 @@ struct Client {
 
     /// Sends a request as it is written, in any form, and prints its reply.
     func performRaw(_ request: String) throws(Failure) {
-        try deliver(request, printing: true)
+        let answer = try deliver(request)
+        print(answer.text)
+        if let refusal = answer.refusal { throw Failure(verbatim: refusal) }
     }
 
     private func perform(_ request: Request, printing: Bool) throws(Failure) -> Answer {
-        try deliver(request.json, printing: printing)
+        let answer = try deliver(request.json)
+        if printing || options.json && answer.refusal != nil { print(answer.text) }
+        if let refusal = answer.refusal { throw Failure(refusal, of: request.action) }
+        return answer
     }
 
-    @discardableResult
-    private func deliver(_ request: String, printing: Bool) throws(Failure) -> Answer {
+    private func deliver(_ request: String) throws(Failure) -> Answer {
         let text: String
         switch door {
         case .mount(let mount):
@@ -72,10 +76,7 @@ struct Client {
                 throw Failure(Refusal(ofStore: error))
             }
         }
-        let answer = try Answer(text)
-        if printing || options.json && answer.refusal != nil { print(answer.text) }
-        if let refusal = answer.refusal { throw Failure(refusal) }
-        return answer
+        return try Answer(text)
     }
 }
 

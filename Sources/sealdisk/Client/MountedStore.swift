@@ -79,4 +79,6 @@ struct MountedStore: Hashable, Sendable {
 
     /// Where a disk's file is.
     func file(ofDisk name: String) -> String { "\(mountPoint)/disks/\(name)" }
+    /// Where a snapshot's file is.
+    func file(ofSnapshot name: String) -> String { "\(mountPoint)/snapshots/\(name)" }
 }

@@ -7,8 +7,8 @@ extension DiskCommand {
             abstract: "Attach a disk: its key comes into memory and its file opens.",
             discussion: """
                 Prints where it is: its file in the mount, or with --loop a block device over \
-                that file. With --loop an attached disk only gets its loop device, or tells the \
-                one it has.
+                that file. A disk that is attached already stays so; with --loop it gets its loop \
+                device, or tells the one it has.
 
                 EXAMPLE:
                   mkfs.ext4 $(sealdisk disk attach data --loop)
@@ -43,14 +43,18 @@ extension DiskCommand {
             let request = Request(
                 "AttachDisk", ["DiskId": id, "Encrypted": requireEncrypted ? "true" : nil])
             let file = mount.file(ofDisk: before.text("Name"))
+            if isAttached { try checkEncryption(of: before) }
             guard loop else {
-                try client.perform(request)
+                if isAttached {
+                    DiskCommand.tellNothingToDo(
+                        "is attached already", before, json: options.json)
+                } else {
+                    try client.perform(request)
+                }
                 if !options.json { print(file) }
                 return
             }
-            if isAttached {
-                try checkEncryption(of: before)
-            } else {
+            if !isAttached {
                 try client.ask(request)
             }
             do {
@@ -109,17 +113,18 @@ extension DiskCommand {
 
         func run() throws {
             let client = try Client(options)
-            let mount = try client.demandMount(for: "detaching a disk")
             let found = try DiskCommand.describe(disk, through: client)
-            let name = found.text("Name")
-            if found.text("Status") == "In_use" {
-                // All are checked before the first one goes: a refusal changes nothing.
-                let loops = LoopDevice.all(of: mount.file(ofDisk: name))
-                for loop in loops { try loop.checkUnused() }
-                for loop in loops { try loop.remove() }
+            guard let attached = AttachedDisk(found, through: client) else {
+                return DiskCommand.tellNothingToDo(
+                    "is not attached: nothing is left to do", found, json: options.json)
             }
-            try client.perform(Request("DetachDisk", ["DiskId": found.text("DiskId")]))
-            if !options.json { print("Detached disk \(name).") }
+            try attached.removeLoops()
+            do {
+                try client.perform(Request("DetachDisk", ["DiskId": found.text("DiskId")]))
+            } catch {
+                throw error.naming(holdersOf: attached.file)
+            }
+            if !options.json { print("Detached disk \(found.text("Name")).") }
         }
     }
 }

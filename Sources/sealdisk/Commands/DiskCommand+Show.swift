@@ -23,32 +23,24 @@ extension DiskCommand {
         }
 
         func run() throws {
-            let answer = try Client(options).perform(
+            let client = try Client(options)
+            let answer = try client.perform(
                 Request("DescribeDisks", ["Encrypted": kind.map { "\($0 == .encrypted)" }]))
             guard !options.json else { return }
             let disks = answer.fields["Disks"]?["Disk"]?.array ?? []
+            let damage = DamageNotes(
+                noun: "disk", resources: disks, unlisted: answer.fields["Damaged"]?.array ?? [])
+            defer { damage.tell() }
             guard !disks.isEmpty else {
                 return Terminal.complain(
                     "No disks. Create one: sealdisk disk create NAME --size 20G --encrypted\n")
             }
-            Terminal.show(Self.table(of: disks))
-        }
-
-        static func table(of disks: [JSON]) -> Table {
-            Table(
-                [
-                    .left("NAME", mayShrink: true), .right("SIZE"), .right("STORED"),
-                    .left("KIND"), .left("STATUS"), .right("SNAPSHOTS"), .left("CREATED"),
-                    .left("ID", mayShrink: true),
-                ],
-                rows: disks.map { disk in
-                    [
-                        disk.text("Name"), disk.size("SizeBytes"), disk.size("StoredBytes"),
-                        disk.flag("Encrypted") ? "encrypted" : "plain", disk.text("Status"),
-                        "\(disk.count("SnapshotCount"))", disk.text("CreationTime"),
-                        disk.text("DiskId"),
-                    ]
-                })
+            // What is told apart on a terminal are all disks, not only those that are asked for.
+            let all =
+                kind == nil || Terminal.width == nil
+                ? disks : try DiskCommand.all(through: client)
+            let table = DiskTable(disks, among: all.map { $0.text("DiskId") })
+            Terminal.show(table.table(width: Terminal.width))
         }
     }
 
@@ -76,6 +68,7 @@ extension DiskCommand {
                 }
             }
             print(details.text, terminator: "")
+            DamageNotes(noun: "disk", resources: [disk], unlisted: []).tell()
         }
 
         private static func details(of disk: JSON) -> Details {
@@ -96,6 +89,7 @@ extension DiskCommand {
             details.add("From snapshot", disk.text("SourceSnapshotId"))
             details.add("Snapshots", "\(disk.count("SnapshotCount"))")
             details.add("Created", disk.text("CreationTime"))
+            details.add("Damage", disk["Damage"]?.string)
             if !disk.flag("Verified") {
                 details.add("Note", "its records are verified only while it is attached")
             }

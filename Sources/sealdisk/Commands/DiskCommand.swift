@@ -6,7 +6,7 @@ struct DiskCommand: ParsableCommand {
         commandName: "disk",
         abstract: "Create, list, attach and change disks.",
         discussion: """
-            A disk is named by its name, where only one disk has it, or by its id.
+            A disk is named by its name, or by its id or the beginning of it that `list` shows.
 
             EXAMPLES:
               sealdisk disk create data --size 20G --encrypted
@@ -14,14 +14,45 @@ struct DiskCommand: ParsableCommand {
               sealdisk disk list
             """,
         subcommands: [
-            Create.self, List.self, Show.self, Attach.self, Detach.self, Resize.self, Reset.self,
-            Reinit.self, Delete.self,
+            Create.self, List.self, Show.self, Attach.self, Detach.self, Rename.self, Resize.self,
+            Reset.self, Reinit.self, Delete.self,
         ])
 
     /// The one disk of that name or id, as DescribeDisks shows it.
     static func describe(_ disk: String, through client: Client) throws(Failure) -> JSON {
         let answer = try client.ask(Request("DescribeDisks", ["DiskId": disk]))
         return try first(of: answer, "Disks", "Disk")
+    }
+
+    /// All disks there are.
+    static func all(through client: Client) throws(Failure) -> [JSON] {
+        try client.ask(Request("DescribeDisks")).fields["Disks"]?["Disk"]?.array ?? []
+    }
+
+    /// Puts other content on a disk, which nothing may have open meanwhile.
+    static func replace(
+        _ disk: String, by request: Request, _ options: GlobalOptions, done: String
+    ) throws(Failure) {
+        let client = try Client(options)
+        let found = try describe(disk, through: client)
+        var loops: [String] = []
+        if let attached = AttachedDisk(found, through: client) {
+            loops = try attached.withoutLoops { () throws(Failure) in try client.perform(request) }
+        } else {
+            try client.perform(request)
+        }
+        guard !options.json else { return }
+        print("Disk \(disk) \(done).")
+        if !loops.isEmpty { print("Its loop devices: \(loops.joined(separator: ", ")).") }
+    }
+
+    /// What there is to say where a disk is already as it was asked to be: with --json the disk,
+    /// for there is no reply of the action.
+    static func tellNothingToDo(
+        _ state: String, _ disk: JSON, json: Bool
+    ) {
+        if json { return print(disk.text) }
+        Terminal.complain("Disk \(Table.printable(disk.text("Name"))) \(state).\n")
     }
 
     static func first(
@@ -128,14 +159,20 @@ extension DiskCommand {
 
         func run() throws {
             let client = try Client(options)
-            try client.perform(Request("ResizeDisk", ["DiskId": disk, "NewSize": size]))
+            let before = try DiskCommand.describe(disk, through: client)
+            if isReached(by: before) {
+                DiskCommand.tellNothingToDo(
+                    "has that size already", before, json: options.json)
+            } else {
+                try client.perform(Request("ResizeDisk", ["DiskId": disk, "NewSize": size]))
+            }
             let now = try DiskCommand.describe(disk, through: client)
             if case .mount(let mount) = client.door, now.text("Status") == "In_use" {
                 for loop in LoopDevice.all(of: mount.file(ofDisk: now.text("Name"))) {
                     try loop.updateSize()
                 }
             }
-            guard !options.json else { return }
+            guard !options.json, !isReached(by: before) else { return }
             let name = now.text("Name")
             if now["PendingSizeBytes"] != nil {
                 print("Disk \(name) will be \(now.size("PendingSizeBytes")) when it is attached.")
@@ -143,13 +180,19 @@ extension DiskCommand {
                 print("Disk \(name) is \(now.size("SizeBytes")) now.")
             }
         }
+
+        private func isReached(by disk: JSON) -> Bool {
+            let present = disk["PendingSizeBytes"]?.unsigned ?? disk.count("SizeBytes")
+            return (try? ByteSize.diskSize(size)) == present
+        }
     }
 
     struct Reset: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Roll a disk back to one of its snapshots, size included.",
             discussion: """
-                What was written since is lost. Nothing may have the disk open.
+                What was written since is lost. Nothing may have the disk open; a loop device that \
+                is not in use is taken away and set up again.
 
                 EXAMPLE:
                   sealdisk disk reset data --snapshot monday
@@ -164,9 +207,9 @@ extension DiskCommand {
         var snapshot: String
 
         func run() throws {
-            try Client(options).perform(
-                Request("ResetDisk", ["DiskId": disk, "SnapshotId": snapshot]))
-            if !options.json { print("Disk \(disk) is as it was at snapshot \(snapshot).") }
+            try DiskCommand.replace(
+                disk, by: Request("ResetDisk", ["DiskId": disk, "SnapshotId": snapshot]), options,
+                done: "is as it was at snapshot \(snapshot)")
         }
     }
 
@@ -184,8 +227,9 @@ extension DiskCommand {
         var disk: String
 
         func run() throws {
-            try Client(options).perform(Request("ReInitDisk", ["DiskId": disk]))
-            if !options.json { print("Disk \(disk) is as it was when it was created.") }
+            try DiskCommand.replace(
+                disk, by: Request("ReInitDisk", ["DiskId": disk]), options,
+                done: "is as it was when it was created")
         }
     }
 

@@ -4,7 +4,7 @@ import ControlPlane
 struct SnapshotCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "snapshot",
-        abstract: "Create, list and delete snapshots.",
+        abstract: "Create, list, rename and delete snapshots.",
         discussion: """
             A snapshot is the disk at one moment, as after a power failure. It takes no space \
             until the disk changes, and is a read-only file in the mount while a disk of its \
@@ -14,7 +14,7 @@ struct SnapshotCommand: ParsableCommand {
               sealdisk snapshot create data --name monday
               mount -o ro,loop,noload /mnt/sealdisk/snapshots/monday /old
             """,
-        subcommands: [Create.self, List.self, Show.self, Delete.self])
+        subcommands: [Create.self, List.self, Show.self, Rename.self, Delete.self])
 
     struct Create: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -56,34 +56,25 @@ struct SnapshotCommand: ParsableCommand {
         var disk: String?
 
         func run() throws {
-            let answer = try Client(options).perform(
-                Request("DescribeSnapshots", ["DiskId": disk]))
+            let client = try Client(options)
+            let answer = try client.perform(Request("DescribeSnapshots", ["DiskId": disk]))
             guard !options.json else { return }
             let snapshots = answer.fields["Snapshots"]?["Snapshot"]?.array ?? []
+            let damage = DamageNotes(
+                noun: "snapshot", resources: snapshots,
+                unlisted: answer.fields["Damaged"]?.array ?? [])
+            defer { damage.tell() }
             guard !snapshots.isEmpty else {
                 return Terminal.complain(
                     "No snapshots. Take one: sealdisk snapshot create DISK --name NAME\n")
             }
-            Terminal.show(Self.table(of: snapshots))
-        }
-
-        static func table(of snapshots: [JSON]) -> Table {
-            Table(
-                [
-                    .left("NAME", mayShrink: true), .left("DISK", mayShrink: true),
-                    .right("SIZE"), .right("STORED"), .left("KIND"), .left("CREATED"),
-                    .left("ID", mayShrink: true),
-                ],
-                rows: snapshots.map { snapshot in
-                    [
-                        snapshot.text("Name"),
-                        snapshot.flag("SourceDiskExists")
-                            ? snapshot.text("SourceDiskName") : snapshot.text("SourceDiskId"),
-                        snapshot.size("SizeBytes"), snapshot.size("StoredBytes"),
-                        snapshot.flag("Encrypted") ? "encrypted" : "plain",
-                        snapshot.text("CreationTime"), snapshot.text("SnapshotId"),
-                    ]
-                })
+            let all =
+                disk == nil || Terminal.width == nil
+                ? snapshots
+                : try client.ask(Request("DescribeSnapshots")).fields["Snapshots"]?["Snapshot"]?
+                    .array ?? []
+            let table = SnapshotTable(snapshots, among: all.map { $0.text("SnapshotId") })
+            Terminal.show(table.table(width: Terminal.width))
         }
     }
 
@@ -118,12 +109,14 @@ struct SnapshotCommand: ParsableCommand {
             details.add("Lineage", found.text("Lineage"))
             details.add("Created", found.text("CreationTime"))
             if case .mount(let mount) = client.door {
-                details.add("File", "\(mount.mountPoint)/snapshots/\(found.text("Name"))")
+                details.add("File", mount.file(ofSnapshot: found.text("Name")))
             }
+            details.add("Damage", found["Damage"]?.string)
             if !found.flag("Openable") {
                 details.add("Note", "opens while a disk of its lineage is attached")
             }
             print(details.text, terminator: "")
+            DamageNotes(noun: "snapshot", resources: [found], unlisted: []).tell()
         }
     }
 
@@ -138,7 +131,13 @@ struct SnapshotCommand: ParsableCommand {
         var snapshot: String
 
         func run() throws {
-            try Client(options).perform(Request("DeleteSnapshot", ["SnapshotId": snapshot]))
+            let client = try Client(options)
+            do {
+                try client.perform(Request("DeleteSnapshot", ["SnapshotId": snapshot]))
+            } catch {
+                guard case .mount(let mount) = client.door else { throw error }
+                throw error.naming(holdersOf: mount.file(ofSnapshot: snapshot))
+            }
             if !options.json { print("Deleted snapshot \(snapshot).") }
         }
     }

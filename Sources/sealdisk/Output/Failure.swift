@@ -12,7 +12,15 @@ struct Failure: Error, Hashable, CustomStringConvertible {
         exitCode = kind.exitCode
     }
 
-    init(_ refusal: Refusal) {
+    /// A refusal in the words of the command line; `action` is the one that was asked for.
+    init(_ refusal: Refusal, of action: String? = nil) {
+        self.init(
+            refusal.kind, CommandLineWords.text(refusal.message, of: action),
+            advice: CommandLineWords.text(refusal.recommend, of: action))
+    }
+
+    /// A refusal as the API words it, for who speaks the API.
+    init(verbatim refusal: Refusal) {
         self.init(refusal.kind, refusal.message, advice: refusal.recommend)
     }
 

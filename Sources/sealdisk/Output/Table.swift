@@ -20,6 +20,8 @@ struct Table {
     private static let gap = "  "
     /// A column that is cut keeps at least this many characters.
     private static let leastWidth = 8
+    /// Up to this width a name is shown whole rather than more about it.
+    private static let comfortableWidth = 20
 
     let columns: [Column]
     let rows: [[String]]
@@ -40,10 +42,28 @@ struct Table {
         return lines.map { line(of: $0, widths) + "\n" }.joined()
     }
 
-    private func fittingWidths(_ limit: Int?) -> [Int] {
-        var widths = columns.indices.map { index in
+    /// The first of tables, which tell less and less, that fits `width` with no name cut that is
+    /// read easily; the last one if none does, its names cut.
+    static func fitting(_ width: Int?, _ tables: [Table]) -> Table {
+        guard let width else { return tables[0] }
+        return tables.first { $0.leastComfort <= width } ?? tables[tables.count - 1]
+    }
+
+    private var leastComfort: Int {
+        let widths = zip(columns, naturalWidths).map { column, width in
+            column.mayShrink ? min(width, Self.comfortableWidth) : width
+        }
+        return widths.reduce(Self.gap.count * (columns.count - 1), +)
+    }
+
+    private var naturalWidths: [Int] {
+        columns.indices.map { index in
             ([columns[index].title] + rows.map { $0[index] }).map(\.count).max() ?? 0
         }
+    }
+
+    private func fittingWidths(_ limit: Int?) -> [Int] {
+        var widths = naturalWidths
         guard let limit else { return widths }
         func excess() -> Int {
             widths.reduce(Self.gap.count * (columns.count - 1), +) - limit

@@ -1,0 +1,89 @@
+/// The command that sends an action of the API: its words, and where its parameters go.
+struct CommandForm {
+    enum Place {
+        /// An argument, by the name that stands for it.
+        case argument(String)
+        /// An option and the name of its value; one that must be given is told in every line.
+        case option(String, String, isRequired: Bool = false)
+        /// A flag for `true`, and one for `false` if there is.
+        case flags(String, String?)
+    }
+
+    let words: String
+    let places: KeyValuePairs<String, Place>
+
+    private init(_ words: String, _ places: KeyValuePairs<String, Place> = [:]) {
+        self.words = words
+        self.places = places
+    }
+
+    /// By the action's name. Those that are missing have no command of their own.
+    static let all: [String: CommandForm] = [
+        "OpenKmsService": CommandForm("kms activate"),
+        "DescribeKey": CommandForm("kms show"),
+        "CreateDisk": CommandForm(
+            "disk create",
+            [
+                "DiskName": .argument("NAME"), "Size": .option("--size", "SIZE"),
+                "SnapshotId": .option("--snapshot", "SNAPSHOT"),
+                "Encrypted": .flags("--encrypted", "--plain"),
+                "DiskCategory": .option("--category", "CATEGORY"),
+                "Description": .option("--description", "TEXT"),
+            ]),
+        "DeleteDisk": CommandForm("disk delete", ["DiskId": .argument("DISK")]),
+        "DescribeDisks": CommandForm("disk list", ["Encrypted": .flags("--encrypted", "--plain")]),
+        "ModifyDiskAttribute": CommandForm(
+            "disk rename", ["DiskId": .argument("DISK"), "DiskName": .argument("NEW-NAME")]),
+        "AttachDisk": CommandForm(
+            "disk attach",
+            ["DiskId": .argument("DISK"), "Encrypted": .flags("--require-encrypted", nil)]),
+        "DetachDisk": CommandForm("disk detach", ["DiskId": .argument("DISK")]),
+        "ResizeDisk": CommandForm(
+            "disk resize",
+            ["DiskId": .argument("DISK"), "NewSize": .option("--size", "SIZE", isRequired: true)]),
+        "ResetDisk": CommandForm(
+            "disk reset",
+            [
+                "DiskId": .argument("DISK"),
+                "SnapshotId": .option("--snapshot", "SNAPSHOT", isRequired: true),
+            ]),
+        "ReInitDisk": CommandForm("disk reinit", ["DiskId": .argument("DISK")]),
+        "CreateSnapshot": CommandForm(
+            "snapshot create",
+            [
+                "DiskId": .argument("DISK"), "SnapshotName": .option("--name", "NAME"),
+                "Description": .option("--description", "TEXT"),
+            ]),
+        "ModifySnapshotAttribute": CommandForm(
+            "snapshot rename",
+            ["SnapshotId": .argument("SNAPSHOT"), "SnapshotName": .argument("NEW-NAME")]),
+        "DeleteSnapshot": CommandForm("snapshot delete", ["SnapshotId": .argument("SNAPSHOT")]),
+        "DescribeSnapshots": CommandForm("snapshot list", ["DiskId": .option("--disk", "DISK")]),
+        "DescribeStore": CommandForm("api DescribeStore"),
+    ]
+
+    /// The whole command; what it demands and `values` does not hold, or holds as `…`, is named.
+    func line(_ values: [String: String]) -> String {
+        let pieces = places.compactMap { name, place -> String? in
+            let value = values[name].flatMap { $0 == "…" ? nil : $0 }
+            switch place {
+            case .argument(let placeholder): return value ?? placeholder
+            case .option(let option, let placeholder, let isRequired):
+                guard isRequired || values[name] != nil else { return nil }
+                return "\(option) \(value ?? placeholder)"
+            case .flags: return value.flatMap { self.option(name, $0) }
+            }
+        }
+        return (["sealdisk", words] + pieces).joined(separator: " ")
+    }
+
+    /// One parameter, with or without a value, as the command has it; nil if it does not.
+    func option(_ name: String, _ value: String?) -> String? {
+        guard let place = places.first(where: { $0.key == name })?.value else { return nil }
+        switch place {
+        case .argument(let placeholder): return value ?? placeholder
+        case .option(let option, _, _): return value.map { "\(option) \($0)" } ?? option
+        case .flags(let yes, let no): return value == "false" ? no : yes
+        }
+    }
+}
