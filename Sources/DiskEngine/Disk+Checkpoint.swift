@@ -99,7 +99,8 @@ extension Disk {
         }
         map.freeze()
         log.changesSinceCut = 0
-        return (log.position!, bytes, map.storedBlocks)  // the chunk made ready above
+        // The chunk was made ready above.
+        return (replayedTo ?? log.position!, bytes, map.storedBlocks)
     }
 
     /// Writes frozen pages level by level, so that a page is written when its children are.

@@ -34,7 +34,7 @@ extension Disk {
 
     /// The chunk that was prepared and not used, and the unused tail of the last. Failing costs
     /// space, not data.
-    private func giveBackUnused() {
+    func giveBackUnused() {
         let (next, active) = monitor.withLock { (log.next, log.active) }
         if let next {
             lineage.chunks.remove(next.number)

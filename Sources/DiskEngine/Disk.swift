@@ -36,6 +36,9 @@ public final class Disk: @unchecked Sendable {
     /// blocks the disk holds: reclamation may have something to do.
     var onCheckpoint: @Sendable (_ written: UInt64, _ live: UInt64) -> Void = { _, _ in }
     var reportedTo: UInt64 = 0
+    /// How far the log of the sessions before this one is in the map, while it is being replayed:
+    /// where a cut lies then. nil: all of it is.
+    var replayedTo: LogPosition?
     /// What reads have found since it was attached.
     var damage = FoundDamage()
 
@@ -78,10 +81,17 @@ public final class Disk: @unchecked Sendable {
             helpers.append(
                 try threads.start(name: "ckpt \(name)") { self.checkpointInBackground() })
         } catch {
-            monitor.withLock { isClosing = true }
-            stopHelpers()
+            abandon()
             throw error
         }
+    }
+
+    /// Ends a disk that did not come to be open: whatever its session wrote, the next attach goes
+    /// on from there.
+    func abandon() {
+        monitor.withLock { isClosing = true }
+        stopHelpers()
+        giveBackUnused()
     }
 
     func stopHelpers() {

@@ -124,6 +124,12 @@ extension Store {
             }
             try disk.startHelpers()
             do {
+                if let replay = recovered.replay { try disk.replay(replay) }
+            } catch {
+                disk.abandon()
+                throw error
+            }
+            do {
                 try applyPendingSize(to: disk)
             } catch {
                 try? disk.close()
