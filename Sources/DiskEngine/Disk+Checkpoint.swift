@@ -30,6 +30,7 @@ extension Disk {
                 monitor.announce()
                 if wantsCheckpoint { monitor.announce(.work) }
             }
+            if case .size(let size) = change { try checkGrowth(to: size) }
             do {
                 return try takeCheckpoint(change)
             } catch {

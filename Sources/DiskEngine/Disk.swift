@@ -107,20 +107,36 @@ public final class Disk: @unchecked Sendable {
     func operation<R>(on offset: UInt64, _ length: UInt64, _ body: () throws -> R) throws -> R {
         monitor.lock()
         defer { monitor.unlock() }
-        guard !isClosing else {
-            throw DiskError(.sessionOver, "disk \(id) is being detached")
-        }
+        try checkOpen()
         guard offset <= bytes, length <= bytes - offset else {
             throw DiskError(
                 .invalid,
                 "disk \(id) ends at byte \(bytes); \(length) bytes from \(offset) do not fit")
         }
         operations += 1
-        defer {
-            operations -= 1
-            if isClosing { monitor.announce() }
-        }
+        defer { operationEnded() }
         return try body()
+    }
+
+    /// Runs an operation that takes the lock itself, where it needs it.
+    func unlockedOperation<R>(_ body: () throws -> R) throws -> R {
+        try monitor.withLock {
+            try checkOpen()
+            operations += 1
+        }
+        defer { monitor.withLock { operationEnded() } }
+        return try body()
+    }
+
+    private func checkOpen() throws {
+        guard !isClosing else {
+            throw DiskError(.sessionOver, "disk \(id) is being detached, or put back to a snapshot")
+        }
+    }
+
+    private func operationEnded() {
+        operations -= 1
+        if isClosing { monitor.announce() }
     }
 
     /// Ends the session with its first failure. Called under the lock.
