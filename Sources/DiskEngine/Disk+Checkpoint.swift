@@ -30,6 +30,7 @@ extension Disk {
                 monitor.announce()
                 if wantsCheckpoint { monitor.announce(.work) }
             }
+            if case .size(let size) = change { try checkGrowth(to: size) }
             do {
                 return try takeCheckpoint(change)
             } catch {
@@ -99,7 +100,8 @@ extension Disk {
         }
         map.freeze()
         log.changesSinceCut = 0
-        return (log.position!, bytes, map.storedBlocks)  // the chunk made ready above
+        // The chunk was made ready above.
+        return (replayedTo ?? log.position!, bytes, map.storedBlocks)
     }
 
     /// Writes frozen pages level by level, so that a page is written when its children are.

@@ -34,7 +34,7 @@ extension Disk {
 
     /// The chunk that was prepared and not used, and the unused tail of the last. Failing costs
     /// space, not data.
-    private func giveBackUnused() {
+    func giveBackUnused() {
         let (next, active) = monitor.withLock { (log.next, log.active) }
         if let next {
             lineage.chunks.remove(next.number)
@@ -46,20 +46,24 @@ extension Disk {
     /// Changes the size, online, by a checkpoint that records it. Throws `.invalid` if it would
     /// shrink.
     func resize(to size: UInt64) throws {
-        try monitor.withLock {
-            guard size >= bytes else {
-                throw DiskError(
-                    .invalid,
-                    "disk \(id) has \(bytes) bytes and cannot shrink to \(size); create a smaller"
-                        + " disk and copy the files")
-            }
-            guard CheckpointRecord.isValidSize(size) else { throw DiskError.invalidSize(size) }
-        }
+        guard CheckpointRecord.isValidSize(size) else { throw DiskError.invalidSize(size) }
         try checkpoint(.size(size))
+    }
+
+    /// Called under the lock by who holds `isCheckpointing`: no other resize comes between.
+    func checkGrowth(to size: UInt64) throws {
+        guard size >= bytes else { throw DiskError.shrinking(id, from: bytes, to: size) }
     }
 }
 
 extension DiskError {
+    static func shrinking(_ id: DiskID, from present: UInt64, to size: UInt64) -> DiskError {
+        DiskError(
+            .invalid,
+            "disk \(id) has \(present) bytes and cannot shrink to \(size); create a smaller disk"
+                + " and copy the files")
+    }
+
     static func invalidSize(_ size: UInt64) -> DiskError {
         DiskError(
             .invalid,

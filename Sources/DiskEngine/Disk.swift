@@ -36,6 +36,9 @@ public final class Disk: @unchecked Sendable {
     /// blocks the disk holds: reclamation may have something to do.
     var onCheckpoint: @Sendable (_ written: UInt64, _ live: UInt64) -> Void = { _, _ in }
     var reportedTo: UInt64 = 0
+    /// How far the log of the sessions before this one is in the map, while it is being replayed:
+    /// where a cut lies then. nil: all of it is.
+    var replayedTo: LogPosition?
     /// What reads have found since it was attached.
     var damage = FoundDamage()
 
@@ -78,10 +81,17 @@ public final class Disk: @unchecked Sendable {
             helpers.append(
                 try threads.start(name: "ckpt \(name)") { self.checkpointInBackground() })
         } catch {
-            monitor.withLock { isClosing = true }
-            stopHelpers()
+            abandon()
             throw error
         }
+    }
+
+    /// Ends a disk that did not come to be open: whatever its session wrote, the next attach goes
+    /// on from there.
+    func abandon() {
+        monitor.withLock { isClosing = true }
+        stopHelpers()
+        giveBackUnused()
     }
 
     func stopHelpers() {
@@ -97,20 +107,36 @@ public final class Disk: @unchecked Sendable {
     func operation<R>(on offset: UInt64, _ length: UInt64, _ body: () throws -> R) throws -> R {
         monitor.lock()
         defer { monitor.unlock() }
-        guard !isClosing else {
-            throw DiskError(.sessionOver, "disk \(id) is being detached")
-        }
+        try checkOpen()
         guard offset <= bytes, length <= bytes - offset else {
             throw DiskError(
                 .invalid,
                 "disk \(id) ends at byte \(bytes); \(length) bytes from \(offset) do not fit")
         }
         operations += 1
-        defer {
-            operations -= 1
-            if isClosing { monitor.announce() }
-        }
+        defer { operationEnded() }
         return try body()
+    }
+
+    /// Runs an operation that takes the lock itself, where it needs it.
+    func unlockedOperation<R>(_ body: () throws -> R) throws -> R {
+        try monitor.withLock {
+            try checkOpen()
+            operations += 1
+        }
+        defer { monitor.withLock { operationEnded() } }
+        return try body()
+    }
+
+    private func checkOpen() throws {
+        guard !isClosing else {
+            throw DiskError(.sessionOver, "disk \(id) is being detached, or put back to a snapshot")
+        }
+    }
+
+    private func operationEnded() {
+        operations -= 1
+        if isClosing { monitor.announce() }
     }
 
     /// Ends the session with its first failure. Called under the lock.

@@ -10,7 +10,7 @@ import DiskFormat
 /// - a header that is not authentic; a read error.
 ///
 /// What it visits was read from the medium, past the page cache, and was synced before: it is
-/// durable.
+/// durable. (A second scan, of what has been read so, takes it from the cache.)
 struct LogScan {
     let lineage: Lineage
     let disk: DiskID
@@ -20,6 +20,8 @@ struct LogScan {
     /// Slots known to hold a checkpoint or map page that could not be opened, or not even be read;
     /// passed over.
     var passOver: Set<BlockAddress> = []
+    /// Where an earlier scan found the end: nothing is missing before it, and nothing read behind.
+    var knownEnd: LogPosition?
 
     typealias Visit = (BlockAddress, SlotDescriptor, UnsafeRawBufferPointer) throws -> Void
 
@@ -48,7 +50,9 @@ struct LogScan {
         // A session that recorded no progress of its own wrote nothing.
         if let next, next.previousEnd == start { return start }
         var here = start
-        let chunks = existing.filter { session.sequences.contains($0) }
+        let chunks = existing.filter {
+            session.sequences.contains($0) && $0 <= knownEnd?.chunk.sequence ?? .max
+        }
         for (index, sequence) in chunks.enumerated() {
             let number = ChunkNumber(lane: session.lane, sequence: sequence)
             let isFirst = startsInside && here?.chunk == number
@@ -60,13 +64,17 @@ struct LogScan {
                 }
                 if try isPassedOver(chunk, before: chunks[(index + 1)...].first) { continue }
             }
-            let recorded = next?.previousEnd.flatMap { $0.chunk == number ? $0.slot : nil }
+            let recorded = (next?.previousEnd ?? knownEnd).flatMap {
+                $0.chunk == number ? $0.slot : nil
+            }
             let limit = recorded ?? chunk.header.layout.slotCount
             let reached = try scan(
                 chunk, slots: (isFirst ? here?.slot ?? 0 : 0), limit: limit, visit)
             here = LogPosition(chunk: number, slot: reached)
             if reached < limit {
-                if next != nil { throw damage(number, reached, "the log went on after it") }
+                if next != nil || knownEnd != nil {
+                    throw damage(number, reached, "the log went on after it")
+                }
                 try checkNothingDurable(after: chunk, slot: reached, in: chunks[(index + 1)...])
                 return here
             }
@@ -97,9 +105,11 @@ struct LogScan {
     private func open(_ number: ChunkNumber) throws -> ScannedChunk {
         do {
             let (header, file) = try lineage.openHeader(number)
-            // What replay accepts must stay: durable first, then read from the medium itself.
-            try file.synchronize()
-            try file.dropCache()
+            if knownEnd == nil {
+                // What replay accepts must stay: durable first, then read from the medium itself.
+                try file.synchronize()
+                try file.dropCache()
+            }
             let cipher = try lineage.keys.cipher(forChunk: number, salt: header.salt)
             return ScannedChunk(
                 header: header, open: OpenChunk(number: number, file: file, cipher: cipher))

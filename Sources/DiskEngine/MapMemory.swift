@@ -9,8 +9,8 @@ import Synchronization
 /// together have half of the memory dirty at most, and beyond it what their operations under way
 /// change: per operation one run of blocks or one discard entry
 /// (`Limits.leavesPerDiscard` leaves), with the pages above. (With so many disks that the share
-/// is `Limits.leastDirtyPages`: that many.) What was replayed at attach may exceed it until the
-/// first checkpoint.
+/// is `Limits.leastDirtyPages`: that many.) A disk whose log is replayed counts as one more, and
+/// may come to the whole limit alone if what is dirty cannot be written out (`Disk.replay`).
 final class MapMemory: @unchecked Sendable {
     // @unchecked: `readers` is accessed under `monitor`.
     let limitPages: Int

@@ -1,6 +1,7 @@
 import DiskFormat
 
-/// A disk as its log leaves it: what an attach begins with.
+/// What an attach begins with: the state of a disk's last checkpoint, and what is to be replayed
+/// onto it.
 struct RecoveredDisk {
     /// The map, with the only monitor it is ever accessed under.
     let reader: MapReader
@@ -9,13 +10,18 @@ struct RecoveredDisk {
     let end: LogPosition?
     /// Of the newest checkpoint, or 0.
     let generation: UInt64
+    /// The changes since the checkpoint; nil if there are none.
+    let replay: Replay?
 }
 
-/// Rebuilds a disk from its newest usable checkpoint and the log behind it.
+/// Finds a disk's last state and the log behind it, from its newest usable checkpoint on.
 ///
 /// A complete checkpoint met on the way replaces the state, and replay continues from its cut:
 /// this is how a rollback, a resize or a checkpoint that the manifest does not name yet takes
 /// effect. Checkpoints are complete where they stand, because the log up to them is.
+///
+/// The log is read to its end before any of it is replayed: only then is the last state known. What
+/// is to be replayed is read once more for that (`Disk.replay`), so no list of it is ever kept.
 struct Recovery {
     let lineage: Lineage
     let manifest: DiskManifest
@@ -30,13 +36,13 @@ struct Recovery {
         if let unreadable {
             scan.passOver = [unreadable.slot, unreadable.state.root]
         }
-        var replay = Replay(
+        var last = LastState(
             lineage: lineage, state: checkpoint?.state ?? manifest.origin,
             generation: checkpoint?.generation ?? 0)
         let end = try scan.run(from: checkpoint?.replayFrom) { address, descriptor, body in
             // A checkpoint whose root cannot be read is no state to go on from.
             if address == unreadable?.slot { return }
-            try replay.visit(address, descriptor, body, disk: manifest.id)
+            try last.visit(address, descriptor, body, disk: manifest.id)
         }
         // Also when the older checkpoint stands in: a log that ends before the newest one would
         // give an old disk.
@@ -52,14 +58,16 @@ struct Recovery {
             }
         }
         let map = MapTree(
-            root: replay.state.root, storedBlocks: replay.state.storedBlocks, memory: memory)
-        let reader = MapReader(
-            tree: map, monitor: lineage.environment.threads.makeMonitor(), lineage: lineage)
-        try replay.apply(to: reader)
+            root: last.state.root, storedBlocks: last.state.storedBlocks, memory: memory)
+        scan.knownEnd = end
         return RecoveredDisk(
+            reader: MapReader(
+                tree: map, monitor: lineage.environment.threads.makeMonitor(), lineage: lineage),
             // Sizes only grow but by a rollback, after which no older checkpoint stands in.
-            reader: reader, size: max(replay.state.size, unreadable?.state.size ?? 0), end: end,
-            generation: max(replay.generation, newest?.generation ?? 0))
+            size: max(last.state.size, unreadable?.state.size ?? 0), end: end,
+            generation: max(last.generation, newest?.generation ?? 0),
+            replay: last.hasChanges
+                ? Replay(scan: scan, start: checkpoint?.replayFrom, cut: last.cut) : nil)
     }
 
     private func existingChunks() throws -> [UInt32] {
@@ -112,12 +120,14 @@ struct Recovery {
     }
 }
 
-/// What replaying the log has gathered: a state, and the changes since its cut, in log order.
-private struct Replay {
+/// The last state that a log holds, and whether anything changed since its cut.
+private struct LastState {
     let lineage: Lineage
     var state: DiskState
     var generation: UInt64
-    private var changes: [(address: BlockAddress, blocks: Range<BlockNumber>, isData: Bool)] = []
+    /// Changes below it are in the state.
+    var cut = BlockAddress.hole
+    private var lastChange: BlockAddress?
 
     init(lineage: Lineage, state: DiskState, generation: UInt64) {
         self.lineage = lineage
@@ -125,14 +135,14 @@ private struct Replay {
         self.generation = generation
     }
 
+    var hasChanges: Bool { lastChange.map { $0.rawValue >= cut.rawValue } ?? false }
+
     mutating func visit(
         _ address: BlockAddress, _ descriptor: SlotDescriptor, _ body: UnsafeRawBufferPointer,
         disk: DiskID
     ) throws {
-        let blocks = descriptor.index..<descriptor.index + descriptor.length
         switch descriptor.kind {
-        case .data: changes.append((address, blocks, true))
-        case .discard: changes.append((address, blocks, false))
+        case .data, .discard: lastChange = address
         case .mapPage, .void: break
         case .checkpoint:
             let record = try CheckpointRecord(decoding: body)
@@ -150,38 +160,10 @@ private struct Replay {
                     .damaged,
                     "disk \(disk): the checkpoint at \(address) names a session after its own")
             }
-            // One lane, and addresses grow along its log.
-            let cut =
-                BlockAddress(
-                    chunk: record.replayFrom.chunk, slot: 0
-                ).rawValue + UInt64(record.replayFrom.slot)
-            changes.removeAll { $0.address.rawValue < cut }
-        }
-    }
-
-    func apply(to reader: MapReader) throws {
-        try reader.monitor.withLock {
-            for change in changes {
-                if change.isData {
-                    try reader.planned { $0.pinLeaves(of: change.blocks) }
-                    reader.tree.store(change.blocks.lowerBound, at: change.address)
-                    reader.tree.unpin(change.blocks)
-                } else {
-                    try discard(change.blocks, in: reader)
-                }
-            }
-        }
-    }
-
-    private func discard(_ blocks: Range<BlockNumber>, in reader: MapReader) throws {
-        var block = blocks.lowerBound
-        while block < blocks.upperBound {
-            let rest = block..<blocks.upperBound
-            let plan = try reader.planned {
-                $0.pinForDiscard(rest, leafLimit: Limits.leavesPerDiscard)
-            }
-            reader.tree.discard(block..<plan.end, leaves: plan.leaves)
-            block = plan.end
+            // One lane, and addresses grow along its log. A cut never lies behind its checkpoint.
+            let from = record.replayFrom
+            let raw = BlockAddress(chunk: from.chunk, slot: 0).rawValue + UInt64(from.slot)
+            cut = BlockAddress(rawValue: max(cut.rawValue, min(raw, address.rawValue)))
         }
     }
 }

@@ -40,45 +40,45 @@ extension Store {
     ///
     /// Throws `.notFound` if it is not attached, `.busy` if an open snapshot needs the key.
     public func detach(_ id: DiskID) throws {
-        try detach(id, evenIfSnapshotsAreOpen: false)
-    }
-
-    func detach(_ id: DiskID, evenIfSnapshotsAreOpen: Bool) throws {
         guard let disk = attached(id) else {
             throw DiskError(.notFound, "disk \(id) is not attached")
         }
-        try reclaimer.withSuspended(disk.lineage.id) {
-            try detach(disk, evenIfSnapshotsAreOpen: evenIfSnapshotsAreOpen)
-        }
+        let ended = try end(disk, isClosing: false)
         // What was left for this detach goes on if other disks keep the key.
         if monitor.withLock({ catalogue.isHeld(disk.lineage.id) }) {
             reclaimer.resume(disk.lineage.id)
         }
+        let metered = Result { try meterDetach(of: disk) }
+        try ended.get()
+        try metered.get()
     }
 
-    private func detach(_ disk: Disk, evenIfSnapshotsAreOpen: Bool) throws {
+    /// Ends an attachment, without a word to the KMS; when the store is being closed, also while a
+    /// snapshot is open. Throws if it goes on; returns what could not be made durable.
+    func end(_ disk: Disk, isClosing: Bool) throws -> Result<Void, any Error> {
         let id = disk.id
-        let closed = try acting("detaching disk \(id)", isClosing: evenIfSnapshotsAreOpen) {
-            guard attached(id) === disk else {
-                throw DiskError(.notFound, "disk \(id) is not attached")
+        return try reclaimer.withSuspended(disk.lineage.id) {
+            try acting("detaching disk \(id)", isClosing: isClosing) {
+                guard attached(id) === disk else {
+                    throw DiskError(.notFound, "disk \(id) is not attached")
+                }
+                if !isClosing { try checkNoSnapshotNeeds(disk) }
+                let closed = Result { try disk.close() }
+                remember(disk)
+                monitor.withLock {
+                    catalogue.attached[id] = nil
+                    catalogue.detaching.remove(id)
+                }
+                shareMapMemory()
+                closeLineage(disk.lineage.id)
+                return closed
             }
-            if !evenIfSnapshotsAreOpen { try checkNoSnapshotNeeds(disk) }
-            let closed = Result { try disk.close() }
-            remember(disk)
-            monitor.withLock {
-                catalogue.attached[id] = nil
-                catalogue.detaching.remove(id)
-            }
-            shareMapMemory()
-            closeLineage(disk.lineage.id)
-            return closed
         }
-        // Recorded afterwards: no KMS keeps a disk from being detached.
-        let metered = Result {
-            if disk.isEncrypted { try meter(KeyUse(action: "DetachDisk", resource: id.text)) }
-        }
-        try closed.get()
-        try metered.get()
+    }
+
+    /// Recorded afterwards: no KMS keeps a disk from being detached.
+    func meterDetach(of disk: Disk) throws {
+        if disk.isEncrypted { try meter(KeyUse(action: "DetachDisk", resource: disk.id.text)) }
     }
 
     /// Each attached disk gets its share of map memory for dirty pages; who has more than that now
@@ -123,6 +123,12 @@ extension Store {
                 reclaimer.note(written: written, live: live, in: lineageID)
             }
             try disk.startHelpers()
+            do {
+                if let replay = recovered.replay { try disk.replay(replay) }
+            } catch {
+                disk.abandon()
+                throw error
+            }
             do {
                 try applyPendingSize(to: disk)
             } catch {

@@ -119,25 +119,36 @@ extension Store {
 
     /// Grows a disk to `size` bytes: at once if it is attached, else at its next attach.
     ///
-    /// Throws `.notFound`, `.invalid` if it would shrink, `.noSpace`, `.io`.
+    /// For an attached disk that is an operation of its own: it waits for nothing but that disk.
+    ///
+    /// Throws `.notFound`, `.invalid` if it would shrink, `.noSpace`, `.io`, `.sessionOver`.
     public func resize(_ id: DiskID, to size: UInt64) throws {
+        if try resizeAttached(id, to: size) { return }
         try acting("resizing disk \(id)") {
+            // It may have been attached meanwhile.
+            if try resizeAttached(id, to: size) { return }
             let present = try disk(id)
             guard CheckpointRecord.isValidSize(size) else { throw DiskError.invalidSize(size) }
-            if let disk = attached(id) {
+            guard size >= max(present.size, present.pendingSize ?? 0) else {
+                throw DiskError.shrinking(id, from: present.size, to: size)
+            }
+            try sealed.replacePendingSize(
+                StoreLayout.pendingSize(present.lineage, id), with: PendingSize(size: size))
+            monitor.withLock { catalogue.disks[id]?.pendingSize = size }
+        }
+    }
+
+    /// False if it is not attached. A detach waits for it, also until the catalogue has the size.
+    private func resizeAttached(_ id: DiskID, to size: UInt64) throws -> Bool {
+        guard let disk = attached(id) else { return false }
+        do {
+            try disk.unlockedOperation {
                 try disk.resize(to: size)
                 remember(disk)
-            } else {
-                guard size >= max(present.size, present.pendingSize ?? 0) else {
-                    throw DiskError(
-                        .invalid,
-                        "disk \(id) has \(present.size) bytes and cannot shrink to \(size); create"
-                            + " a smaller disk and copy the files")
-                }
-                try sealed.replacePendingSize(
-                    StoreLayout.pendingSize(present.lineage, id), with: PendingSize(size: size))
-                monitor.withLock { catalogue.disks[id]?.pendingSize = size }
             }
+            return true
+        } catch {
+            throw DiskError.wrap(error, while: "resizing disk \(id)")
         }
     }
 
@@ -238,8 +249,9 @@ extension Store {
         monitor.withLock { catalogue.envelopes[lineage] = nil }
     }
 
-    /// Takes over into the catalogue what an attached disk's manifest says now.
+    /// Takes over into the catalogue what an attached disk's manifest says now. Under the disk's
+    /// lock: of two who do this at once, none puts back what the other has found since.
     func remember(_ disk: Disk) {
-        remember(disk.monitor.withLock { disk.manifest })
+        disk.monitor.withLock { remember(disk.manifest) }
     }
 }

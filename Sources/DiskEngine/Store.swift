@@ -112,20 +112,25 @@ public final class Store: @unchecked Sendable {
     }
 
     /// Detaches every disk and gives the store up. Everything is done even if a part fails; the
-    /// first failure is thrown at the end.
+    /// first failure is thrown at the end. The KMS is told of the detaches when all that is done:
+    /// it may take its time, and no disk's data waits for it.
     public func close() throws {
         reclaimer.stop()
         // An action that still waits for its key comes too late.
         actions.withLock { monitor.withLock { catalogue.isClosed = true } }
         var failure: (any Error)?
-        for disk in attachedDisks() {
+        let disks = attachedDisks()
+        for disk in disks {
             do {
-                try detach(disk.id, evenIfSnapshotsAreOpen: true)
+                try end(disk, isClosing: true).get()
             } catch {
                 failure = failure ?? error
             }
         }
         lock.release()
+        for disk in disks {
+            do { try meterDetach(of: disk) } catch { failure = failure ?? error }
+        }
         if let failure { throw failure }
     }
 

@@ -1,3 +1,4 @@
+import ChunkStore
 import CryptoPrimitives
 import DiskFormat
 import Glibc
@@ -12,14 +13,15 @@ import Testing
     /// Disk A (detached), B (attached, encrypted), C (attached, plain, with a snapshot).
     private struct Rig: Sendable {
         let kms = SlowKMS()
+        let files: MemoryStore
         let store: Store
         let a: DiskID, b: DiskID, c: DiskID, snapshot: SnapshotID
 
         init() throws {
             let harness = try Harness()
-            let left = harness.files
+            files = harness.files
             try harness.store.close()
-            store = try Store(opening: left, keys: kms, holder: "t", limits: Harness.smallLimits)
+            store = try Store(opening: files, keys: kms, holder: "t", limits: Harness.smallLimits)
             a = try store.createDisk(encrypted: true, size: 1 << 20, attributes: [:]).id
             b = try store.createDisk(encrypted: true, size: 1 << 20, attributes: [:]).id
             c = try store.createDisk(encrypted: false, size: 1 << 20, attributes: [:]).id
@@ -108,23 +110,24 @@ import Testing
         try store.close()
     }
 
-    /// Two attaches of one disk: the second waits for the first one's key, and is told.
+    /// Two attaches of one disk: both wait for its key, and one of them is told.
     @Test func twoAttachesOfOneDisk() throws {
         let rig = try Rig()
         let store = rig.store
-        let second = Mutex<DiskError.Code?>(nil)
+        let codes = Mutex<[DiskError.Code]>([])
         let other = Mutex<Runner?>(nil)
-        rig.whileHanging {
-            try store.attach(rig.a)
-        } _: {
-            let runner = Runner {
-                let code = diskErrorCode { try store.attach(rig.a) }
-                second.withLock { $0 = code }
+        let attach: @Sendable () -> Void = {
+            if let code = diskErrorCode({ try store.attach(rig.a) }) {
+                codes.withLock { $0.append(code) }
             }
-            other.withLock { $0 = runner }
+        }
+        rig.whileHanging {
+            attach()
+        } _: {
+            other.withLock { $0 = Runner(attach) }
         }
         other.withLock { $0 }?.join()
-        #expect(second.withLock { $0 } == .busy)
+        #expect(codes.withLock { $0 } == [.busy])
         #expect(store.attached(rig.a) != nil)
         try store.detach(rig.a)
         #expect(store.monitor.withLock { store.catalogue.openLineages.count } == 2)
@@ -155,6 +158,33 @@ import Testing
         }
         #expect(store.status().openLineages == 0)
         #expect(store.attachedDisks().isEmpty)
+    }
+
+    /// While the KMS is asked about the first detach, all disks are detached and durable.
+    @Test func atTheEndNoDiskWaitsForTheKMS() throws {
+        let rig = try Rig()
+        let store = rig.store
+        let disks = try [rig.a, rig.b, rig.c].map {
+            try store.attached($0) ?? store.attach($0)
+        }
+        for disk in disks { try disk.put(pattern(8192, seed: 9), at: 8192) }
+        rig.whileHanging {
+            try store.close()
+        } _: {
+            #expect(store.attachedDisks().isEmpty)
+            #expect(store.status().openLineages == 0)
+            for disk in disks {
+                disk.monitor.withLock { #expect(disk.isClosing && disk.isManifestCurrent) }
+            }
+            let left = rig.files.copy()
+            left.crash()
+            let next = try Store(
+                opening: left, keys: rig.kms, holder: "t", limits: Harness.smallLimits)
+            for id in [rig.a, rig.b, rig.c] {
+                #expect(try next.attach(id).bytes(8192, 8192) == pattern(8192, seed: 9))
+            }
+            try next.close()
+        }
     }
 
     /// A call that fails leaves nothing behind: neither a key nor a place that others wait at.
