@@ -132,22 +132,24 @@ extension MountSuite {
                 try Command.run(
                     Rig.program,
                     arguments + [
-                        "--keystore", keystore, "--passphrase-command", "echo \(passphrase)",
+                        "--keystore", keystore, "--passphrase-command", "echo '\(passphrase)'",
                     ])
             }
             for outcome in [
-                try run("correct", "kms", "activate", "--store", rig.store),
+                try run("correct horse", "kms", "activate", "--store", rig.store),
                 try run(
-                    "correct", "disk", "create", "data", "--size", "16M", "--encrypted", "--store",
+                    "correct horse", "disk", "create", "data", "--size", "16M", "--encrypted",
+                    "--store",
                     rig.store),
             ] {
                 try #require(outcome.status == 0, "\(outcome)")
             }
-            let wrong = try run("wrong", "mount", rig.store, rig.mountPoint, "-o", "attach=data")
+            let wrong = try run(
+                "wrong horse", "mount", rig.store, rig.mountPoint, "-o", "attach=data")
             #expect(wrong.status == 6, "\(wrong)")
             #expect(wrong.errors.contains("passphrase"), "\(wrong)")
             let right = try run(
-                "correct", "mount", rig.store, rig.mountPoint, "-o", "attach=data")
+                "correct horse", "mount", rig.store, rig.mountPoint, "-o", "attach=data")
             #expect(right.status == 0, "\(right)")
             #expect(try OpenedFile(rig.file("data"), O_RDONLY).read(at: 0, count: 1) == [0])
             try rig.unmount()
