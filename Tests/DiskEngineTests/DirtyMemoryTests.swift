@@ -132,8 +132,8 @@ private struct WatchedThreads: Threads {
     }
 }
 
+// @unchecked: `waiting` is accessed under the monitor itself.
 private final class WatchedMonitor: Monitor, @unchecked Sendable {
-    // @unchecked: `waiting` is accessed under the monitor itself.
     private(set) var waiting = 0
 
     override func wait(for event: Event = .progress) {
