@@ -4,15 +4,18 @@ import Testing
 extension MountSuite {
     /// A host that gives the daemon little, as distributions do by default.
     @Suite struct HostLimitMountTests {
-        private static let disks = 40, sessions = 32
+        private static let disks = 128, sessions = 10
 
         /// As many chunks as 40 GiB of a large disk are (1280 of 32 MiB), each with a descriptor
         /// and a key in locked memory while it is open; 256 descriptors, 64 KiB of locked memory
         /// and no right to more. A session begins a chunk, so the chunks here are nearly empty.
         @Test func manyChunksWithFewDescriptorsAndLittleLockedMemory() throws {
             let rig = try Rig { store in
-                // Its flushes cost nothing.
-                try Command.succeed("mount", "-t", "tmpfs", "-o", "size=512m", "tmpfs", store)
+                // Flushes cost nothing there, of the store and of the record of key uses.
+                let folder = (store as NSString).deletingLastPathComponent
+                for place in [store, folder + "/keys"] {
+                    try Command.succeed("mount", "-t", "tmpfs", "-o", "size=512m", "tmpfs", place)
+                }
             }
             try makeSessions(in: rig)
             #expect(try chunkFiles(in: rig.store) >= Self.disks * Self.sessions)
@@ -28,18 +31,16 @@ extension MountSuite {
                     let file = try OpenedFile(rig.file("d\(disk)"), O_RDWR)
                     let found = try file.read(at: session * 4096, count: 4096)
                     #expect(found == block(disk, session), "disk \(disk), block \(session)")
-                    if session.isMultiple(of: 8) {
+                    // Chunks that are written stay open: 32 disks have two each.
+                    if session == 0, disk.isMultiple(of: 4) {
                         try file.write(block(disk, session + 1), at: session * 4096)
                         try file.synchronize()
                     }
                 }
             }
-            for disk in 0..<Self.disks {
+            for disk in stride(from: 0, to: Self.disks, by: 4) {
                 let file = try OpenedFile(rig.file("d\(disk)"), O_RDONLY)
-                for session in stride(from: 0, to: Self.sessions, by: 8) {
-                    let found = try file.read(at: session * 4096, count: 4096)
-                    #expect(found == block(disk, session + 1), "disk \(disk), block \(session)")
-                }
+                #expect(try file.read(at: 0, count: 4096) == block(disk, 1), "disk \(disk)")
             }
             try rig.unmount()
         }
