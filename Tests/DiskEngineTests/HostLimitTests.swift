@@ -1,5 +1,6 @@
 import ChunkStore
 import DiskFormat
+import Glibc
 import KeyManagement
 import Synchronization
 import Testing
@@ -74,6 +75,38 @@ import Testing
         faulty.disarm()
         #expect(try disk.bytes() == bytes)
         try store.close()
+    }
+
+    /// Locked memory for the keys of half of the chunks: idle ones give up theirs, and every block
+    /// is read and written. In a process of its own, which gives up the right to lock more.
+    @Test func idleChunksGiveUpTheirLockedMemory() async {
+        await #expect(processExitsWith: .success) {
+            // 16 KiB are four pages, of 127 keys each.
+            var limit = rlimit(rlim_cur: 16 << 10, rlim_max: 16 << 10)
+            try #require(setrlimit(Int32(__RLIMIT_MEMLOCK.rawValue), &limit) == 0)
+            // Root may lock what it likes.
+            try #require(getuid() != 0 || setuid(65534) == 0)
+            let files = MemoryStore()
+            try Store.create(in: files, account: "a", region: "r")
+            var limits = Harness.smallLimits
+            limits.slotsPerChunk = 8
+            limits.openChunks = 10_000
+            let store = try Store(opening: files, keys: InMemoryKMS(), holder: "t", limits: limits)
+            let disks = try (0..<2).map { _ in
+                try store.attach(
+                    try store.createDisk(encrypted: true, size: 16 << 20, attributes: [:]).id)
+            }
+            let contents = (0..<2).map { pattern(16 << 20, seed: $0) }
+            for (disk, bytes) in zip(disks, contents) { try disk.put(bytes, at: 0) }
+            for _ in 0..<2 {
+                for (disk, bytes) in zip(disks, contents) { #expect(try disk.bytes() == bytes) }
+            }
+            let chunks = files.names.count { $0.hasSuffix(".chunk") }
+            #expect(chunks > 1024)
+            #expect(store.status().openChunks < 508, "the limit was never met")
+            for disk in disks { try store.detach(disk.id) }
+            try store.close()
+        }
     }
 
     /// A disk whose threads cannot be had does not attach; nothing stays behind, and it attaches

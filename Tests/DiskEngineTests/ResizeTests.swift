@@ -100,7 +100,7 @@ import Testing
         wait { disk.monitor.withLock { disk.isClosing } }
         #expect(disk.monitor.withLock { disk.operations } == 1)
         #expect(store.attached(id) != nil)
-        #expect(diskErrorCode { try store.resize(id, to: 3 << 20) } == .sessionOver)
+        #expect(diskErrorCode { try disk.unlockedOperation {} } == .sessionOver)
         go.raise()
         growth.join()
         detach.join()

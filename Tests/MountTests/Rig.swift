@@ -58,10 +58,12 @@ final class Rig {
         return outcome.output.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    func mount(_ options: String...) throws {
-        var arguments = ["mount", store, mountPoint]
-        for option in options { arguments += ["-o", option] }
-        let outcome = try Command.run(Self.program, arguments, environment: environment)
+    /// `wrapper` is a program with arguments that runs the mount.
+    func mount(_ options: String..., under wrapper: [String] = []) throws {
+        var command = wrapper + [Self.program, "mount", store, mountPoint]
+        for option in options { command += ["-o", option] }
+        let outcome = try Command.run(
+            command[0], Array(command.dropFirst()), environment: environment)
         guard outcome.status == 0 else { throw Command.Failure(description: "\(outcome)") }
         daemons.insert(try daemon())
     }
