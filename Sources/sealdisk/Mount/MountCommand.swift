@@ -65,28 +65,8 @@ struct MountCommand: ParsableCommand {
             store: try AbsolutePath.existing(store, as: "store"),
             mountPoint: try MountPoint.usable(directory),
             flags: flags, keys: keys.keySource(withDefaultsFrom: flags))
-        try plan.refuseCoveredLog()
+        try plan.refuseCovered()
         return plan
-    }
-}
-
-/// What is to be mounted, where, and how. Paths are absolute, without symbolic links.
-struct MountPlan: Sendable {
-    let store: String
-    let mountPoint: String
-    let flags: MountFlags
-    let keys: KeySource
-
-    /// The process that serves a mount must not write into it: it would wait for itself.
-    fileprivate func refuseCoveredLog() throws(Failure) {
-        guard let path = flags.logFile, let slash = path.lastIndex(of: "/") else { return }
-        let folder = slash == path.startIndex ? "/" : String(path[..<slash])
-        guard "\(AbsolutePath.resolve(folder) ?? folder)/".hasPrefix(mountPoint + "/") else {
-            return
-        }
-        throw Failure(
-            .invalid, "The log file \(path) lies in the mount point.",
-            advice: "Give a log file elsewhere, for instance in /var/log.")
     }
 }
 

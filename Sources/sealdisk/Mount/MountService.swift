@@ -26,6 +26,7 @@ struct MountService {
             at: plan.store, keys: plan.keys, holder: "sealdisk mount \(plan.mountPoint)",
             limits: limits)
         do throws(Failure) {
+            try plan.refuseCovered(rememberedBy: opened.keys)
             try unlock(opened)
             let tree = try prepareTree(opened, hardening)
             let session = try mount(tree)
