@@ -27,15 +27,17 @@ public final class Namespace: Sendable {
     let knownSnapshots = KnownNames<SnapshotID>()
     private let kernel = Mutex<(any KernelCache)?>(nil)
 
-    /// `log` takes single lines for the operator, for instance to stderr.
+    /// `now` gives seconds of a clock that is never set. `log` takes single lines for the operator,
+    /// and must not wait until they are written: they come from threads that serve the kernel.
     public init(
         store: Store, facts: MountFacts, mappings: any MappingWriter,
+        now: @escaping @Sendable () -> Double = monotonicSeconds,
         log: @escaping @Sendable (String) -> Void
     ) {
         self.store = store
         self.facts = facts
         self.mappings = mappings
-        faults = FaultLog(log)
+        faults = FaultLog(now: now, log)
     }
 
     /// From here on changes are told to the kernel.

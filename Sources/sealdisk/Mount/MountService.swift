@@ -14,6 +14,8 @@ import Namespace
 struct MountService {
     /// How long a new mount may take to answer, in seconds.
     private static let readinessPatience = 60.0
+    /// How long the last lines of the log may take, in seconds.
+    private static let reportPatience = 2.0
 
     let plan: MountPlan
 
@@ -21,6 +23,8 @@ struct MountService {
         let signals = EndSignals.block()
         let hardening = Hardening.apply()
         // Before the mount is there: its path is never walked by this process afterwards.
+        Report.useQueue()
+        defer { Report.drain(seconds: Self.reportPatience) }
         let log = readiness.isAwaited ? try Background.openLog(plan.flags.logFile) : nil
         let opened = try openStore(
             at: plan.store, keys: plan.keys, holder: "sealdisk mount \(plan.mountPoint)",
