@@ -80,7 +80,7 @@ extension MountSuite {
 
 extension Rig {
     /// Whether the kernel lists the mount. Asks nothing of the mount itself.
-    private var isListed: Bool {
+    var isListed: Bool {
         let mounts = (try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)) ?? ""
         return mounts.contains(" \(mountPoint) ")
     }

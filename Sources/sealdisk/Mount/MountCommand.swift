@@ -8,6 +8,11 @@ struct MountCommand: ParsableCommand {
         discussion: """
             Returns when the mount is usable; the process that serves it goes to the background.
 
+            It ends with sealdisk unmount, which refuses while the mount is in use. SIGTERM, SIGINT \
+            and SIGHUP end it all the same, as when the host shuts down: whoever still uses it is \
+            cut off, what was acknowledged is made durable, the log says what was open, and the \
+            exit code is not 0.
+
             OPTIONS OF -o, separated by commas, as in fstab(5):
               attach=NAME[:NAME…]     attach these disks; attach=all: every disk
               ro                      nothing can be changed through the mount
@@ -15,6 +20,7 @@ struct MountCommand: ParsableCommand {
               require=encrypted       disks that are not encrypted do not open
               detect_zeroes           blocks of zeros are stored as holes
               map_memory=256M         memory for the maps of all disks
+              end_timeout=SECONDS     how long the end may take before the process leaves
               keystore=PATH, key_file=PATH, passphrase_command=COMMAND, log_file=PATH
             """)
 
