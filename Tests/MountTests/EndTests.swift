@@ -67,7 +67,7 @@ extension MountSuite {
             #expect(status == 0, "\(errors)")
         }
 
-        /// The store's file system is frozen: nothing can be made durable, and nobody waits for ever.
+        /// The store's file system is frozen: nothing can be made durable; nobody waits for ever.
         @Test(arguments: [false, true])
         func aHangingMediumIsLeftInTime(bySignal: Bool) throws {
             let rig = try Rig { store in

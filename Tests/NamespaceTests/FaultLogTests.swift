@@ -16,7 +16,7 @@ import Testing
 
     private func make() -> FaultLog {
         let (log, time) = (log, time)
-        return FaultLog(now: { time.now }) { log.add($0) }
+        return FaultLog(now: { time.now }, { log.add($0) })
     }
 
     @Test func theFirstFailureIsToldAtOnceAndLaterOnesAreCounted() {

@@ -39,8 +39,8 @@ enum ControlFile {
             return Failure(
                 .failed, "The request through \(path) failed: \(reason).",
                 advice:
-                    "See the mount's log (its --log-file, else the system's: journalctl -t sealdisk)"
-                    + " and status.json.")
+                    "See the mount's log (its --log-file, else the system's: journalctl -t"
+                    + " sealdisk) and status.json.")
         }
     }
 }

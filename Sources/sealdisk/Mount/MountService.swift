@@ -160,8 +160,8 @@ struct MountService {
         guard let state = hardening["ioFlusher"], state != "ok" else { return }
         Report.line(
             "without CAP_SYS_RESOURCE a host that is short of memory can deadlock, when dirty pages"
-                + " of a loop device can only be written by this daemon: run it as root, or give its"
-                + " unit that capability, and keep daemon and users in different cgroups")
+                + " of a loop device can only be written by this daemon: run it as root, or give"
+                + " its unit that capability, and keep daemon and users in different cgroups")
         Report.drain(seconds: Self.reportPatience)
     }
 }
