@@ -9,9 +9,9 @@ struct MountCommand: ParsableCommand {
             Returns when the mount is usable; the process that serves it goes to the background.
 
             It ends with sealdisk unmount, which refuses while the mount is in use. SIGTERM, \
-            SIGINT and SIGHUP end it all the same, as when the host shuts down: whoever still uses it \
-            is cut off, what was acknowledged is made durable, the log says what was open, and the \
-            exit code is not 0.
+            SIGINT and SIGHUP end it all the same, as when the host shuts down: whoever still \
+            uses it is cut off, what was acknowledged is made durable, the log says what was \
+            open, and the exit code is not 0.
 
             OPTIONS OF -o, separated by commas, as in fstab(5):
               attach=NAME[:NAME…]     attach these disks; attach=all: every disk
