@@ -79,7 +79,9 @@ public final class MountSession: Sendable {
         fuse_loop_cfg_set_max_threads(configuration, Self.threadLimit)
         fuse_session_loop_mt(session.pointer, configuration)
         fuse_loop_cfg_destroy(configuration)
-        phase.withLock { $0 = .idle(session) }
+        phase.withLock { phase in
+            if case .serving = phase { phase = .idle(session) }
+        }
     }
 
     /// Makes `serve` return, from another thread. Requests under way are answered. After `end`,
@@ -110,9 +112,10 @@ public final class MountSession: Sendable {
     /// Ends the mount, also with files still open: those get ENOTCONN from here on. `isInPlace`:
     /// it is what is mounted at its folder, from where it is taken away; else the folder is left
     /// alone, for another file system may be there meanwhile. After `serve` has returned; a second
-    /// time does nothing.
-    public func end(isInPlace: Bool) {
-        tree.closeControl()
+    /// time does nothing. A request to `control` has `seconds` to finish; after that the session
+    /// stays in memory, for the control thread may use it.
+    public func end(isInPlace: Bool, within seconds: Double) {
+        let isUnused = tree.closeControl(within: seconds)
         let last = phase.withLock { phase -> Session? in
             guard case .idle(let session) = phase else { return nil }
             phase = .ended
@@ -120,7 +123,20 @@ public final class MountSession: Sendable {
         }
         guard let session = last?.pointer else { return }
         if isInPlace { fuse_session_unmount(session) }
-        fuse_session_destroy(session)
+        if isUnused { fuse_session_destroy(session) }
+    }
+
+    /// Takes the mount away, if it is in its place, although `serve` does not return, before the
+    /// process leaves: nothing is destroyed, for threads that hang may use it.
+    public func abandon(isInPlace: Bool) {
+        let last = phase.withLock { phase -> Session? in
+            defer { phase = .ended }
+            switch phase {
+            case .ended: return nil
+            case .idle(let session), .serving(let session, _): return session
+            }
+        }
+        if let last, isInPlace { fuse_session_unmount(last.pointer) }
     }
 
     private static func withArguments<Result>(

@@ -93,10 +93,11 @@ final class ControlDesk: Sendable {
         try queue.start()
     }
 
-    /// Lets the requests that were taken finish, and takes no more.
-    func close() {
-        queue.stop()
+    /// Takes no more requests, and lets those that were taken finish. False if that takes longer
+    /// than `seconds`.
+    func close(within seconds: Double) -> Bool {
         state.withLock { $0.handler = nil }
+        return queue.stop(within: seconds)
     }
 
     /// Answers a request that is not carried out.

@@ -30,6 +30,7 @@ final class ControlQueue: Sendable {
     private struct State: Sendable {
         var jobs: [Job] = []
         var isStopping = false
+        var hasEnded = false
         var thread: ServiceThread?
     }
 
@@ -39,6 +40,7 @@ final class ControlQueue: Sendable {
         let state = state
         let thread = try ServiceThread {
             while let job = Self.next(of: state) { job() }
+            state.withLock { $0.hasEnded = true }
         }
         state.withLock { $0.thread = thread }
     }
@@ -52,14 +54,19 @@ final class ControlQueue: Sendable {
         }
     }
 
-    /// Lets the jobs that were taken finish, and ends the thread.
-    func stop() {
-        let thread = state.withLock { state in
-            state.isStopping = true
-            defer { state.thread = nil }
-            return state.thread
+    /// Takes no more jobs, lets those that were taken finish, and ends the thread. False if that
+    /// takes longer than `seconds`: then the thread goes on by itself, and what it uses must stay.
+    func stop(within seconds: Double) -> Bool {
+        state.withLock { $0.isStopping = true }
+        return state.within(seconds: seconds) {
+            $0.hasEnded || $0.thread == nil
+        } _: { state, hasEnded in
+            if hasEnded {
+                state.thread?.join()
+                state.thread = nil
+            }
+            return hasEnded
         }
-        thread?.join()
     }
 
     private static func next(of state: Watched<State>) -> Job? {

@@ -8,7 +8,7 @@ extension Namespace: MountHooks {
     /// How long the asynchronous release of handles is waited for, in seconds.
     static let releasePatience = 1.0
     /// How long the kernel may take to write out mappings, in seconds.
-    static let flushPatience = 30.0
+    public static let flushPatience = 30.0
 
     public func openHandles(of disk: DiskID) -> Int { opens.count(.disk(disk)) }
 
@@ -31,8 +31,13 @@ extension Namespace: MountHooks {
     /// Pages of shared mappings are dirty in the kernel alone, and only while a handle is open:
     /// the last unmapping writes them out.
     public func flushMappings(of disk: DiskID) throws(DiskError) {
+        try flushMappings(of: disk, patience: Self.flushPatience)
+    }
+
+    /// `patience` is in seconds.
+    func flushMappings(of disk: DiskID, patience: Double) throws(DiskError) {
         guard openHandles(of: disk) > 0, kernelCache != nil else { return }
-        try mappings.flush(disk, below: facts.mountPoint, patience: Self.flushPatience)
+        try mappings.flush(disk, below: facts.mountPoint, patience: patience)
     }
 
     public func didChange(_ change: ResourceChange) {

@@ -19,6 +19,7 @@ public final class Namespace: Sendable {
     let clock = ChangeClock()
     let desk = ControlDesk()
     let faults: FaultLog
+    let now: @Sendable () -> Double
     let mappings: any MappingWriter
     /// When the mount was made: the time its folders show.
     let born = ChangeTime.now()
@@ -27,15 +28,18 @@ public final class Namespace: Sendable {
     let knownSnapshots = KnownNames<SnapshotID>()
     private let kernel = Mutex<(any KernelCache)?>(nil)
 
-    /// `log` takes single lines for the operator, for instance to stderr.
+    /// `now` gives seconds of a clock that is never set. `log` takes single lines for the operator,
+    /// and must not wait until they are written: they come from threads that serve the kernel.
     public init(
         store: Store, facts: MountFacts, mappings: any MappingWriter,
+        now: @escaping @Sendable () -> Double = monotonicSeconds,
         log: @escaping @Sendable (String) -> Void
     ) {
         self.store = store
         self.facts = facts
         self.mappings = mappings
-        faults = FaultLog(log)
+        self.now = now
+        faults = FaultLog(now: now, log)
     }
 
     /// From here on changes are told to the kernel.
@@ -52,22 +56,6 @@ public final class Namespace: Sendable {
         _ handler: @escaping @Sendable ([UInt8]) -> ControlAnswer
     ) throws(FileError) {
         try desk.open(handler)
-    }
-
-    /// Lets the requests that were taken finish, and takes no more.
-    public func closeControl() { desk.close() }
-
-    /// Before the mount is taken from under those who still use it: takes no more requests, and
-    /// has the kernel write out what mappings hold dirty. What cannot be written out is told.
-    public func prepareToEnd() {
-        closeControl()
-        for disk in store.attachedDisks() {
-            do throws(DiskError) {
-                try flushMappings(of: disk.id)
-            } catch {
-                faults.note(error.message)
-            }
-        }
     }
 
     /// The store's space, in bytes.

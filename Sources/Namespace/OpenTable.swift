@@ -43,6 +43,16 @@ final class OpenTable: Sendable {
     /// Handles per resource; those with none are left out.
     var counts: [Resource: Int] { state.withLock { $0.counts } }
 
+    /// The same, once none is left or `patience` (seconds) is over: the kernel releases a handle
+    /// some time after its close.
+    func settledCounts(patience: Double) -> [Resource: Int] {
+        state.within(seconds: patience) {
+            $0.counts.isEmpty
+        } _: { state, _ in
+            state.counts
+        }
+    }
+
     /// From here on the disk is not opened. Waits up to `patience` seconds for its handles to
     /// close; with some left then, opens are allowed again and the number left is thrown.
     func block(_ disk: DiskID, patience: Double) throws(StillOpen) {

@@ -29,9 +29,6 @@ struct ServiceThread: Sendable {
         self.handle = handle
     }
 
-    /// Waits for the thread's end. Once, and not after `abandon`.
+    /// Waits for the thread's end. Once.
     func join() { pthread_join(handle, nil) }
-
-    /// Lets the thread end by itself.
-    func abandon() { pthread_detach(handle) }
 }

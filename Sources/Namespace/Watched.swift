@@ -6,12 +6,12 @@ import Glibc
 /// followed by a broadcast, so that no waiter misses it.
 ///
 /// `@unchecked Sendable`: the invariant above is what makes it so.
-final class Watched<State: Sendable>: @unchecked Sendable {
+package final class Watched<State: Sendable>: @unchecked Sendable {
     private var state: State
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-    init(_ state: State) {
+    package init(_ state: State) {
         self.state = state
         pthread_mutex_init(mutex, nil)
         var attributes = pthread_condattr_t()
@@ -29,7 +29,7 @@ final class Watched<State: Sendable>: @unchecked Sendable {
     }
 
     /// Reads or changes the value, and wakes those who wait for it.
-    func withLock<Result, Failure: Error>(
+    package func withLock<Result, Failure: Error>(
         _ body: (inout State) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         pthread_mutex_lock(mutex)
@@ -41,7 +41,7 @@ final class Watched<State: Sendable>: @unchecked Sendable {
     }
 
     /// Waits until `condition` holds, then runs `body` in the same lock hold.
-    func when<Result>(
+    package func when<Result>(
         _ condition: (State) -> Bool, _ body: (inout State) -> Result
     ) -> Result {
         pthread_mutex_lock(mutex)
@@ -55,7 +55,7 @@ final class Watched<State: Sendable>: @unchecked Sendable {
 
     /// Waits until `condition` holds or `seconds` have passed, then runs `body` with whether it
     /// holds, in the same lock hold.
-    func within<Result, Failure: Error>(
+    package func within<Result, Failure: Error>(
         seconds: Double, _ condition: (State) -> Bool,
         _ body: (inout State, Bool) throws(Failure) -> Result
     ) throws(Failure) -> Result {

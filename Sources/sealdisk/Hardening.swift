@@ -14,7 +14,8 @@ enum Hardening {
     /// measure. A second time changes nothing.
     @discardableResult
     static func apply() -> [String: String] {
-        [
+        crashPlainly()
+        return [
             "nonDumpable": report(sealdisk_prctl(PR_SET_DUMPABLE, 0)),
             "noCoreDumps": withoutCoreDumps(),
             "lockedMemoryLimit": raised(Int32(__RLIMIT_MEMLOCK.rawValue)),
@@ -22,6 +23,19 @@ enum Hardening {
             "lockedMemory": withLockedMemory(),
             "ioFlusher": report(sealdisk_prctl(PR_SET_IO_FLUSHER, 1)),
         ]
+    }
+
+    /// A crash ends the process at once: Swift's runtime may have been told to start a program that
+    /// examines it, which would print what registers and memory hold, and keep the mount hanging.
+    /// Whoever started this process may have left the signals blocked.
+    private static func crashPlainly() {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for signal in [SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGQUIT] {
+            Glibc.signal(signal, SIG_DFL)
+            sigaddset(&set, signal)
+        }
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
     }
 
     /// Open chunks take descriptors and locked memory: the process uses all that it is allowed.

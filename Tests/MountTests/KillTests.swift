@@ -8,7 +8,7 @@ extension MountSuite {
     /// SEALDISK_KILLS is how many times, SEALDISK_KILL_SEED where the moments come from.
     @Suite struct KillTests {
         private static let environment = ProcessInfo.processInfo.environment
-        private static let kills = environment["SEALDISK_KILLS"].flatMap(Int.init) ?? 200
+        private static let kills = environment["SEALDISK_KILLS"].flatMap(Int.init) ?? 60
         private static let seed =
             environment["SEALDISK_KILL_SEED"].flatMap(UInt64.init) ?? .random(in: 0...UInt64.max)
 
@@ -16,7 +16,7 @@ extension MountSuite {
             var random = SeededRandom(seed: Self.seed)
             print("SEALDISK_KILL_SEED=\(Self.seed)")
             let rig = try Rig()
-            for round in 0..<(Self.kills * 3 / 4) {
+            for round in 0..<(Self.kills / 2) {
                 let moment = UInt32.random(in: 0..<60_000, using: &random)
                 let started = try Command.start(
                     Rig.program, ["mount", rig.store, rig.mountPoint, "--foreground"],
@@ -24,16 +24,21 @@ extension MountSuite {
                 // The mount is what is interesting: from the moment the kernel lists it.
                 if round.isMultiple(of: 2) { try rig.waitUntilListed(or: started.process) }
                 usleep(round.isMultiple(of: 2) ? moment / 6 : moment)
-                kill(started.process.processIdentifier, SIGKILL)
-                try rig.checkKilled("seed \(Self.seed), round \(round)")
+                let daemon = started.process.processIdentifier
+                kill(daemon, SIGKILL)
+                try rig.checkKilled(daemon, "seed \(Self.seed), round \(round)")
                 started.process.waitUntilExit()
+                try rig.takeAway()
             }
             try rig.mount()
             try rig.unmount()
         }
 
-        /// Killed among writes, and while a snapshot has the kernel write out what is dirty.
-        @Test func aMountKilledDuringSnapshotsFailsAtOnce() throws {
+        /// Killed among writes and dirty mappings, while a snapshot has the kernel write them out;
+        /// and while disks come, are renamed and go, so that the kernel is told to drop what others
+        /// look up.
+        @Test(arguments: [[writes, mappings, snapshots], [disks, lookups, mappings]])
+        func aMountKilledUnderLoadFailsAtOnce(loads: [String]) throws {
             var random = SeededRandom(seed: Self.seed ^ 1)
             let rig = try Rig()
             try rig.mount()
@@ -42,18 +47,19 @@ extension MountSuite {
             for round in 0..<(Self.kills / 4) {
                 try rig.mount("attach=data")
                 let daemon = try rig.daemon()
-                let loads = try [Self.writes, Self.snapshots].map {
+                let started = try loads.map {
                     try Command.start("sh", ["-c", $0, "sh", rig.mountPoint]).process
                 }
-                let loaders = loads.map(\.processIdentifier)
+                let loaders = started.map(\.processIdentifier)
                 let guardian = Guardian(seconds: 60, over: "round \(round), the load") {
                     for loader in loaders { kill(loader, SIGKILL) }
                 }
                 defer { guardian.stop() }
                 usleep(UInt32.random(in: 20_000..<200_000, using: &random))
                 kill(daemon, SIGKILL)
-                try rig.checkKilled("seed \(Self.seed), round \(round)")
-                for load in loads { load.waitUntilExit() }
+                try rig.checkKilled(daemon, "seed \(Self.seed), round \(round)")
+                for load in started { load.waitUntilExit() }
+                try rig.takeAway()
             }
             try rig.mount("attach=data")
             try rig.unmount()
@@ -75,12 +81,40 @@ extension MountSuite {
                 dd of="$1/control" bs=64k conv=notrunc,nocreat
             do n=$((n + 1)); done
             """
+        /// A mapping that is dirtied until the mount's end is seen: pages that are there take
+        /// writes for ever.
+        private static let mappings = """
+            exec 2>/dev/null
+            exec python3 -c '
+            import mmap, os, random, sys
+            file = os.open(sys.argv[1] + "/disks/data", os.O_RDWR)
+            pages = mmap.mmap(file, 16 << 20)
+            while True:
+                for _ in range(100): pages[random.randrange(16 << 20)] = random.randrange(256)
+                os.stat(sys.argv[1] + "/status.json")
+            ' "$1"
+            """
+        private static let disks = """
+            exec 2>/dev/null
+            ask() { echo "$*" | dd of="$control" bs=64k conv=notrunc,nocreat; }
+            control="$1/control"
+            n=0
+            while ask CreateDisk DiskName=a$$-$n Size=1MiB && ask AttachDisk DiskId=a$$-$n &&
+                ask ModifyDiskAttribute DiskId=a$$-$n DiskName=b$$-$n &&
+                ask DetachDisk DiskId=b$$-$n && ask DeleteDisk DiskId=b$$-$n
+            do n=$((n + 1)); done
+            """
+        private static let lookups = """
+            exec 2>/dev/null
+            while test -e "$1/control"
+            do cat "$1"/disks/a* "$1"/disks/b*; done >/dev/null
+            """
     }
 }
 
 extension Rig {
     /// Whether the kernel lists the mount. Asks nothing of the mount itself.
-    private var isListed: Bool {
+    var isListed: Bool {
         let mounts = (try? String(contentsOfFile: "/proc/self/mountinfo", encoding: .utf8)) ?? ""
         return mounts.contains(" \(mountPoint) ")
     }
@@ -92,15 +126,41 @@ extension Rig {
         }
     }
 
-    /// After its daemon was killed: every access fails by itself, and the mount can be taken away.
-    fileprivate func checkKilled(_ when: String) throws {
-        let tried = try Command.run("timeout", ["-k", "5", "10", "ls", mountPoint + "/disks"])
+    /// After its daemon was killed: every access fails by itself, as of a mount without a server.
+    fileprivate func checkKilled(_ daemon: pid_t, _ when: String) throws {
+        // Its first thread is gone before the last one has let go of everything.
+        let status = "/proc/\(daemon)/stat"
+        while let text = try? String(contentsOfFile: status, encoding: .utf8),
+            !text.contains(") Z ")
+        { usleep(1000) }
+        let wasListed = isListed
+        // What is under way as the connection ends gets ECONNABORTED or EIO; afterwards all is
+        // ENOTCONN.
+        _ = try look(when)
+        let tried = try look(when)
+        guard wasListed else { return }
+        #expect(tried.errors.contains("Transport endpoint is not connected"), "\(when): \(tried)")
+    }
+
+    private func look(_ when: String) throws -> Command.Outcome {
+        let tried = try Command.run(
+            "timeout", ["-k", "5", "10", "ls", mountPoint + "/disks"], environment: ["LC_ALL": "C"])
         guard tried.status != 124, tried.status != 137 else {
             Guardian.abort(mountPoint)
             throw Command.Failure(description: "\(when): the mount hangs")
         }
-        if isListed {
-            try Command.succeed("timeout", "-k", "5", "10", "umount", "-l", mountPoint)
+        return tried
+    }
+
+    /// Takes the dead mount away, as anybody would. Who was in it may be on his way out.
+    fileprivate func takeAway() throws {
+        var attempt = 0
+        while isListed {
+            let outcome = try Command.run("timeout", ["-k", "5", "10", "umount", mountPoint])
+            if outcome.status == 0 { return }
+            attempt += 1
+            guard attempt < 100 else { throw Command.Failure(description: "\(outcome)") }
+            usleep(50_000)
         }
     }
 }

@@ -103,31 +103,6 @@ extension MountSuite {
             try rig.unmount()
         }
 
-        @Test(arguments: [SIGTERM, SIGINT, SIGHUP])
-        func aSignalLeavesCleanly(signal: Int32) throws {
-            let rig = try Rig()
-            let started = try Command.start(
-                Rig.program, ["mount", rig.store, rig.mountPoint, "--foreground"],
-                environment: rig.environment)
-            defer { if started.process.isRunning { kill(started.process.processIdentifier, 9) } }
-            while !FileManager.default.fileExists(atPath: rig.mountPoint + "/status.json") {
-                try #require(started.process.isRunning)
-                usleep(10_000)
-            }
-            try rig.attachDisk("data", mebibytes: 16)
-            // Still open: leaving takes the mount from under it.
-            let file = try OpenedFile(rig.file("data"), O_RDWR)
-            try file.write([7], at: 4095)
-            kill(started.process.processIdentifier, signal)
-            started.process.waitUntilExit()
-            #expect(started.process.terminationStatus == 0)
-            #expect(!FileManager.default.fileExists(atPath: rig.mountPoint + "/status.json"))
-            expectErrno(ENOTCONN) { try file.write([8], at: 0) }
-            try rig.mount("attach=all")
-            #expect(try OpenedFile(rig.file("data"), O_RDONLY).read(at: 4095, count: 1) == [7])
-            try rig.unmount()
-        }
-
         @Test func aDeadMountIsTakenAway() throws {
             let rig = try Rig()
             try rig.mount()

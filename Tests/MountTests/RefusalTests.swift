@@ -4,6 +4,32 @@ import Testing
 extension MountSuite {
     /// What may not be done, on a real mount.
     @Suite struct RefusalTests {
+        /// The process that serves a mount would wait for itself.
+        @Test(arguments: ["log file", "keystore", "key file", "remembered key file", "store"])
+        func whatTheDaemonUsesMayNotLieUnderTheMountPoint(what: String) throws {
+            let rig = try Rig()
+            var (arguments, environment) = ([rig.store, rig.mountPoint], rig.environment)
+            let covered = rig.mountPoint + "/it"
+            switch what {
+            case "log file": arguments += ["--log-file", covered]
+            case "keystore": environment["SEALDISK_KEYSTORE"] = covered
+            case "key file": arguments += ["-o", "key_file=\(covered)"]
+            case "remembered key file":
+                environment["SEALDISK_KEYSTORE"] = rig.folder + "/keys/other.json"
+                let made = try rig.sealdisk(
+                    "kms", "activate", "--store", rig.store, "--key-file", covered,
+                    environment: environment)
+                #expect(made.status == 0, "\(made)")
+            default: arguments[1] = rig.folder
+            }
+            let outcome = try Command.run(
+                Rig.program, ["mount"] + arguments, environment: environment)
+            #expect(outcome.status == 2, "\(outcome)")
+            #expect(outcome.errors.contains("lies under the mount point"), "\(outcome)")
+            let inside = try rig.sealdisk("mount", rig.store, rig.store)
+            #expect(inside.status == 2, "\(inside)")
+        }
+
         @Test func aDiskThatIsNotAttachedNeedsItsKey() throws {
             let rig = try Rig()
             try rig.mount()

@@ -68,6 +68,9 @@ final class Rig {
         daemons.insert(try daemon())
     }
 
+    /// The process ends with the rig.
+    func watch(_ daemon: pid_t) { daemons.insert(daemon) }
+
     func unmount() throws { try succeed("unmount", mountPoint) }
 
     /// The process that serves the mount.

@@ -38,7 +38,9 @@ enum ControlFile {
         default:
             return Failure(
                 .failed, "The request through \(path) failed: \(reason).",
-                advice: "See the mount's log and status.json.")
+                advice:
+                    "See the mount's log (its --log-file, else the system's: journalctl -t"
+                    + " sealdisk) and status.json.")
         }
     }
 }

@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// Leaving the terminal, once all that can go wrong at the start has been told there.
 enum Background {
@@ -37,29 +36,10 @@ enum Background {
         redirect(1, to: log ?? null)
         redirect(2, to: log ?? null)
         for descriptor in [null, log ?? -1] where descriptor > 2 { close(descriptor) }
-        if log == nil { Report.useSystemLog() }
+        if log == nil { Report.useSystemLog() } else { Report.useLogFile() }
     }
 
     private static func redirect(_ stream: Int32, to descriptor: Int32) {
         if descriptor >= 0 { dup2(descriptor, stream) }
-    }
-}
-
-/// What the operator is told while a mount is served: a line each on stderr, in the log file, or
-/// in the system's log.
-enum Report {
-    private static let usesSystemLog = Atomic(false)
-
-    static func useSystemLog() { usesSystemLog.store(true, ordering: .relaxed) }
-
-    static func line(_ text: String) {
-        guard !usesSystemLog.load(ordering: .relaxed) else {
-            return text.withCString { text in
-                withVaList([text]) { vsyslog(LOG_DAEMON | LOG_WARNING, "%s", $0) }
-            }
-        }
-        var line = text.hasPrefix("sealdisk: ") ? text : "sealdisk: \(text)"
-        line += "\n"
-        line.withUTF8 { _ = write(2, $0.baseAddress, $0.count) }
     }
 }

@@ -8,6 +8,11 @@ struct MountCommand: ParsableCommand {
         discussion: """
             Returns when the mount is usable; the process that serves it goes to the background.
 
+            It ends with sealdisk unmount, which refuses while the mount is in use. SIGTERM, \
+            SIGINT and SIGHUP end it all the same, as when the host shuts down: whoever still \
+            uses it is cut off, what was acknowledged is made durable, the log says what was \
+            open, and the exit code is not 0.
+
             OPTIONS OF -o, separated by commas, as in fstab(5):
               attach=NAME[:NAME…]     attach these disks; attach=all: every disk
               ro                      nothing can be changed through the mount; disks attach
@@ -15,6 +20,7 @@ struct MountCommand: ParsableCommand {
               require=encrypted       disks that are not encrypted do not open
               detect_zeroes           blocks of zeros are stored as holes
               map_memory=256M         memory for the maps of all disks
+              end_timeout=SECONDS     how long the end may take before the process leaves
               keystore=PATH, key_file=PATH, passphrase_command=COMMAND, log_file=PATH
             """)
 
@@ -65,28 +71,8 @@ struct MountCommand: ParsableCommand {
             store: try AbsolutePath.existing(store, as: "store"),
             mountPoint: try MountPoint.usable(directory),
             flags: flags, keys: keys.keySource(withDefaultsFrom: flags))
-        try plan.refuseCoveredLog()
+        try plan.refuseCovered()
         return plan
-    }
-}
-
-/// What is to be mounted, where, and how. Paths are absolute, without symbolic links.
-struct MountPlan: Sendable {
-    let store: String
-    let mountPoint: String
-    let flags: MountFlags
-    let keys: KeySource
-
-    /// The process that serves a mount must not write into it: it would wait for itself.
-    fileprivate func refuseCoveredLog() throws(Failure) {
-        guard let path = flags.logFile, let slash = path.lastIndex(of: "/") else { return }
-        let folder = slash == path.startIndex ? "/" : String(path[..<slash])
-        guard "\(AbsolutePath.resolve(folder) ?? folder)/".hasPrefix(mountPoint + "/") else {
-            return
-        }
-        throw Failure(
-            .invalid, "The log file \(path) lies in the mount point.",
-            advice: "Give a log file elsewhere, for instance in /var/log.")
     }
 }
 

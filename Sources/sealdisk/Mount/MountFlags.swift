@@ -20,6 +20,7 @@ struct MountFlags: Sendable, Hashable {
     var keyFile: String?
     var passphraseCommand: String?
     var logFile: String?
+    var endPatience = MountEnd.Patience.standard
     /// What the kernel is told as it stands.
     var kernelOptions: [String] = []
 
@@ -55,6 +56,7 @@ struct MountFlags: Sendable, Hashable {
         case ("detect_zeroes", nil): detectsZeroes = true
         case ("require", "encrypted"): requiresEncryption = true
         case ("map_memory", let text?): mapMemory = try Self.bytes(text)
+        case ("end_timeout", let text?): endPatience = try Self.patience(text)
         case ("attach", "all"): attach = .all
         case ("attach", let names?) where !names.isEmpty:
             attach = .named(names.split(separator: ":").map(String.init))
@@ -76,6 +78,13 @@ struct MountFlags: Sendable, Hashable {
             throw refusal("map_memory=\(text)", "is no size: write 256M, for instance")
         }
         return count << (shift ?? 0)
+    }
+
+    private static func patience(_ text: String) throws(Failure) -> MountEnd.Patience {
+        guard let seconds = Int(text), (1...86_400).contains(seconds) else {
+            throw refusal("end_timeout=\(text)", "is no time: write seconds, 75 for instance")
+        }
+        return MountEnd.Patience(afterSignal: Double(seconds), afterUnmount: Double(seconds))
     }
 
     private static func refusal(_ option: String, _ problem: String) -> Failure {

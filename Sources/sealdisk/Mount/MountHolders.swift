@@ -8,7 +8,8 @@ enum MountHolders {
         return loops.isEmpty ? processes(in: mountPoint) : loops
     }
 
-    private static func loopDevices(on mountPoint: String) -> [String] {
+    /// Loop devices whose files lie there, and what is mounted from them. Looks into no mount.
+    static func loopDevices(on mountPoint: String) -> [String] {
         let mounts = MountInfo.current()
         return HostText.names(in: "/sys/block").filter { $0.hasPrefix("loop") }.compactMap { loop in
             guard let file = HostText.line("/sys/block/\(loop)/loop/backing_file"),

@@ -10,10 +10,12 @@ import Namespace
 /// Order: signals are blocked and the process hardened before any thread is started; the store is
 /// opened and disks attached before anything is mounted, so that a failure leaves nothing behind;
 /// `ready` is told when the mount has answered; at the end the mount goes first, then the store is
-/// closed.
+/// closed (`MountEnd`).
 struct MountService {
     /// How long a new mount may take to answer, in seconds.
     private static let readinessPatience = 60.0
+    /// How long the last lines of the log may take, in seconds.
+    private static let reportPatience = 2.0
 
     let plan: MountPlan
 
@@ -21,29 +23,27 @@ struct MountService {
         let signals = EndSignals.block()
         let hardening = Hardening.apply()
         // Before the mount is there: its path is never walked by this process afterwards.
+        Report.useQueue()
+        defer { Report.drain(seconds: Self.reportPatience) }
         let log = readiness.isAwaited ? try Background.openLog(plan.flags.logFile) : nil
         let opened = try openStore(
             at: plan.store, keys: plan.keys, holder: "sealdisk mount \(plan.mountPoint)",
             limits: limits)
+        let end: MountEnd
         do throws(Failure) {
+            try plan.refuseCovered(rememberedBy: opened.keys)
             try unlock(opened)
             let tree = try prepareTree(opened, hardening)
             let session = try mount(tree)
-            let device = Self.device(at: plan.mountPoint)
-            watch(session, tree, signals, readiness, log)
-            session.serve()
-            session.end(isInPlace: Self.device(at: plan.mountPoint) == device)
+            reportWhenReady(session, hardening, readiness, log)
+            end = MountEnd(
+                opened.store, tree, session, at: plan.mountPoint, patience: plan.flags.endPatience)
         } catch {
             try? opened.store.close()
             signals.unblock()
             throw error
         }
-        try close(opened)
-    }
-
-    /// The number of what is mounted there, by the kernel's list.
-    private static func device(at mountPoint: String) -> DeviceNumber? {
-        MountInfo.current().last { $0.mountPoint == mountPoint }?.device
+        try end.serve(signals)
     }
 
     /// Opens the keystore while there is somebody to ask, or with what the command line named: in
@@ -131,18 +131,11 @@ struct MountService {
         }
     }
 
-    /// Starts what runs beside the serving: the thread that waits for a signal to end, and the one
-    /// that tries the mount and then reports it ready.
-    private func watch(
-        _ session: MountSession, _ tree: Namespace, _ signals: EndSignals,
-        _ readiness: Readiness, _ log: Int32?
+    /// Starts the thread that tries the mount and then reports it ready.
+    private func reportWhenReady(
+        _ session: MountSession, _ hardening: [String: String], _ readiness: Readiness,
+        _ log: Int32?
     ) {
-        BackgroundThread.start {
-            let signal = signals.wait()
-            Report.line("signal \(signal): leaving \(plan.mountPoint)")
-            tree.prepareToEnd()
-            session.stop()
-        }
         BackgroundThread.start {
             let error = Errands().perform(
                 .begin, plan.mountPoint, patience: Self.readinessPatience)
@@ -156,19 +149,19 @@ struct MountService {
                 readiness.report(failure)
                 return session.stop()
             }
+            warn(of: hardening)
             if readiness.isAwaited { Background.enter(log: log) }
             readiness.report()
         }
     }
 
-    private func close(_ opened: OpenedStore) throws(Failure) {
-        do {
-            try opened.store.close()
-        } catch {
-            let failure = Failure(Refusal(ofStore: error))
-            FailureNote.leave(failure)
-            Report.line("closing the store failed: \(failure.message)")
-            throw failure
-        }
+    /// What the operator can do something about, told while somebody may still be looking.
+    private func warn(of hardening: [String: String]) {
+        guard let state = hardening["ioFlusher"], state != "ok" else { return }
+        Report.line(
+            "without CAP_SYS_RESOURCE a host that is short of memory can deadlock, when dirty pages"
+                + " of a loop device can only be written by this daemon: run it as root, or give"
+                + " its unit that capability, and keep daemon and users in different cgroups")
+        Report.drain(seconds: Self.reportPatience)
     }
 }

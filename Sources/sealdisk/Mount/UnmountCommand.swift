@@ -109,6 +109,9 @@ struct UnmountCommand: ParsableCommand {
         guard error == 0 else { throw refusal(mountPoint, error) }
     }
 
+    /// Ends a mount of this process at once, with whoever waits in it.
+    static func cutOff(_ mountPoint: String) { _ = detach(mountPoint, lazily: true) }
+
     private static func refusal(_ mountPoint: String, _ error: Int32) -> Failure {
         guard error == EBUSY else {
             return Failure(

@@ -1,0 +1,46 @@
+import KeyManagement
+
+/// What is to be mounted, where, and how. Paths are absolute; those of the store and the mount
+/// point are without symbolic links.
+struct MountPlan: Sendable {
+    let store: String
+    let mountPoint: String
+    let flags: MountFlags
+    let keys: KeySource
+
+    /// What the process that serves a mount uses must not lie below it: it would wait for itself.
+    func refuseCovered() throws(Failure) {
+        try refuse("log file", flags.logFile)
+        try refuse("keystore", keys.keystore ?? EmbeddedKMS.defaultPath())
+        if case .keyFile(let path) = keys.unlocker { try refuse("key file", path) }
+        try refuse("store", store)
+        guard !Self.isBelow(mountPoint, store) else {
+            throw Failure(
+                .invalid, "The mount point \(mountPoint) lies in the store.",
+                advice: "Mount it on a folder of its own.")
+        }
+    }
+
+    /// The same of the key file that the keystore remembers.
+    func refuseCovered(rememberedBy keys: EmbeddedKMS) throws(Failure) {
+        try refuse("key file", try? keys.rememberedKeyFile)
+    }
+
+    private func refuse(_ what: String, _ path: String?) throws(Failure) {
+        guard let path, Self.isBelow(Self.real(path), mountPoint) else { return }
+        throw Failure(
+            .invalid, "The \(what) \(path) lies under the mount point \(mountPoint).",
+            advice: "The process that serves a mount would wait for itself: keep it elsewhere.")
+    }
+
+    private static func isBelow(_ path: String, _ folder: String) -> Bool {
+        "\(path)/".hasPrefix(folder == "/" ? "/" : "\(folder)/")
+    }
+
+    /// Of a file that need not exist: without symbolic links as far as it does.
+    private static func real(_ path: String) -> String {
+        if let real = AbsolutePath.resolve(path) { return real }
+        guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return path }
+        return real(String(path[..<slash])) + path[slash...]
+    }
+}
