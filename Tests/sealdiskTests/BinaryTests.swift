@@ -122,7 +122,9 @@ import Testing
         #expect(try run("disk detach data \(common)", "2>&1").output.contains("not attached"))
         #expect(try run("disk detach data \(common)").code == 0)
         #expect(try run("api DescribeKey \(common)").output.contains("KeyMetadata"))
-        #expect(try run("kms show \(common)").output.contains("alias/acs/ecs"))
+        let keys = try run("kms show \(common)").output
+        #expect(keys.contains("alias/acs/ecs") && keys.contains("\(folder.path)/keystore.json"))
+        #expect(keys.contains("the key file \(folder.path)/key\n") && keys.contains("is there"))
         #expect(try run("snapshot create data --name s \(common)").code == 0)
         #expect(try run("snapshot show s \(common)").output.contains("1 GiB"))
         #expect(try run("disk reinit data \(common)").code == 5)

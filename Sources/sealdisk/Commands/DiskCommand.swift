@@ -242,12 +242,19 @@ extension DiskCommand {
                 """)
 
         @OptionGroup var options: GlobalOptions
+        @OptionGroup var deletion: DeletionOptions
 
         @Argument(help: "The disk.")
         var disk: String
 
         func run() throws {
-            try Client(options).perform(Request("DeleteDisk", ["DiskId": disk]))
+            let client = try Client(options)
+            try deletion.confirm { () throws(Failure) in
+                let (disks, snapshots) = try client.everything()
+                let found = try DiskCommand.describe(disk, through: client)
+                return Deletion.question(disk: found, disks: disks, snapshots: snapshots)
+            }
+            try client.perform(Request("DeleteDisk", ["DiskId": disk]))
             if !options.json { print("Deleted disk \(disk).") }
         }
     }

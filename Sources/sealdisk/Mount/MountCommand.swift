@@ -14,6 +14,7 @@ struct MountCommand: ParsableCommand {
               allow_other             other users see the tree (but open neither disks nor control)
               require=encrypted       disks that are not encrypted do not open
               detect_zeroes           blocks of zeros are stored as holes
+              nonempty                mount over a folder that holds something
               map_memory=256M         memory for the maps of all disks
               keystore=PATH, key_file=PATH, passphrase_command=COMMAND, log_file=PATH
             """)
@@ -66,6 +67,12 @@ struct MountCommand: ParsableCommand {
             mountPoint: try MountPoint.usable(directory),
             flags: flags, keys: keys.keySource(withDefaultsFrom: flags))
         try plan.refuseCoveredLog()
+        try MountCover.check(
+            plan.mountPoint, store: plan.store, isNonemptyAllowed: flags.coversFiles)
+        // A disk that is to be attached at once says by itself that its key is not to be had.
+        if flags.attach == .none, let note = KeystoreNote.text(of: plan.keys) {
+            Terminal.complain("sealdisk: \(note)\n")
+        }
         return plan
     }
 }

@@ -13,6 +13,8 @@ struct MountFlags: Sendable, Hashable {
     var isReadOnly = false
     var requiresEncryption = false
     var detectsZeroes = false
+    /// Whether the mount may hide what its folder holds.
+    var coversFiles = false
     /// Bytes; nil is the engine's own choice.
     var mapMemory: Int?
     var attach = Attach.none
@@ -53,6 +55,7 @@ struct MountFlags: Sendable, Hashable {
         case ("allow_other", nil): allowsOthers = true
         case ("ro", nil): isReadOnly = true
         case ("detect_zeroes", nil): detectsZeroes = true
+        case ("nonempty", nil): coversFiles = true
         case ("require", "encrypted"): requiresEncryption = true
         case ("map_memory", let text?): mapMemory = try Self.bytes(text)
         case ("attach", "all"): attach = .all
