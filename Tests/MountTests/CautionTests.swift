@@ -34,6 +34,18 @@ extension MountSuite {
             try rig.unmount()
         }
 
+        @Test func optionsThatCannotBeMetAreNamed() throws {
+            let rig = try Rig()
+            try rig.succeed("disk", "create", "pl", "--size", "1M", "--store", rig.store)
+            for (options, text) in [
+                ("require=encrypted,attach=pl", "leave it out of attach="),
+                ("map_memory=1K", "map_memory=1K is too little"),
+            ] {
+                let outcome = try rig.sealdisk("mount", rig.store, rig.mountPoint, "-o", options)
+                #expect(outcome.status == 2 && outcome.errors.contains(text), "\(outcome)")
+            }
+        }
+
         @Test func aDeadMountIsToldAndItsLoopDevicesAreNamed() throws {
             let rig = try Rig()
             try rig.mount()

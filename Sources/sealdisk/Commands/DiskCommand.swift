@@ -95,7 +95,7 @@ extension DiskCommand {
                   sealdisk disk create copy --snapshot monday
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Argument(help: "The disk's name: letters, digits, '.', '_', ':' and '-'.")
         var name: String
@@ -149,7 +149,7 @@ extension DiskCommand {
                   sealdisk disk resize data --size 40G
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Argument(help: "The disk.")
         var disk: String
@@ -198,7 +198,7 @@ extension DiskCommand {
                   sealdisk disk reset data --snapshot monday
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Argument(help: "The disk.")
         var disk: String
@@ -221,7 +221,7 @@ extension DiskCommand {
                 with snapshots is refused; nothing may have it open.
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Argument(help: "The disk.")
         var disk: String
@@ -241,7 +241,7 @@ extension DiskCommand {
                 key is gone, too: nobody can read what remains on the medium.
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
         @OptionGroup var deletion: DeletionOptions
 
         @Argument(help: "The disk.")

@@ -26,7 +26,7 @@ struct KMSCommand: ParsableCommand {
                   sealdisk kms activate --key-file /root/sealdisk.key
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
         @OptionGroup var home: HomeOptions
 
         func run() throws {
@@ -49,7 +49,7 @@ struct KMSCommand: ParsableCommand {
                 the mount instead, and counts the uses since it was mounted.
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
         @OptionGroup var home: HomeOptions
 
         func run() throws {

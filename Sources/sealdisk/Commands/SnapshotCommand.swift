@@ -29,7 +29,7 @@ struct SnapshotCommand: ParsableCommand {
                   sealdisk snapshot create data --name monday
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Argument(help: "The disk.")
         var disk: String
@@ -55,7 +55,7 @@ struct SnapshotCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List the snapshots.", aliases: ["ls"])
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Option(help: "Only those of this disk.")
         var disk: String?
@@ -86,7 +86,7 @@ struct SnapshotCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show all there is to know of a snapshot.")
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Argument(help: "The snapshot, named or by id.")
         var snapshot: String
@@ -129,7 +129,7 @@ struct SnapshotCommand: ParsableCommand {
             abstract: "Delete a snapshot.",
             discussion: "Frees what no other snapshot or disk uses.")
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
         @OptionGroup var deletion: DeletionOptions
 
         @Argument(help: "The snapshot, named or by id.")

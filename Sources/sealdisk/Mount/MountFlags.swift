@@ -25,6 +25,9 @@ struct MountFlags: Sendable, Hashable {
     /// What the kernel is told as it stands.
     var kernelOptions: [String] = []
 
+    /// What the engine needs at least, bytes.
+    private static let leastMapMemory = 4 << 20
+
     /// For the kernel, which knows them by these names.
     private static let kernelNames: Set<String> = [
         "suid", "nosuid", "dev", "nodev", "exec", "noexec", "atime", "noatime", "sync", "dirsync",
@@ -78,7 +81,11 @@ struct MountFlags: Sendable, Hashable {
         guard let count = Int(digits), count > 0, count <= Int.max >> (shift ?? 0) else {
             throw refusal("map_memory=\(text)", "is no size: write 256M, for instance")
         }
-        return count << (shift ?? 0)
+        let size = count << (shift ?? 0)
+        guard size >= leastMapMemory else {
+            throw refusal("map_memory=\(text)", "is too little: give at least 4M")
+        }
+        return size
     }
 
     private static func refusal(_ option: String, _ problem: String) -> Failure {
