@@ -77,7 +77,10 @@ extension ErrorCode {
             "Give the keystore that made this store's keys (--keystore PATH); if it is the one,"
                 + " the disk's records were changed: restore them from a copy."
         case .keyNotLoaded: "Attach a disk of the same lineage: `AttachDisk`."
-        case .keyServiceFailed: "Check that the keystore's folder is writable and not full."
+        case .keyServiceFailed:
+            "Mend what the message names. A keystore is a whole file that nobody else may write to"
+                + " (chmod 600); restore a damaged one from a copy. Its folder must be writable and"
+                + " not full."
         case .storeFull: "Delete snapshots or disks, or give the store's file system more space."
         case .limit:
             "Raise the limit that the message names; else delete what is no longer needed, or use"

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ControlPlane
 import Glibc
 
 /// The command tree.
@@ -55,6 +56,27 @@ struct SealDisk: ParsableCommand {
             advice: "What was asked for is done; only its output is lost.")
     }
 
+    /// The command that a misspelt one is nearest to, `sealdisk disk list`; nil if all that were
+    /// given exist, or nothing is near.
+    static func meantCommand(_ arguments: [String]) -> String? {
+        var commands = configuration.subcommands
+        var path = "sealdisk"
+        for word in arguments {
+            guard !commands.isEmpty, !word.hasPrefix("-") else { return nil }
+            let shown = commands.filter { $0.configuration.shouldDisplay }
+            let found = commands.first {
+                $0._commandName == word || $0.configuration.aliases.contains(word)
+            }
+            guard let found else {
+                return Suggestion.nearest(to: word, among: shown.map { $0._commandName })
+                    .map { "\(path) \($0)" }
+            }
+            path += " \(word)"
+            commands = found.configuration.subcommands
+        }
+        return nil
+    }
+
     /// `--help` and `--version` come as errors, too; the rest are command lines that the parser
     /// does not understand, and what nobody foresaw.
     private static func end(with error: any Error) -> Never {
@@ -67,7 +89,9 @@ struct SealDisk: ParsableCommand {
             }
             let prefix = "Error: "
             let message = text.hasPrefix(prefix) ? text.dropFirst(prefix.count) : text[...]
-            Terminal.complain("sealdisk: \(message)\n")
+            let meant = meantCommand(Array(CommandLine.arguments.dropFirst()))
+            Terminal.complain(
+                "sealdisk: \(message)\n" + (meant.map { "Did you mean '\($0)'?\n" } ?? ""))
             Glibc.exit(code.rawValue)
         }
         let failure = Failure(unforeseen: error)

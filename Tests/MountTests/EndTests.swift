@@ -44,7 +44,7 @@ extension MountSuite {
             let keystore = rig.folder + "/keys/asked.json"
             let environment = ["SEALDISK_KEYSTORE": keystore]
             let made = try rig.sealdisk(
-                "kms", "activate", "--store", rig.store, "--passphrase-command", "echo sesame",
+                "kms", "activate", "--store", rig.store, "--passphrase-command", "echo open sesame",
                 environment: environment)
             #expect(made.status == 0, "\(made)")
             // Not there when the mount begins, so that it is opened by the request.

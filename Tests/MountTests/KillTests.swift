@@ -8,7 +8,7 @@ extension MountSuite {
     /// SEALDISK_KILLS is how many times, SEALDISK_KILL_SEED where the moments come from.
     @Suite struct KillTests {
         private static let environment = ProcessInfo.processInfo.environment
-        private static let kills = environment["SEALDISK_KILLS"].flatMap(Int.init) ?? 60
+        private static let kills = environment["SEALDISK_KILLS"].flatMap(Int.init) ?? 200
         private static let seed =
             environment["SEALDISK_KILL_SEED"].flatMap(UInt64.init) ?? .random(in: 0...UInt64.max)
 

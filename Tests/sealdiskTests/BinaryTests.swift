@@ -41,6 +41,29 @@ import Testing
         #expect(missing.output.hasPrefix("sealdisk: The store /nonexistent cannot be reached"))
     }
 
+    @Test func misspeltCommandsAreCorrected() throws {
+        #expect(try run("disk lsit", "2>&1").output.contains("Did you mean 'sealdisk disk list'?"))
+        #expect(try run("disks", "2>&1").output.contains("Did you mean 'sealdisk disk'?"))
+        #expect(!(try run("disk burn", "2>&1").output.contains("Did you mean")))
+        #expect(try run("disk list --help").output.contains("SEALDISK_STORE"))
+    }
+
+    @Test func aPlaceThatIsNoneForAStoreIsSaid() throws {
+        let device = try run("init /dev/null", "2>&1")
+        #expect(device.code == 2 && device.output.contains("is not a folder"))
+        let nowhere = try run("init /nosuch/a/b", "2>&1")
+        #expect(nowhere.code == 3 && nowhere.output.contains("mkdir -p /nosuch/a"))
+    }
+
+    @Test func aKeystoreOpenToOthersIsNotBlamedOnItsFolder() throws {
+        let folder = try TemporaryFolder()
+        let keys = "--keystore \(folder.path)/keystore.json"
+        #expect(try run("kms activate --key-file \(folder.path)/key \(keys)").code == 0)
+        #expect(chmod(folder.path + "/keystore.json", 0o666) == 0)
+        let open = try run("kms show \(keys)", "2>&1")
+        #expect(open.output.contains("chmod 600") && open.output.contains("restore a damaged one"))
+    }
+
     @Test func outputThatIsLostIsAFailure() throws {
         let folder = try TemporaryFolder()
         let store = folder.path + "/store"
@@ -122,7 +145,9 @@ import Testing
         #expect(try run("disk detach data \(common)", "2>&1").output.contains("not attached"))
         #expect(try run("disk detach data \(common)").code == 0)
         #expect(try run("api DescribeKey \(common)").output.contains("KeyMetadata"))
-        #expect(try run("kms show \(common)").output.contains("alias/acs/ecs"))
+        let keys = try run("kms show \(common)").output
+        #expect(keys.contains("alias/acs/ecs") && keys.contains("\(folder.path)/keystore.json"))
+        #expect(keys.contains("the key file \(folder.path)/key\n") && keys.contains("is there"))
         #expect(try run("snapshot create data --name s \(common)").code == 0)
         #expect(try run("snapshot show s \(common)").output.contains("1 GiB"))
         #expect(try run("disk reinit data \(common)").code == 5)

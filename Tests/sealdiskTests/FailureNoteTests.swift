@@ -3,7 +3,7 @@ import Testing
 
 @testable import sealdisk
 
-@Suite struct FailureNoteTests {
+@Suite(.serialized) struct FailureNoteTests {
     /// What lies at its place, of an earlier process or planted, does not keep it from being told.
     @Test(arguments: [false, true]) func whatLiesInItsPlaceIsReplaced(isLink: Bool) throws {
         let folder = try #require(FailureNote.folders(making: true).first)

@@ -14,8 +14,22 @@ struct Client {
         if let given = options.storePath {
             store = try AbsolutePath.existing(given, as: "store")
         }
-        door = try Door.choose(mount: mount, store: store, among: MountedStore.all())
+        door = Self.pastDeadMount(
+            try Door.choose(mount: mount, store: store, among: MountedStore.all()))
         self.options = options
+    }
+
+    /// Where the daemon is gone nobody answers in the mount, and nobody holds the store: that is
+    /// the door then, and it is said, for disks that were attached are not any more.
+    private static func pastDeadMount(_ door: Door) -> Door {
+        guard case .mount(let mount) = door, mount.server == nil,
+            MountProbe.of(mount.mountPoint) == .dead
+        else { return door }
+        Terminal.complain(
+            "sealdisk: the mount at \(mount.mountPoint) is dead, its daemon is gone; the store"
+                + " \(mount.store) itself is used (sealdisk unmount \(mount.mountPoint) takes the"
+                + " dead mount away)\n")
+        return .store(path: mount.store)
     }
 
     /// The mount, for what only works with one; `purpose` completes "… needs the mount".

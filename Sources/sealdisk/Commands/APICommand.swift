@@ -16,7 +16,7 @@ struct APICommand: ParsableCommand {
               sealdisk api '{"Action":"DeleteDisk","DiskId":"data"}'
             """)
 
-    @OptionGroup var options: GlobalOptions
+    @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
     @Argument(help: "The request.")
     var request: [String]

@@ -14,7 +14,7 @@ extension DiskCommand {
                   mkfs.ext4 $(sealdisk disk attach data --loop)
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Argument(help: "The disk.")
         var disk: String
@@ -106,7 +106,7 @@ extension DiskCommand {
                   umount /data && sealdisk disk detach data
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Argument(help: "The disk.")
         var disk: String

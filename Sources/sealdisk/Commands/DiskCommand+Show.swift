@@ -6,7 +6,7 @@ extension DiskCommand {
         static let configuration = CommandConfiguration(
             abstract: "List the disks.", aliases: ["ls"])
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Flag var kind: Kind?
 
@@ -48,7 +48,7 @@ extension DiskCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show all there is to know of a disk.")
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Argument(help: "The disk.")
         var disk: String

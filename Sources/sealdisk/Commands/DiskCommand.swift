@@ -95,7 +95,7 @@ extension DiskCommand {
                   sealdisk disk create copy --snapshot monday
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Argument(help: "The disk's name: letters, digits, '.', '_', ':' and '-'.")
         var name: String
@@ -149,7 +149,7 @@ extension DiskCommand {
                   sealdisk disk resize data --size 40G
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Argument(help: "The disk.")
         var disk: String
@@ -198,7 +198,7 @@ extension DiskCommand {
                   sealdisk disk reset data --snapshot monday
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Argument(help: "The disk.")
         var disk: String
@@ -221,7 +221,7 @@ extension DiskCommand {
                 with snapshots is refused; nothing may have it open.
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Argument(help: "The disk.")
         var disk: String
@@ -241,13 +241,20 @@ extension DiskCommand {
                 key is gone, too: nobody can read what remains on the medium.
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
+        @OptionGroup var deletion: DeletionOptions
 
         @Argument(help: "The disk.")
         var disk: String
 
         func run() throws {
-            try Client(options).perform(Request("DeleteDisk", ["DiskId": disk]))
+            let client = try Client(options)
+            try deletion.confirm { () throws(Failure) in
+                let (disks, snapshots) = try client.everything()
+                let found = try DiskCommand.describe(disk, through: client)
+                return Deletion.question(disk: found, disks: disks, snapshots: snapshots)
+            }
+            try client.perform(Request("DeleteDisk", ["DiskId": disk]))
             if !options.json { print("Deleted disk \(disk).") }
         }
     }

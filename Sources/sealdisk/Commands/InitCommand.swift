@@ -1,6 +1,7 @@
 import ArgumentParser
 import ControlPlane
 import DiskEngine
+import Glibc
 import LocalStore
 
 /// Where a store belongs when nobody says it: its keys are of an account in a region.
@@ -46,7 +47,7 @@ struct InitCommand: ParsableCommand {
             identity = try Store.create(
                 in: LocalStore.create(at: path), account: account, region: region)
         } catch {
-            throw Failure(Refusal(ofStore: error))
+            throw Self.place(path) ?? Failure(Refusal(ofStore: error))
         }
         let absolute = try AbsolutePath.existing(path, as: "store")
         guard !json else {
@@ -57,5 +58,21 @@ struct InitCommand: ParsableCommand {
             return print(JSON.object(made).text)
         }
         print("Made store \(identity.storeID) in \(absolute).")
+    }
+
+    /// What is wrong with the place itself; nil if it is not that.
+    private static func place(_ path: String) -> Failure? {
+        var status = stat()
+        if stat(path, &status) == 0 {
+            guard status.st_mode & S_IFMT != S_IFDIR else { return nil }
+            return Failure(
+                .invalid, "\(path) is not a folder, and a store is one.",
+                advice: "Name a new folder, or an empty one.")
+        }
+        let above = AbsolutePath.folder(of: path)
+        guard errno == ENOENT, stat(above, &status) != 0 else { return nil }
+        return Failure(
+            .notFound, "The store \(path) cannot be made: there is no folder \(above).",
+            advice: "Make it first: mkdir -p \(above)")
     }
 }

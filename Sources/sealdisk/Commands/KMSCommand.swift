@@ -26,7 +26,7 @@ struct KMSCommand: ParsableCommand {
                   sealdisk kms activate --key-file /root/sealdisk.key
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
         @OptionGroup var home: HomeOptions
 
         func run() throws {
@@ -43,35 +43,63 @@ struct KMSCommand: ParsableCommand {
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show the customer master key (DescribeKey).",
+            abstract: "Show the customer master key, where its keystore is and how that opens.",
             discussion: """
                 What it was used for stands in the key-use log. `sealdisk api DescribeKey` asks \
                 the mount instead, and counts the uses since it was mounted.
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
         @OptionGroup var home: HomeOptions
 
         func run() throws {
             let keys = try home.service(options)
-            try finish(options) { () throws(Refusal) in
-                try KeyActions(keys: keys, region: keys.region).describe(asked: nil)
-            } show: { fields in
-                print(Self.details(of: fields, keystore: keys.path).text, terminator: "")
+            do {
+                try finish(options) { () throws(Refusal) in
+                    try KeyActions(keys: keys, region: keys.region).describe(asked: nil)
+                } show: { fields in
+                    print(Self.details(of: fields, keys).text, terminator: "")
+                }
+            } catch {
+                // Where the key is not to be had, its place is what is asked for.
+                if !options.json { Terminal.complain(Self.place(of: keys).text) }
+                throw error
             }
         }
 
-        private static func details(of fields: JSONObject, keystore: String) -> Details {
+        private static func details(of fields: JSONObject, _ keys: EmbeddedKMS) -> Details {
             let key = fields["KeyMetadata"] ?? .null
-            var details = Details()
+            var details = place(of: keys)
             details.add("Key", key.text("KeyId"))
             details.add("Alias", key.text("Alias"))
             details.add("Account", key.text("Creator"))
             details.add("Region", key.text("RegionId"))
             details.add("Created", key.text("CreationDate"))
             details.add("State", key.text("KeyState"))
-            details.add("Keystore", keystore)
-            details.add("Key-use log", EmbeddedKMS.logPath(keystore: keystore))
+            return details
+        }
+
+        /// Where the keystore lies, and how it opens.
+        private static func place(of keys: EmbeddedKMS) -> Details {
+            var details = Details()
+            details.add("Keystore", keys.path)
+            let opening: KeystoreOpening?
+            do {
+                opening = try keys.opening()
+            } catch {
+                details.add("Opens", "cannot be told: \(error.message)")
+                return details
+            }
+            switch opening {
+            case nil: details.add("Opens", "there is none (sealdisk kms activate makes it)")
+            case .passphrase: details.add("Opens", "with a passphrase")
+            case .passphraseCommand:
+                details.add("Opens", "with a passphrase (--passphrase-command)")
+            case .keyFile(let path, let isThere):
+                details.add("Opens", "with the key file \(path ?? "that made it (--key-file)")")
+                details.add("Key file", isThere ? "is there" : "is not there: put it back")
+            }
+            details.add("Key-use log", EmbeddedKMS.logPath(keystore: keys.path))
             return details
         }
     }

@@ -13,7 +13,7 @@ extension DiskCommand {
                   sealdisk disk rename data photos
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Argument(help: "The disk.")
         var disk: String
@@ -40,7 +40,7 @@ extension SnapshotCommand {
                   sealdisk snapshot rename monday before-upgrade
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Argument(help: "The snapshot, named or by id.")
         var snapshot: String

@@ -16,6 +16,11 @@ struct SnapshotCommand: ParsableCommand {
             """,
         subcommands: [Create.self, List.self, Show.self, Rename.self, Delete.self])
 
+    /// All snapshots there are.
+    static func all(through client: Client) throws(Failure) -> [JSON] {
+        try client.ask(Request("DescribeSnapshots")).fields["Snapshots"]?["Snapshot"]?.array ?? []
+    }
+
     struct Create: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Take a snapshot of a disk, attached or not.",
@@ -24,7 +29,7 @@ struct SnapshotCommand: ParsableCommand {
                   sealdisk snapshot create data --name monday
                 """)
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Argument(help: "The disk.")
         var disk: String
@@ -50,7 +55,7 @@ struct SnapshotCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List the snapshots.", aliases: ["ls"])
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Option(help: "Only those of this disk.")
         var disk: String?
@@ -71,8 +76,7 @@ struct SnapshotCommand: ParsableCommand {
             let all =
                 disk == nil || Terminal.width == nil
                 ? snapshots
-                : try client.ask(Request("DescribeSnapshots")).fields["Snapshots"]?["Snapshot"]?
-                    .array ?? []
+                : try SnapshotCommand.all(through: client)
             let table = SnapshotTable(snapshots, among: all.map { $0.text("SnapshotId") })
             Terminal.show(table.table(width: Terminal.width))
         }
@@ -82,7 +86,7 @@ struct SnapshotCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show all there is to know of a snapshot.")
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
         @Argument(help: "The snapshot, named or by id.")
         var snapshot: String
@@ -125,13 +129,21 @@ struct SnapshotCommand: ParsableCommand {
             abstract: "Delete a snapshot.",
             discussion: "Frees what no other snapshot or disk uses.")
 
-        @OptionGroup var options: GlobalOptions
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
+        @OptionGroup var deletion: DeletionOptions
 
         @Argument(help: "The snapshot, named or by id.")
         var snapshot: String
 
         func run() throws {
             let client = try Client(options)
+            try deletion.confirm { () throws(Failure) in
+                let (disks, snapshots) = try client.everything()
+                let answer = try client.ask(
+                    Request("DescribeSnapshots", ["SnapshotId": snapshot]))
+                let found = try DiskCommand.first(of: answer, "Snapshots", "Snapshot")
+                return Deletion.question(snapshot: found, disks: disks, snapshots: snapshots)
+            }
             do {
                 try client.perform(Request("DeleteSnapshot", ["SnapshotId": snapshot]))
             } catch {

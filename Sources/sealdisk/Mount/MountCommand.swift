@@ -19,6 +19,7 @@ struct MountCommand: ParsableCommand {
               allow_other             other users see the tree (but open neither disks nor control)
               require=encrypted       disks that are not encrypted do not open
               detect_zeroes           blocks of zeros are stored as holes
+              nonempty                mount over a folder that holds something
               map_memory=256M         memory for the maps of all disks
               end_timeout=SECONDS     how long the end may take before the process leaves
               keystore=PATH, key_file=PATH, passphrase_command=COMMAND, log_file=PATH
@@ -71,7 +72,13 @@ struct MountCommand: ParsableCommand {
             store: try AbsolutePath.existing(store, as: "store"),
             mountPoint: try MountPoint.usable(directory),
             flags: flags, keys: keys.keySource(withDefaultsFrom: flags))
+        try MountCover.check(
+            plan.mountPoint, store: plan.store, isNonemptyAllowed: flags.coversFiles)
         try plan.refuseCovered()
+        // A disk that is to be attached at once says by itself that its key is not to be had.
+        if flags.attach == .none, let note = KeystoreNote.text(of: plan.keys) {
+            Terminal.complain("sealdisk: \(note)\n")
+        }
         return plan
     }
 }

@@ -13,6 +13,8 @@ struct MountFlags: Sendable, Hashable {
     var isReadOnly = false
     var requiresEncryption = false
     var detectsZeroes = false
+    /// Whether the mount may hide what its folder holds.
+    var coversFiles = false
     /// Bytes; nil is the engine's own choice.
     var mapMemory: Int?
     var attach = Attach.none
@@ -23,6 +25,9 @@ struct MountFlags: Sendable, Hashable {
     var endPatience = MountEnd.Patience.standard
     /// What the kernel is told as it stands.
     var kernelOptions: [String] = []
+
+    /// What the engine needs at least, bytes.
+    private static let leastMapMemory = 4 << 20
 
     /// For the kernel, which knows them by these names.
     private static let kernelNames: Set<String> = [
@@ -54,6 +59,7 @@ struct MountFlags: Sendable, Hashable {
         case ("allow_other", nil): allowsOthers = true
         case ("ro", nil): isReadOnly = true
         case ("detect_zeroes", nil): detectsZeroes = true
+        case ("nonempty", nil): coversFiles = true
         case ("require", "encrypted"): requiresEncryption = true
         case ("map_memory", let text?): mapMemory = try Self.bytes(text)
         case ("end_timeout", let text?): endPatience = try Self.patience(text)
@@ -77,7 +83,11 @@ struct MountFlags: Sendable, Hashable {
         guard let count = Int(digits), count > 0, count <= Int.max >> (shift ?? 0) else {
             throw refusal("map_memory=\(text)", "is no size: write 256M, for instance")
         }
-        return count << (shift ?? 0)
+        let size = count << (shift ?? 0)
+        guard size >= leastMapMemory else {
+            throw refusal("map_memory=\(text)", "is too little: give at least 4M")
+        }
+        return size
     }
 
     private static func patience(_ text: String) throws(Failure) -> MountEnd.Patience {

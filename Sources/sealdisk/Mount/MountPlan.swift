@@ -9,16 +9,11 @@ struct MountPlan: Sendable {
     let keys: KeySource
 
     /// What the process that serves a mount uses must not lie below it: it would wait for itself.
+    /// (For the store, see `MountCover`.)
     func refuseCovered() throws(Failure) {
         try refuse("log file", flags.logFile)
         try refuse("keystore", keys.keystore ?? EmbeddedKMS.defaultPath())
         if case .keyFile(let path) = keys.unlocker { try refuse("key file", path) }
-        try refuse("store", store)
-        guard !Self.isBelow(mountPoint, store) else {
-            throw Failure(
-                .invalid, "The mount point \(mountPoint) lies in the store.",
-                advice: "Mount it on a folder of its own.")
-        }
     }
 
     /// The same of the key file that the keystore remembers.

@@ -103,7 +103,14 @@ struct MountService {
                 for name in names { try attach(try plane.disk(name), through: plane) }
             }
         } catch {
-            throw Failure(error)
+            let isDemand = error.code == "InvalidParameter.Encrypted"
+            guard plan.flags.requiresEncryption, isDemand else { throw Failure(error) }
+            throw Failure(
+                .invalid,
+                "A disk of attach= is plain, and require=encrypted demands encryption:"
+                    + " \(error.message)",
+                advice: "If it was created encrypted, the store was changed: check it. Otherwise"
+                    + " leave it out of attach=, or mount without require=encrypted.")
         }
     }
 

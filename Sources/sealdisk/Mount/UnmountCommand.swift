@@ -97,11 +97,13 @@ struct UnmountCommand: ParsableCommand {
     }
 
     private static func takeAwayDeadMount(_ mountPoint: String) throws(Failure) {
+        let loops = OrphanedLoops.below(mountPoint)
         let error = detach(mountPoint, lazily: true)
         guard error == 0 else { throw refusal(mountPoint, error) }
         Report.line(
             "the daemon of \(mountPoint) had died; the dead mount is taken away. What was"
                 + " acknowledged is in the store: mount it again.")
+        if let note = OrphanedLoops.note(loops) { Report.line(note) }
     }
 
     private static func unmount(_ mountPoint: String) throws(Failure) {

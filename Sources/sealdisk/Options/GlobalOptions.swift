@@ -6,7 +6,8 @@ import KeyManagement
 struct GlobalOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The store's folder. Not needed while one store is mounted.", valueName: "path"))
+            "The store's folder. Default: $SEALDISK_STORE, else the one that is mounted.",
+            valueName: "path"))
     var store: String?
 
     @Option(help: ArgumentHelp("The mount point, if several stores are mounted.", valueName: "dir"))

@@ -23,6 +23,14 @@ enum AbsolutePath {
         return String(cString: resolved)
     }
 
+    /// The folder that a path lies in, as it is written.
+    static func folder(of path: String) -> String {
+        var trimmed = path[...]
+        while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed.removeLast() }
+        guard let slash = trimmed.lastIndex(of: "/") else { return "." }
+        return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
+    }
+
     /// What a symbolic link says, unresolved; nil if it is none or cannot be read.
     static func target(of link: String) -> String? {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))

@@ -1,0 +1,58 @@
+import ArgumentParser
+import ControlPlane
+import Glibc
+
+/// Whether a deletion is to be confirmed. Who is not at a terminal is not asked: scripts go on as
+/// they are written.
+struct DeletionOptions: ParsableArguments {
+    @Flag(help: "Do not ask. (Only a terminal is asked.)")
+    var yes = false
+
+    /// Throws unless the person at the terminal says yes. `question` is what is lost.
+    func confirm(_ question: () throws(Failure) -> String) throws(Failure) {
+        guard !yes, isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else { return }
+        Terminal.complain("\(Table.printable(try question())) [y/N] ")
+        let answer = readLine()?.lowercased() ?? ""
+        guard ["y", "yes"].contains(answer) else {
+            throw Failure(
+                .denied, "Nothing was deleted: it was not confirmed.",
+                advice: "Answer y, or give --yes.")
+        }
+    }
+}
+
+/// What goes with a disk or a snapshot, in words.
+enum Deletion {
+    static func question(disk: JSON, disks: [JSON], snapshots: [JSON]) -> String {
+        let kept = snapshots.filter { $0.text("SourceDiskId") == disk.text("DiskId") }.count
+        let stay =
+            kept == 0
+            ? "It has no snapshots."
+            : kept == 1 ? "Its snapshot stays." : "Its \(kept) snapshots stay."
+        return "Delete disk \(disk.text("Name")) (\(disk.text("DiskId")),"
+            + " \(disk.size("StoredBytes")) stored)? \(stay)"
+            + last(disk, others: disks + snapshots)
+    }
+
+    static func question(snapshot: JSON, disks: [JSON], snapshots: [JSON]) -> String {
+        "Delete snapshot \(snapshot.text("Name")) (\(snapshot.text("SnapshotId")), taken"
+            + " \(ShortTime.minute(snapshot.text("CreationTime"))))?"
+            + last(snapshot, others: disks + snapshots)
+    }
+
+    /// With the last of a lineage go its chunks and its wrapped key.
+    private static func last(_ one: JSON, others all: [JSON]) -> String {
+        let lineage = one.text("Lineage")
+        guard all.filter({ $0.text("Lineage") == lineage }).count <= 1 else { return "" }
+        return one.flag("Encrypted")
+            ? " Nothing else has its data key, which is destroyed: nobody can ever read it again."
+            : " Nothing else has its data, which goes for ever."
+    }
+}
+
+extension Client {
+    /// All disks and all snapshots, as they are described.
+    func everything() throws(Failure) -> (disks: [JSON], snapshots: [JSON]) {
+        (try DiskCommand.all(through: self), try SnapshotCommand.all(through: self))
+    }
+}

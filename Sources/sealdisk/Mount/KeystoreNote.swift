@@ -1,0 +1,26 @@
+import KeyManagement
+
+/// What a mount says of its keystore before there is need of it: without it no encrypted disk
+/// attaches, and hours later is a bad time to learn that.
+enum KeystoreNote {
+    /// nil if there is nothing to say. A keystore that cannot be read is told when it is opened.
+    static func text(of source: KeySource) -> String? {
+        let keys = source.service(account: Home.account, region: Home.region)
+        let opening: KeystoreOpening?
+        do {
+            opening = try keys.opening()
+        } catch {
+            return nil
+        }
+        switch opening {
+        case nil:
+            return "there is no keystore \(keys.path): encrypted disks cannot be attached. Name it"
+                + " (--keystore PATH), or make it: sealdisk kms activate"
+        case .keyFile(let path, isThere: false) where source.unlocker == nil:
+            return "the key file of keystore \(keys.path)\(path.map { ", \($0)," } ?? "") is not"
+                + " there: encrypted disks cannot be attached. Put it back, or mount with"
+                + " --key-file PATH"
+        default: return nil
+        }
+    }
+}
