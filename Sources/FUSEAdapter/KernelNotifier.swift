@@ -1,8 +1,11 @@
 import CFUSE
 import Namespace
 
-/// Tells the kernel what to drop. That the kernel does not know an inode or a name, or that the
-/// mount has just ended, is as good: then there is nothing to drop.
+/// Tells the kernel what to drop. That the kernel does not know an inode, or that the mount has
+/// just ended, is as good: then there is nothing to drop.
+///
+/// ▲ Only what takes no lock that a user's request may hold: pages of files that nobody has open,
+/// and attributes; never names (`Attributes.nameValidity`).
 ///
 /// `@unchecked Sendable`: libfuse's notifications may come from any thread, and the session
 /// outlives the control thread, which alone makes them (`MountSession` ends it first).
@@ -16,10 +19,6 @@ struct KernelNotifier: KernelCache, @unchecked Sendable {
     /// A negative offset leaves pages alone.
     func dropAttributes(of inode: UInt64) {
         fuse_lowlevel_notify_inval_inode(session, inode, -1, 0)
-    }
-
-    func dropName(_ name: String, in folder: UInt64) {
-        fuse_lowlevel_notify_inval_entry(session, folder, name, name.utf8.count)
     }
 
     func wipePayloads() { ThreadBuffers.wipeAll() }

@@ -38,7 +38,7 @@ extension fuse_entry_param {
         generation = 1
         attr = stat(attributes)
         attr_timeout = attributes.validity
-        entry_timeout = attributes.validity
+        entry_timeout = attributes.nameValidity
     }
 }
 

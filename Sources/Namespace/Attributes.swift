@@ -12,9 +12,14 @@ public struct Attributes: Sendable, Hashable {
     public var storedBytes: UInt64
     /// Nanoseconds since 1970-01-01T00:00:00Z.
     public var modified: Int64
-    /// How long the kernel may keep this, and the name that led here, in seconds. What can change
-    /// without the kernel's own doing is either told to it (disks, snapshots) or not kept (0).
+    /// How long the kernel may keep this, in seconds. What can change without the kernel's doing
+    /// is either told to it (disks, snapshots) or not kept (0).
     public var validity: Double
+    /// How long the kernel may keep the name that led here, in seconds; 0 for names that come and
+    /// go. ▲ It is never told to drop a name: for that it takes the folder's lock, which somebody
+    /// who lists the folder holds while he waits for this process. Were it killed then, the mount
+    /// would hang for ever.
+    public var nameValidity: Double
 
     /// The unit in which all I/O is best done, in bytes: a block of a disk.
     public static let preferredBlockSize = 4096

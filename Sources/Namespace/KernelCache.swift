@@ -8,8 +8,6 @@ public protocol KernelCache: Sendable {
     func dropPages(of inode: UInt64)
     /// Drops the attributes of an inode.
     func dropAttributes(of inode: UInt64)
-    /// Drops what a name in a folder leads to.
-    func dropName(_ name: String, in folder: UInt64)
     /// Wipes the memory that requests and replies were in.
     func wipePayloads()
 }

@@ -3,8 +3,8 @@ import DiskFormat
 import Glibc
 
 extension Namespace {
-    /// How long the kernel may keep names and attributes of disks and snapshots, in seconds: it is
-    /// told of every change.
+    /// How long the kernel may keep attributes of disks and snapshots, in seconds: it is told of
+    /// every change. (Names it asks for each time.)
     static let toldValidity = 10.0
 
     /// What `stat` shows. Throws ENOENT, ESTALE.
@@ -52,6 +52,6 @@ extension Namespace {
         Attributes(
             inode: inodes.number(of: node), isFolder: node.isFolder, mode: mode,
             owner: facts.owner, group: facts.group, size: 0, storedBytes: 0, modified: born,
-            validity: validity)
+            validity: validity, nameValidity: node.isFolder ? validity : 0)
     }
 }

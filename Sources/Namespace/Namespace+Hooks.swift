@@ -60,7 +60,6 @@ extension Namespace: MountHooks {
             renew(.snapshot(id))
             renew(.snapshotInfo(id))
         }
-        dropStaleNames()
     }
 
     /// The node gets a new inode number: pages and attributes of the old one never show again.
@@ -74,30 +73,6 @@ extension Namespace: MountHooks {
         guard let kernelCache, let snapshots = try? store.snapshots() else { return }
         for snapshot in snapshots where snapshot.isEncrypted && !snapshot.isOpenable {
             kernelCache.dropPages(of: inodes.number(of: .snapshot(snapshot.id)))
-        }
-    }
-
-    /// Names that lead elsewhere than the kernel may think. When the store cannot be listed, the
-    /// kernel's own limit on a name's age is what is left.
-    func dropStaleNames() {
-        guard let kernelCache else { return }
-        if let disks = try? diskNames() {
-            let folder = inodes.number(of: .disks)
-            let now = disks.resolvable.mapValues { inodes.number(of: .disk($0)) }
-            for name in names.replace(folder, with: now) {
-                kernelCache.dropName(name, in: folder)
-            }
-        }
-        if let snapshots = try? snapshotNames() {
-            let folder = inodes.number(of: .snapshots)
-            var now: [String: UInt64] = [:]
-            for (name, id) in snapshots.resolvable {
-                now[name] = inodes.number(of: .snapshot(id))
-                now[name + Self.snapshotInfoSuffix] = inodes.number(of: .snapshotInfo(id))
-            }
-            for name in names.replace(folder, with: now) {
-                kernelCache.dropName(name, in: folder)
-            }
         }
     }
 }

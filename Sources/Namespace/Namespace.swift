@@ -23,7 +23,6 @@ public final class Namespace: Sendable {
     let mappings: any MappingWriter
     /// When the mount was made: the time its folders show.
     let born = ChangeTime.now()
-    let names = NameWatch()
     let knownDisks = KnownNames<DiskID>()
     let knownSnapshots = KnownNames<SnapshotID>()
     private let kernel = Mutex<(any KernelCache)?>(nil)
@@ -45,7 +44,6 @@ public final class Namespace: Sendable {
     /// From here on changes are told to the kernel.
     public func attachKernel(_ cache: any KernelCache) {
         kernel.withLock { $0 = cache }
-        dropStaleNames()
     }
 
     var kernelCache: (any KernelCache)? { kernel.withLock { $0 } }

@@ -40,7 +40,10 @@ final class Rig {
         return (bundle.map { ($0 as NSString).deletingLastPathComponent } ?? ".") + "/sealdisk"
     }()
 
-    var environment: [String: String] { ["SEALDISK_KEYSTORE": keystore] }
+    /// Every command is about this store, whatever else is mounted on the host.
+    var environment: [String: String] {
+        ["SEALDISK_KEYSTORE": keystore, "SEALDISK_STORE": store]
+    }
 
     /// Runs the program, whatever comes of it.
     func sealdisk(_ arguments: String..., environment more: [String: String] = [:]) throws

@@ -119,7 +119,6 @@ final class RecordingKernel: KernelCache {
     enum Drop: Hashable, Sendable {
         case pages(UInt64)
         case attributes(UInt64)
-        case name(String, UInt64)
         case payloads
     }
 
@@ -127,7 +126,6 @@ final class RecordingKernel: KernelCache {
 
     func dropPages(of inode: UInt64) { add(.pages(inode)) }
     func dropAttributes(of inode: UInt64) { add(.attributes(inode)) }
-    func dropName(_ name: String, in folder: UInt64) { add(.name(name, folder)) }
     func wipePayloads() { add(.payloads) }
 
     /// What was dropped since the last call.
