@@ -1,7 +1,8 @@
 import DiskFormat
 
 /// The thread that gives dead chunks back. It is asked whenever something died: a snapshot or disk
-/// deleted, a disk rolled back, or a quarter as much written as the lineage holds.
+/// deleted, a disk rolled back, a quarter as much written as the lineage holds, or many sessions
+/// begun.
 final class Reclaimer: @unchecked Sendable {
     // @unchecked: everything that changes is accessed under `monitor`.
     private let monitor: Monitor
@@ -10,6 +11,11 @@ final class Reclaimer: @unchecked Sendable {
     /// Asked for while the key was away; asked for again when a disk of the lineage is attached.
     private var deferred: Set<LineageID> = []
     private var written: [LineageID: UInt64] = [:]
+    /// The number of the next session when a lineage's sessions were last found to be many.
+    private var examined: [LineageID: UInt64] = [:]
+    /// Every session that wrote leaves a record and a chunk. So many new ones are worth a pass:
+    /// attaching and detaching read and write the records of all.
+    private static let manySessions = 128
     private var isStopping = false
     /// The lineage being worked on, whether it should be left, and those not to be begun.
     private var current: LineageID?
@@ -87,6 +93,18 @@ final class Reclaimer: @unchecked Sendable {
                 wanted.insert(lineage)
                 monitor.announce()
             }
+        }
+    }
+
+    /// A disk of a lineage was attached that keeps records of `count` sessions; the next one gets
+    /// the number `next`. Records that are still needed cost one pass in as many sessions.
+    func note(sessions count: Int, next: UInt64, in lineage: LineageID) {
+        monitor.withLock {
+            let new = next - min(next, examined[lineage, default: 0])
+            guard count >= Self.manySessions, new >= Self.manySessions else { return }
+            examined[lineage] = next
+            wanted.insert(lineage)
+            monitor.announce()
         }
     }
 

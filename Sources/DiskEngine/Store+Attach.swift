@@ -25,6 +25,8 @@ extension Store {
                 shareMapMemory()
                 remember(disk)
                 reclaimer.resume(lineage.id)
+                let (sessions, next) = lineage.withManifest { ($0.sessions.count, $0.nextSession) }
+                reclaimer.note(sessions: sessions, next: next, in: lineage.id)
                 return disk
             }
         } catch {

@@ -72,6 +72,24 @@ import Testing
         try harness.store.close()
     }
 
+    /// Also where little is written: short sessions do not make a lineage ever slower to attach.
+    @Test func recordsStayFewHoweverOftenADiskIsAttached() throws {
+        let harness = try Harness()
+        let id = try harness.disk().id
+        for round in 0..<400 {
+            let disk =
+                try round == 0 ? #require(harness.store.attached(id)) : harness.store.attach(id)
+            try disk.put(pattern(4096, seed: UInt64(round)), at: 0)
+            try harness.store.detach(id)
+        }
+        let disk = try harness.store.attach(id)
+        harness.store.reclaimer.waitUntilIdle()
+        #expect(disk.lineage.sessions(of: id).count <= 128)
+        #expect(harness.chunkFiles.count <= 128)
+        #expect(try disk.bytes(0, 4096) == pattern(4096, seed: 399))
+        try harness.store.close()
+    }
+
     /// A chunk whose creation was reported as failed and that is there all the same, followed by
     /// the next one: the log passes over it.
     @Test(arguments: [true, false]) func aChunkLeftByAFailureIsPassedOver(powerCut: Bool) throws {

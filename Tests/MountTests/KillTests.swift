@@ -127,7 +127,7 @@ extension Rig {
     }
 
     /// After its daemon was killed: every access fails by itself, as of a mount without a server.
-    fileprivate func checkKilled(_ daemon: pid_t, _ when: String) throws {
+    func checkKilled(_ daemon: pid_t, _ when: String) throws {
         // Its first thread is gone before the last one has let go of everything.
         let status = "/proc/\(daemon)/stat"
         while let text = try? String(contentsOfFile: status, encoding: .utf8),
@@ -153,7 +153,7 @@ extension Rig {
     }
 
     /// Takes the dead mount away, as anybody would. Who was in it may be on his way out.
-    fileprivate func takeAway() throws {
+    func takeAway() throws {
         var attempt = 0
         while isListed {
             let outcome = try Command.run("timeout", ["-k", "5", "10", "umount", mountPoint])

@@ -1,4 +1,6 @@
-import Glibc
+// The environment is C's `environ`, which this program never changes. (/proc/self/environ cannot be
+// read by a process of an ordinary user that keeps out of core dumps, as a mount does.)
+@preconcurrency import Glibc
 
 /// Other programs, run with this one's environment.
 enum ChildProcess {
@@ -19,14 +21,13 @@ enum ChildProcess {
         _ arguments: [String], program: String?, _ actions: inout posix_spawn_file_actions_t
     ) -> (child: pid_t?, errno: Int32) {
         var texts = strings(arguments)
-        var environment = strings(inheritedEnvironment())
-        defer { for text in texts + environment { free(text) } }
+        defer { for text in texts { free(text) } }
         var child = pid_t()
         var attributes = signalsAsUsual()
         defer { posix_spawnattr_destroy(&attributes) }
         let error =
-            program.map { posix_spawn(&child, $0, &actions, &attributes, &texts, &environment) }
-            ?? posix_spawnp(&child, arguments[0], &actions, &attributes, &texts, &environment)
+            program.map { posix_spawn(&child, $0, &actions, &attributes, &texts, environ) }
+            ?? posix_spawnp(&child, arguments[0], &actions, &attributes, &texts, environ)
         return (error == 0 ? child : nil, error)
     }
 
@@ -49,11 +50,6 @@ enum ChildProcess {
         var status: Int32 = 0
         while waitpid(child, &status, 0) < 0, errno == EINTR {}
         return status
-    }
-
-    /// As this process was given it; C's `environ` is a variable that any thread may change.
-    private static func inheritedEnvironment() -> [String] {
-        (HostText.read("/proc/self/environ") ?? "").split(separator: "\0").map(String.init)
     }
 
     private static func strings(_ texts: [String]) -> [UnsafeMutablePointer<CChar>?] {
