@@ -57,8 +57,9 @@ extension Store {
         let id = try newDiskID()
         let lineageID = try lineage(of: snapshot)
         let use = KeyUse(action: "CreateDisk", resource: id.text)
-        try withLineage(lineageID, for: use) { lineage in
-            try acting("creating disk \(id) from snapshot \(snapshot)") {
+        let what = "creating disk \(id) from snapshot \(snapshot)"
+        try withLineage(lineageID, for: use, while: what) { lineage in
+            try acting(what) {
                 // Once more: it may have been deleted, with all its lineage, meanwhile.
                 _ = try self.lineage(of: snapshot)
                 try checkNotBeingDeleted(lineageID)

@@ -133,7 +133,8 @@ extension Store {
         do {
             let lineage: Lineage
             if isPlain {
-                lineage = try openLineage(lineageID, for: nil)
+                lineage = try openLineage(
+                    lineageID, for: nil, while: "opening snapshot \(id)")
             } else {
                 lineage = try monitor.withLock {
                     // An action may have the key for a moment, or a detach be about to wipe it.
