@@ -18,6 +18,17 @@ extension MountSuite {
             try rig.unmount()
         }
 
+        /// Who reads what the daemon prints may go: that ends no mount.
+        @Test func aBrokenPipeEndsNothing() throws {
+            let rig = try Rig()
+            let daemon = try rig.mountInForeground()
+            kill(try rig.daemon(), SIGPIPE)
+            try rig.attachDisk("data", mebibytes: 16)
+            try OpenedFile(rig.file("data"), O_RDWR).write([7], at: 4095)
+            let (status, errors) = daemon.end(by: SIGTERM)
+            #expect(status == 0, "\(errors)")
+        }
+
         /// Leaving takes the mount from under its users; who they were stands in the log.
         @Test func aSignalCutsUsersOffAndNamesThem() throws {
             let rig = try Rig()

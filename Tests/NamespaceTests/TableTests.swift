@@ -34,6 +34,21 @@ import Testing
     }
 }
 
+@Suite struct KnownNamesTests {
+    /// A look-up among many does not list the many, until one of them changes.
+    @Test func namesAreMadeOnceForEachStateOfTheCatalogue() throws {
+        let known = KnownNames<DiskID>()
+        var made = 0
+        for revision: UInt64 in [1, 1, 1, 2, 2] {
+            _ = try known.names(as: revision) { () throws(FileError) in
+                made += 1
+                return ResourceNames([])
+            }
+        }
+        #expect(made == 2)
+    }
+}
+
 @Suite struct InodeTableTests {
     private let disk = Node.disk(DiskID(random: [UInt8](repeating: 7, count: 20)))
 
