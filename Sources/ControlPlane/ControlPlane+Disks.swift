@@ -83,7 +83,7 @@ extension ControlPlane {
                 try hooks.blockOpens(of: id)
             } catch {
                 let code = error.code == .busy ? ErrorCode.diskOpen : .storage
-                throw Refusal(code, error.message, recommend: code.usualRemedy)
+                throw Refusal(code, withNames(error.message), recommend: code.usualRemedy)
             }
         }
         defer {

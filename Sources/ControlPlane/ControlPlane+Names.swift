@@ -93,15 +93,33 @@ extension ControlPlane {
             recommend: ErrorCode.damaged.usualRemedy)
     }
 
-    /// Runs a piece of the engine's work and puts its error in the words of the API.
+    /// Runs a piece of the engine's work and puts its error in the words of the API, with the names
+    /// that disks and snapshots go by: the engine knows ids alone.
     func engine<Result>(
         about subject: Subject, _ work: () throws -> Result
     ) throws(Refusal) -> Result {
         do {
             return try work()
         } catch {
-            throw Refusal(error, about: subject)
+            let refusal = Refusal(error, about: subject)
+            throw Refusal(refusal, message: withNames(refusal.message))
         }
+    }
+
+    /// A message of the engine's or the mounted tree's, with names in place of ids.
+    func withNames(_ message: String) -> String {
+        var text = message
+        let disks = (try? store.disks()) ?? []
+        for (disk, name) in zip(disks, Self.uniqueNames(disks.map(\.givenName))) {
+            guard let name else { continue }
+            text.replace("disk \(disk.id)", with: "disk '\(name)'")
+        }
+        let snapshots = (try? store.snapshots()) ?? []
+        for (snapshot, name) in zip(snapshots, Self.uniqueNames(snapshots.map(\.givenName))) {
+            guard let name else { continue }
+            text.replace("snapshot \(snapshot.id)", with: "snapshot '\(name)'")
+        }
+        return text
     }
 
     private static func uniqueNames(_ names: [String?]) -> [String?] {

@@ -73,6 +73,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case snapshotNotFound = "InvalidSnapshotId.NotFound"
     case instanceNotFound = "InvalidInstanceId.NotFound"
     case storeNotFound = "InvalidStore.NotFound"
+    case storeNotSupported = "InvalidStore.NotSupported"
     case sourceSnapshotGone = "InvalidSourceSnapshot"
     case snapshotOfOtherDisk = "InvalidSnapshotId.SourceDiskMismatch"
     case alreadyExists = "AlreadyExists"
@@ -109,7 +110,8 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     public var kind: ErrorKind {
         switch self {
         case .invalidAction, .malformedRequest, .missingParameter, .invalidParameter,
-            .tokenMismatch, .snapshotOfOtherDisk, .categoryNotSupported, .sizeTooSmall:
+            .tokenMismatch, .snapshotOfOtherDisk, .categoryNotSupported, .sizeTooSmall,
+            .storeNotSupported:
             .invalid
         case .regionNotFound, .diskNotFound, .snapshotNotFound, .instanceNotFound,
             .storeNotFound, .sourceSnapshotGone:
@@ -139,6 +141,7 @@ extension ErrorCode {
             case .keyRefused: .keyRefused
             case .noSpace: .storeFull
             case .damaged: .damaged
+            case .unsupported: .storeNotSupported
             case .io: .storage
             case .sessionOver: .sessionOver
             case .storeLocked: .storeLocked

@@ -43,13 +43,13 @@ extension Refusal {
                 return
             }
             let code = ErrorCode(error.code, about: subject)
-            self.init(code, error.message, recommend: code.usualRemedy)
+            self.init(code, error.message, recommend: code.usualRemedy(about: subject))
         case let error as KeyError:
             let code = ErrorCode(error.code)
             self.init(code, error.message, recommend: code.usualRemedy)
         case let error as StoreError:
             let code = ErrorCode(error.code)
-            self.init(code, error.description, recommend: code.usualRemedy)
+            self.init(code, error.description, recommend: code.usualRemedy(about: subject))
         default:
             self.init(.unforeseen, "\(error)", recommend: ErrorCode.unforeseen.usualRemedy)
         }
@@ -57,6 +57,14 @@ extension Refusal {
 }
 
 extension ErrorCode {
+    /// The same, where it makes a difference what is to be helped.
+    func usualRemedy(about subject: Subject) -> String {
+        if case .store = subject, self == .damaged {
+            return "Restore the damaged file from a copy of the store."
+        }
+        return usualRemedy
+    }
+
     /// What helps against an error that came from below, where no action knows better.
     var usualRemedy: String {
         switch self {
@@ -88,8 +96,12 @@ extension ErrorCode {
         case .storeLocked: "Use the mount that has the store, or unmount it first."
         case .noPermission: "Run this as the user whose store it is, or as root."
         case .readOnly: "Mount the store writable, or work on another one."
+        case .storeNotSupported:
+            "Use the sealdisk that wrote the store. To bring its files to another version, mount"
+                + " both stores and copy them with rsync."
         case .damaged:
-            "Restore the damaged file from a copy of the store, or roll the disk back: `ResetDisk`."
+            "Restore the damaged file from a copy of the store, or make a disk from a snapshot that"
+                + " is intact: `CreateDisk SnapshotId=…`."
         case .storage: "See the kernel's log for the medium below the store, then repeat."
         case .sessionOver: "Detach the disk and attach it again; unflushed writes may be lost."
         case .notMounted: "Mount the store: sealdisk mount STORE DIR."

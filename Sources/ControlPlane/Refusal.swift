@@ -30,6 +30,14 @@ public struct Refusal: Error, Sendable, Hashable, CustomStringConvertible {
         self.recommend = recommend
     }
 
+    /// The same refusal in other words.
+    init(_ refusal: Refusal, message: String) {
+        code = refusal.code
+        kind = refusal.kind
+        self.message = message
+        recommend = refusal.recommend
+    }
+
     public var description: String { message }
 
     /// `InvalidParameter.NAME`.

@@ -158,12 +158,12 @@ extension Store {
 
     // MARK: Descriptions
 
-    /// All disks, by creation time, then id.
+    /// All disks, in the order of their creation.
     public func disks() throws -> [DiskSummary] {
         let (entries, snapshots) = monitor.withLock {
             // Counted once for all of them: there may be many of both.
             (
-                Array(catalogue.disks.keys),
+                catalogue.disks.values.sorted { $0.place < $1.place }.map(\.manifest.id),
                 catalogue.snapshots.values.reduce(into: [DiskID: Int]()) {
                     $0[$1.manifest.disk, default: 0] += 1
                 }
@@ -171,7 +171,7 @@ extension Store {
         }
         return entries.compactMap { id in
             try? disk(id, snapshotCount: { _ in snapshots[id] ?? 0 })
-        }.sorted { ($0.created, $0.id) < ($1.created, $1.id) }
+        }
     }
 
     /// Throws `.notFound`.
@@ -202,11 +202,12 @@ extension Store {
             snapshotCount: count, damage: attached?.foundDamage)
     }
 
-    /// All snapshots, by creation time, then id.
+    /// All snapshots, in the order of their creation.
     public func snapshots() throws -> [SnapshotSummary] {
-        let ids = monitor.withLock { Array(catalogue.snapshots.keys) }
+        let ids = monitor.withLock {
+            catalogue.snapshots.values.sorted { $0.place < $1.place }.map(\.manifest.id)
+        }
         return ids.compactMap { try? snapshot($0) }
-            .sorted { ($0.created, $0.id) < ($1.created, $1.id) }
     }
 
     /// Throws `.notFound`.

@@ -22,6 +22,8 @@ public struct DiskError: Error, Sendable, CustomStringConvertible {
         case noSpace
         /// Stored bytes are not what was sealed: damaged, swapped, truncated, or forged.
         case damaged
+        /// The store is of a format version that this program does not read.
+        case unsupported
         /// The medium failed.
         case io
         /// The session ended with an earlier failure; detach and attach again.

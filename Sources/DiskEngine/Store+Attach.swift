@@ -16,10 +16,12 @@ extension Store {
     /// `.damaged`, `.io`.
     @discardableResult
     public func attach(_ id: DiskID) throws -> Disk {
+        let what = "attaching disk \(id)"
         let lineage = try openLineage(
-            try detachedLineage(of: id), for: KeyUse(action: "AttachDisk", resource: id.text))
+            try detachedLineage(of: id), for: KeyUse(action: "AttachDisk", resource: id.text),
+            while: what)
         do {
-            return try acting("attaching disk \(id)") {
+            return try acting(what) {
                 let disk = try open(id, in: lineage)
                 monitor.withLock { catalogue.attached[id] = disk }
                 shareMapMemory()
@@ -159,7 +161,7 @@ extension Store {
     ) throws -> R {
         try check()
         let use = KeyUse(action: action, resource: id.text)
-        return try withLineage(try lineage(of: id), for: use) { lineage in
+        return try withLineage(try lineage(of: id), for: use, while: what) { lineage in
             try acting(what) {
                 try check()
                 return try with(id, in: lineage, body)

@@ -9,8 +9,9 @@ extension Store {
     /// Throws `.notFound`, `.keyServiceInactive`, `.keyRefused`, `.limit`, `.noSpace`, `.io`.
     public func setAttributes(of id: DiskID, to attributes: [String: String]) throws {
         let use = KeyUse(action: "ModifyDiskAttribute", resource: id.text)
-        try withLineage(try lineage(of: id), for: use) { lineage in
-            try acting("changing disk \(id)") {
+        let what = "changing disk \(id)"
+        try withLineage(try lineage(of: id), for: use, while: what) { lineage in
+            try acting(what) {
                 if let disk = attached(id) {
                     try disk.setAttributes(attributes)
                     return remember(disk)
@@ -30,8 +31,9 @@ extension Store {
     /// Replaces a snapshot's attributes, durably; what it holds never changes. As above.
     public func setAttributes(of id: SnapshotID, to attributes: [String: String]) throws {
         let use = KeyUse(action: "ModifySnapshotAttribute", resource: id.text)
-        try withLineage(try lineage(of: id), for: use) { lineage in
-            try acting("changing snapshot \(id)") {
+        let what = "changing snapshot \(id)"
+        try withLineage(try lineage(of: id), for: use, while: what) { lineage in
+            try acting(what) {
                 _ = try self.lineage(of: id)
                 try demandAsShown(id, in: lineage)
                 var (manifest, version) = try readSnapshot(id, in: lineage)

@@ -17,11 +17,13 @@ extension Store {
         let (keys, envelope) = try makeKeys(encrypted: encrypted, for: id)
         let lineage = keys.lineage
         try acting("creating disk \(id)") {
+            let now = self.now
             var manifest = LineageManifest(key: envelope, created: now)
             let lane = manifest.nextLane
             manifest.nextLane += 1
             let disk = DiskManifest(
-                id: id, created: now, lane: lane, slotsPerChunk: try slotsPerChunk(size),
+                id: id, created: now, order: diskOrder(at: now), lane: lane,
+                slotsPerChunk: try slotsPerChunk(size),
                 origin: .empty(size: size), sourceSnapshot: nil,
                 nextSequence: 1, attributes: attributes)
             do {
@@ -57,8 +59,9 @@ extension Store {
         let id = try newDiskID()
         let lineageID = try lineage(of: snapshot)
         let use = KeyUse(action: "CreateDisk", resource: id.text)
-        try withLineage(lineageID, for: use) { lineage in
-            try acting("creating disk \(id) from snapshot \(snapshot)") {
+        let what = "creating disk \(id) from snapshot \(snapshot)"
+        try withLineage(lineageID, for: use, while: what) { lineage in
+            try acting(what) {
                 // Once more: it may have been deleted, with all its lineage, meanwhile.
                 _ = try self.lineage(of: snapshot)
                 try checkNotBeingDeleted(lineageID)
@@ -73,9 +76,11 @@ extension Store {
                             + " \(source.state.size); ask for at least that")
                 }
                 let slots = try slotsPerChunk(size)
+                let now = self.now
                 let (lane, sequence) = try lineage.takeLane()
                 let disk = DiskManifest(
-                    id: id, created: now, lane: lane, slotsPerChunk: slots,
+                    id: id, created: now, order: diskOrder(at: now), lane: lane,
+                    slotsPerChunk: slots,
                     origin: DiskState(
                         root: source.state.root, size: size,
                         storedBlocks: source.state.storedBlocks, session: source.state.session),

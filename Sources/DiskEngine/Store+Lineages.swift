@@ -13,21 +13,21 @@ import KeyManagement
 extension Store {
     /// Runs `body` with the lineage's key in memory; the key stays only if a disk is attached by
     /// then. `use` is metered by the KMS whether or not the key was in memory already (encrypted
-    /// lineages only).
-    func withLineage<R>(_ id: LineageID, for use: KeyUse?, _ body: (Lineage) throws -> R) throws
-        -> R
-    {
-        let lineage = try openLineage(id, for: use)
+    /// lineages only). `what` is the action, for its errors.
+    func withLineage<R>(
+        _ id: LineageID, for use: KeyUse?, while what: String, _ body: (Lineage) throws -> R
+    ) throws -> R {
+        let lineage = try openLineage(id, for: use, while: what)
         defer { closeLineage(id) }
         return try body(lineage)
     }
 
     /// Opens the lineage or counts one more user. Every call has its `closeLineage`. Called with no
-    /// lock held.
+    /// lock held. `what` is the action, for its errors: nobody who asks for a disk knows lineages.
     ///
     /// While one call opens a lineage, others that want it wait: two objects of one lineage would
     /// each write its manifest over the other's.
-    func openLineage(_ id: LineageID, for use: KeyUse?) throws -> Lineage {
+    func openLineage(_ id: LineageID, for use: KeyUse?, while what: String) throws -> Lineage {
         var isMetered = use == nil
         while true {
             try checkNotBeingDeleted(id)
@@ -38,7 +38,11 @@ extension Store {
                 isMetered = true
             case .mine:
                 defer { leaveOpening(id) }
-                return admit(try loadLineage(id, for: use))
+                do {
+                    return admit(try loadLineage(id, for: use))
+                } catch {
+                    throw DiskError.wrap(error, while: "\(what): opening lineage \(id)")
+                }
             }
         }
     }
@@ -86,25 +90,21 @@ extension Store {
     }
 
     private func loadLineage(_ id: LineageID, for use: KeyUse?) throws -> Lineage {
-        do {
-            let manifest = try sealed.readManifest(StoreLayout.lineageManifest(id), .lineage)
-            let envelope = try manifest.unverifiedKeyEnvelope(of: id)
-            // What the catalogue showed is what was decided upon: an encrypted lineage cannot
-            // become a plain one behind an open store's back.
-            guard monitor.withLock({ catalogue.envelopes[id] }) == envelope else {
-                throw DiskError(
-                    .damaged, "lineage \(id): its key was exchanged since the store was opened")
-            }
-            let keys = try unwrapKeys(of: id, envelope, for: use)
-            guard keys.keyCheck == envelope.keyCheck.bytes else {
-                throw DiskError(
-                    .keyRefused,
-                    "the data key of lineage \(id) is not the one its disks were sealed with")
-            }
-            return try makeLineage(keys, manifest)
-        } catch {
-            throw DiskError.wrap(error, while: "opening lineage \(id)")
+        let manifest = try sealed.readManifest(StoreLayout.lineageManifest(id), .lineage)
+        let envelope = try manifest.unverifiedKeyEnvelope(of: id)
+        // What the catalogue showed is what was decided upon: an encrypted lineage cannot become a
+        // plain one behind an open store's back.
+        guard monitor.withLock({ catalogue.envelopes[id] }) == envelope else {
+            throw DiskError(
+                .damaged, "lineage \(id): its key was exchanged since the store was opened")
         }
+        let keys = try unwrapKeys(of: id, envelope, for: use)
+        guard keys.keyCheck == envelope.keyCheck.bytes else {
+            throw DiskError(
+                .keyRefused,
+                "the data key of lineage \(id) is not the one its disks were sealed with")
+        }
+        return try makeLineage(keys, manifest)
     }
 
     private func makeLineage(_ keys: LineageKeys, _ manifest: UnopenedManifest) throws -> Lineage {

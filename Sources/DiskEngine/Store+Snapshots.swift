@@ -18,9 +18,10 @@ extension Store {
             // state that is in the store and not yet named by the snapshot.
             let snapshot = SnapshotID(random: try environment.entropy.bytes(20))
             let salt = try environment.entropy.bytes(LineageKeys.saltSize)
+            let now = self.now
             let manifest = SnapshotManifest(
-                id: snapshot, disk: id, created: now, state: try disk.stateInStore(),
-                salt: HexBytes(salt), attributes: attributes)
+                id: snapshot, disk: id, created: now, order: snapshotOrder(at: now),
+                state: try disk.stateInStore(), salt: HexBytes(salt), attributes: attributes)
             try record(manifest, in: disk.lineage)
             return snapshot
         }
@@ -133,7 +134,8 @@ extension Store {
         do {
             let lineage: Lineage
             if isPlain {
-                lineage = try openLineage(lineageID, for: nil)
+                lineage = try openLineage(
+                    lineageID, for: nil, while: "opening snapshot \(id)")
             } else {
                 lineage = try monitor.withLock {
                     // An action may have the key for a moment, or a detach be about to wipe it.

@@ -32,7 +32,7 @@ public final class Store: @unchecked Sendable {
     /// Opens a store for this process alone; `holder` is what a second process is told of it.
     ///
     /// Throws `.notFound` if there is no store, `.storeLocked` naming the process that has it,
-    /// `.damaged`, `.io`.
+    /// `.unsupported`, `.damaged`, `.io`.
     public init(
         opening files: any ChunkStore, keys: any KeyProvider, holder: String,
         environment: Environment = Environment(), limits: Limits = .standard
@@ -95,13 +95,15 @@ public final class Store: @unchecked Sendable {
         }
     }
 
-    /// What a store is, without opening it. Throws `.notFound`, `.damaged`, `.io`.
+    /// What a store is, without opening it. Throws `.notFound`, `.unsupported`, `.damaged`, `.io`.
     public static func identity(of files: any ChunkStore) throws -> StoreIdentity {
         do {
             return StoreIdentity(
                 try StoreManifest(decoding: files.readObject(manifestName, limit: 4096)))
         } catch let error as StoreError where error.code == .notFound {
             throw DiskError(.notFound, "there is no SealDisk store here; `sealdisk init` makes one")
+        } catch let error as FormatError where error.code == .unsupported {
+            throw DiskError(.unsupported, error.message, cause: error)
         } catch {
             throw DiskError.wrap(error, while: "reading the store's description")
         }

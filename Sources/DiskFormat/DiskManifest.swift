@@ -55,6 +55,9 @@ public struct CheckpointReference: Codable, Hashable, Sendable {
 public struct DiskManifest: Codable, Hashable, Sendable {
     public let id: DiskID
     public let created: Int64
+    /// How many of the store's disks were made before it in the same second; nil for none. For the
+    /// order in which they are shown.
+    public let order: UInt32?
     /// The lane its sessions append in.
     public let lane: UInt16
     public let slotsPerChunk: UInt32
@@ -72,11 +75,13 @@ public struct DiskManifest: Codable, Hashable, Sendable {
     public var attributes: [String: String]
 
     public init(
-        id: DiskID, created: Int64, lane: UInt16, slotsPerChunk: UInt32, origin: DiskState,
+        id: DiskID, created: Int64, order: UInt32? = nil, lane: UInt16, slotsPerChunk: UInt32,
+        origin: DiskState,
         sourceSnapshot: SnapshotID?, nextSequence: UInt32, attributes: [String: String]
     ) {
         self.id = id
         self.created = created
+        self.order = order
         self.lane = lane
         self.slotsPerChunk = slotsPerChunk
         self.origin = origin
@@ -116,6 +121,8 @@ public struct SnapshotManifest: Codable, Hashable, Sendable {
     public let id: SnapshotID
     public let disk: DiskID
     public let created: Int64
+    /// As a disk's, among the snapshots.
+    public let order: UInt32?
     public let state: DiskState
     /// For the sealed export: its key is derived with it.
     public let salt: HexBytes
@@ -123,12 +130,13 @@ public struct SnapshotManifest: Codable, Hashable, Sendable {
     public var attributes: [String: String]
 
     public init(
-        id: SnapshotID, disk: DiskID, created: Int64, state: DiskState, salt: HexBytes,
-        attributes: [String: String]
+        id: SnapshotID, disk: DiskID, created: Int64, order: UInt32? = nil, state: DiskState,
+        salt: HexBytes, attributes: [String: String]
     ) {
         self.id = id
         self.disk = disk
         self.created = created
+        self.order = order
         self.state = state
         self.salt = salt
         self.attributes = attributes

@@ -24,16 +24,26 @@ public struct StoreManifest: Codable, Hashable, Sendable {
 
     /// Throws `.malformed`, or `.unsupported` for a store of another version.
     public init(decoding bytes: [UInt8]) throws(FormatError) {
-        let decoded = try JSONCoding.decode(StoreManifest.self, from: bytes)
-        guard decoded.format == "sealdisk-store", Hex.bytes(decoded.store)?.count == 16 else {
-            throw FormatError(.malformed, "not the description of a SealDisk store")
-        }
-        guard decoded.version == Format.version else {
+        let kind = try JSONCoding.decode(Kind.self, from: bytes)
+        guard kind.format == "sealdisk-store" else { throw Self.malformed }
+        guard kind.version == Format.version else {
             throw FormatError(
                 .unsupported,
-                "the store is of format version \(decoded.version), not \(Format.version)")
+                "the store is of format version \(kind.version), and this program reads version"
+                    + " \(Format.version)")
         }
-        self = decoded
+        self = try JSONCoding.decode(StoreManifest.self, from: bytes)
+        guard Hex.bytes(store)?.count == 16 else { throw Self.malformed }
+    }
+
+    /// What every version has: the other members are those of this one.
+    private struct Kind: Codable {
+        let format: String
+        let version: UInt64
+    }
+
+    private static var malformed: FormatError {
+        FormatError(.malformed, "not the description of a SealDisk store")
     }
 }
 

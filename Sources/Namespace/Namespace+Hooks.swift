@@ -22,7 +22,7 @@ extension Namespace: MountHooks {
             throw DiskError(
                 .busy,
                 "disk \(disk): \(handles) open on its file (an open file, a mapping, or a loop "
-                    + "device): close them first")
+                    + "device): close them first.")
         }
     }
 

@@ -1,3 +1,5 @@
+import ChunkStore
+import DiskFormat
 import KeyManagement
 import Testing
 
@@ -45,12 +47,32 @@ import Testing
         _ = fixture.mount.state.withLock { $0.openDisks.insert(id) }
         _ = fixture.mount.takeCalls()
         let refusal = try fixture.refused("DetachDisk DiskId=data", "IncorrectDiskStatus.Open")
-        #expect(refusal.message.contains("1 handle"))
+        #expect(refusal.message.hasPrefix("disk 'data' is open (1 handle)"))
         #expect(fixture.mount.takeCalls() == ["block"])
         #expect(try fixture.diskNames("Status=In_use") == ["data"])
         fixture.mount.state.withLock { $0.openDisks = [] }
         try fixture.done("DetachDisk DiskId=data")
         #expect(fixture.mount.state.withLock { $0.blocked.isEmpty })
+    }
+
+    /// Who asked for a disk by its name is not answered with the ids of lineages alone.
+    @Test(arguments: [false, true]) func failuresBelowNameTheDisk(encrypted: Bool) throws {
+        let fixture = try Fixture()
+        _ = try fixture.disk("data", encrypted: encrypted)
+        let lineage = try fixture.plane.disk("data").summary.lineage
+        let path = ObjectName(StoreLayout.lineageManifest(lineage))!  // the layout's own name
+        let manifest = try fixture.files.readObject(path, limit: 1 << 20)
+        var changed = manifest
+        changed[manifest.count - 2] ^= 1  // the last digit of its MAC
+        try fixture.files.replaceObject(path, with: changed)
+        let damaged = try fixture.refused("AttachDisk DiskId=data", "InternalError.DataDamaged")
+        #expect(damaged.message.hasPrefix("attaching disk 'data': opening lineage \(lineage)"))
+        #expect(damaged.recommend.contains("from a copy"))
+        let snapshot = try fixture.refused(
+            "CreateSnapshot DiskId=data", "InternalError.DataDamaged")
+        #expect(snapshot.message.hasPrefix("taking a snapshot of disk 'data': "))
+        try fixture.files.replaceObject(path, with: manifest)
+        try fixture.done("AttachDisk DiskId=data")
     }
 
     @Test func withoutAMountNothingIsAttached() throws {

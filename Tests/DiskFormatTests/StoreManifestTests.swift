@@ -18,7 +18,10 @@ import Testing
         ("", FormatError.Code.malformed), ("{}", .malformed), ("[]", .malformed),
         (text.replacing("sealdisk-store", with: "sealdisk-disk"), .malformed),
         (text.replacing(#""version":2"#, with: #""version":1"#), .unsupported),
-        (text.replacing(#""version":2"#, with: #""version":65536"#), .malformed),
+        (text.replacing(#""version":2"#, with: #""version":65536"#), .unsupported),
+        (text.replacing(#""version":2"#, with: #""version":-2"#), .malformed),
+        // Of another version only the kind of file is known.
+        (#"{"format":"sealdisk-store","version":3}"#, .unsupported),
         (text.replacing("0d0e0f", with: "0d0e"), .malformed),
         (text.replacing("0d0e0f", with: "0d0e/f"), .malformed),
         (text.replacing(#""account":"#, with: #""ACCOUNT":"#), .malformed),

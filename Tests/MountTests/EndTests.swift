@@ -18,6 +18,17 @@ extension MountSuite {
             try rig.unmount()
         }
 
+        /// Who reads what the daemon prints may go: that ends no mount.
+        @Test func aBrokenPipeEndsNothing() throws {
+            let rig = try Rig()
+            let daemon = try rig.mountInForeground()
+            kill(try rig.daemon(), SIGPIPE)
+            try rig.attachDisk("data", mebibytes: 16)
+            try OpenedFile(rig.file("data"), O_RDWR).write([7], at: 4095)
+            let (status, errors) = daemon.end(by: SIGTERM)
+            #expect(status == 0, "\(errors)")
+        }
+
         /// Leaving takes the mount from under its users; who they were stands in the log.
         @Test func aSignalCutsUsersOffAndNamesThem() throws {
             let rig = try Rig()
@@ -67,15 +78,49 @@ extension MountSuite {
             #expect(status == 0, "\(errors)")
         }
 
-        /// The store's file system is frozen: nothing can be made durable; nobody waits for ever.
-        @Test(arguments: [false, true])
-        func aHangingMediumIsLeftInTime(bySignal: Bool) throws {
-            let rig = try Rig { store in
+        /// A rig whose medium can be frozen.
+        private static func rigOnExt4() throws -> Rig {
+            try Rig { store in
                 let image = store + ".img"
                 try Command.succeed("truncate", "-s", "512M", image)
                 try Command.succeed("mkfs.ext4", "-q", "-F", image)
                 try Command.succeed("mount", "-o", "loop", image, store)
             }
+        }
+
+        /// The mount is gone and the store is being closed: a signal then finds no session to end.
+        @Test func aSignalWhileTheStoreIsClosedChangesNothing() throws {
+            let rig = try Self.rigOnExt4()
+            let daemon = try rig.mountInForeground()
+            try rig.attachDisk("data", mebibytes: 64)
+            try OpenedFile(rig.file("data"), O_RDWR).write([1, 2, 3], at: 0)
+            try Command.succeed("fsfreeze", "--freeze", rig.store)
+            let store = rig.store
+            let thaw: @Sendable () -> Void = {
+                _ = try? Command.run("fsfreeze", ["--unfreeze", store])
+            }
+            defer { thaw() }
+            let guardian = Guardian(seconds: 60, over: "a signal at the end", alsoEnd: thaw)
+            defer { guardian.stop() }
+            try Command.succeed("umount", rig.mountPoint)
+            // Time to reach the closing, which waits for the medium; were it too short, the test
+            // would pass for nothing, never fail.
+            usleep(300_000)
+            kill(daemon.started.process.processIdentifier, SIGTERM)
+            usleep(100_000)
+            try Command.succeed("fsfreeze", "--unfreeze", rig.store)
+            let (status, errors) = daemon.end(by: 0)
+            #expect(status == 0, "\(errors)")
+            try rig.mount("attach=all")
+            let bytes = try OpenedFile(rig.file("data"), O_RDONLY).read(at: 0, count: 3)
+            #expect(bytes == [1, 2, 3])
+            try rig.unmount()
+        }
+
+        /// The store's file system is frozen: nothing can be made durable; nobody waits for ever.
+        @Test(arguments: [false, true])
+        func aHangingMediumIsLeftInTime(bySignal: Bool) throws {
+            let rig = try Self.rigOnExt4()
             let daemon = try rig.mountInForeground("end_timeout=3")
             try rig.attachDisk("data", mebibytes: 64)
             try OpenedFile(rig.file("data"), O_RDWR).write([1, 2, 3], at: 0)

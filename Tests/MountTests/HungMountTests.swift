@@ -61,6 +61,20 @@ extension MountSuite {
             try rig.unmount()
         }
 
+        /// A mount without a connection is taken away; its daemon is not called dead if it lives.
+        @Test func aDaemonThatWasCutOffIsNotCalledDead() throws {
+            let rig = try Rig()
+            try rig.mount()
+            let pid = try rig.daemon()
+            kill(pid, SIGSTOP)
+            defer { kill(pid, SIGCONT) }
+            Guardian.abort(rig.mountPoint)
+            let outcome = try limited(rig, "unmount", rig.mountPoint)
+            #expect(outcome.status == 0, "\(outcome)")
+            #expect(outcome.errors.contains("process \(pid), has ended"), "\(outcome)")
+            #expect(!outcome.errors.contains("had died"), "\(outcome)")
+        }
+
         /// What libfuse would take for the end of an option must not be one.
         @Test func aStoreWithACommaAndABackslashIsFound() throws {
             let rig = try Rig()

@@ -11,6 +11,7 @@ import Testing
         .storeLocked: EBUSY, .keyRequired: ENOKEY, .keyServiceInactive: ENOKEY,
         .keyRefused: EKEYREJECTED, .noSpace: ENOSPC, .damaged: EIO, .io: EIO, .sessionOver: EIO,
         .readOnly: EROFS, .denied: EACCES, .limit: EDQUOT, .hostLimit: ENFILE,
+        .unsupported: EOPNOTSUPP,
     ]
 
     @Test(arguments: DiskError.Code.allCases) func everyCodeHasItsErrno(code: DiskError.Code) {
@@ -30,6 +31,21 @@ import Testing
         #expect(names.id(named: "data") == ids[0])
         #expect(names.id(named: "twin") == nil)
         for id in ids { #expect(names.id(named: id.text) == id) }
+    }
+}
+
+@Suite struct KnownNamesTests {
+    /// A look-up among many does not list the many, until one of them changes.
+    @Test func namesAreMadeOnceForEachStateOfTheCatalogue() throws {
+        let known = KnownNames<DiskID>()
+        var made = 0
+        for revision: UInt64 in [1, 1, 1, 2, 2] {
+            _ = try known.names(as: revision) { () throws(FileError) in
+                made += 1
+                return ResourceNames([])
+            }
+        }
+        #expect(made == 2)
     }
 }
 

@@ -25,6 +25,12 @@ import Testing
         return (status >> 8 & 0xff, String(decoding: output, as: UTF8.self))
     }
 
+    private func write(_ text: String, to path: String) throws {
+        let file = try #require(fopen(path, "w"))
+        fputs(text, file)
+        fclose(file)
+    }
+
     @Test func helpAndVersionSucceed() throws {
         #expect(try run("--version") == (0, SealDisk.version + "\n"))
         let help = try run("disk attach --help")
@@ -72,6 +78,26 @@ import Testing
         let full = try run("disk list --store \(store)", "2>&1 >/dev/full")
         #expect(full.code == 8)
         #expect(full.output.contains("could not be written: No space left"))
+    }
+
+    @Test(arguments: [1, 3]) func aStoreOfAnotherVersionIsSaidToBeOne(version: Int) throws {
+        let folder = try TemporaryFolder()
+        let store = folder.path + "/store"
+        #expect(try run("init \(store)").code == 0)
+        let file = store + "/store.json"
+        let text = try #require(HostText.read(file))
+        try write(
+            text.replacing("\"version\":2", with: "\"version\":\(version)"), to: file)
+        let list = try run("disk list --store \(store)", "2>&1")
+        #expect(list.code == 2)
+        #expect(list.output.contains("version \(version), and this program reads version 2"))
+        #expect(list.output.contains("Use the sealdisk that wrote the store"))
+
+        // What is no description at all is damage, against which no snapshot helps.
+        try write("{}", to: file)
+        let damaged = try run("disk list --store \(store)", "2>&1")
+        #expect(damaged.code == 8 && damaged.output.contains("from a copy of the store"))
+        #expect(!damaged.output.contains("snapshot"))
     }
 
     @Test func misspeltOptionsAreCorrected() throws {

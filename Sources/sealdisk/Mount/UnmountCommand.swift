@@ -36,7 +36,7 @@ struct UnmountCommand: ParsableCommand {
         _ = chdir("/")
         switch MountProbe.of(mount.mountPoint) {
         case .answers: try leave(mount)
-        case .dead: try Self.takeAwayDeadMount(mount.mountPoint)
+        case .dead: try Self.takeAwayDeadMount(mount)
         case .silent:
             guard force else { throw MountProbe.silence(of: mount) }
             try Self.end(mount)
@@ -96,13 +96,23 @@ struct UnmountCommand: ParsableCommand {
                 + " acknowledged is in the store: mount it again.")
     }
 
-    private static func takeAwayDeadMount(_ mountPoint: String) throws(Failure) {
+    private static func takeAwayDeadMount(_ mount: MountedStore) throws(Failure) {
+        let mountPoint = mount.mountPoint
+        // It has the store as long as it lives: its connection was aborted, or it is ending.
+        let server = mount.server
         let loops = OrphanedLoops.below(mountPoint)
         let error = detach(mountPoint, lazily: true)
         guard error == 0 else { throw refusal(mountPoint, error) }
-        Report.line(
-            "the daemon of \(mountPoint) had died; the dead mount is taken away. What was"
-                + " acknowledged is in the store: mount it again.")
+        if let server {
+            Report.line(
+                "\(mountPoint) was cut off from its daemon; the mount is taken away. What was"
+                    + " acknowledged is in the store: mount it again when the daemon, process"
+                    + " \(server), has ended.")
+        } else {
+            Report.line(
+                "the daemon of \(mountPoint) had died; the dead mount is taken away. What was"
+                    + " acknowledged is in the store: mount it again.")
+        }
         if let note = OrphanedLoops.note(loops) { Report.line(note) }
     }
 
