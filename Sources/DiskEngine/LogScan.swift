@@ -157,8 +157,9 @@ struct LogScan {
         throws
     {
         let known = chunk.open.number == missing.chunk ? missing.slot : 0
+        guard let used = try firstUsedSlot(of: chunk, from: slot) else { return }
         _ = try forEachBatch(
-            of: chunk, from: slot, limit: chunk.header.layout.slotCount
+            of: chunk, from: used, limit: chunk.header.layout.slotCount
         ) { run -> Bool? in
             for index in 0..<run.slots.count where !run.isBlank(index) {
                 if let descriptor = try chunk.open.cipher.open(run, index: index),
@@ -170,6 +171,15 @@ struct LogScan {
                 }
             }
             return nil
+        }
+    }
+
+    private func firstUsedSlot(of chunk: ScannedChunk, from slot: UInt32) throws -> UInt32? {
+        do {
+            return try chunk.open.file.firstUsedSlot(from: slot)
+        } catch {
+            throw DiskError.wrap(
+                error, while: "replaying chunk \(chunk.open.number) of disk \(disk)")
         }
     }
 

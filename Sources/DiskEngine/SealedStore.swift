@@ -197,6 +197,28 @@ final class SealedChunkFile: Sendable {
         return UnopenedRun(firstSlot: slot, entries: entries, bodies: bodies)
     }
 
+    /// The first slot from `slot` up to the chunk's end whose entry holds anything; nil if there is
+    /// none. Reads entries alone: a body without its entry is no slot, and reading the bodies of
+    /// what was never written would fill the page cache with zeros.
+    func firstUsedSlot(from slot: UInt32) throws(StoreError) -> UInt32? {
+        let most = 2048
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: most * Format.entrySize, alignment: 64)
+        defer { buffer.deallocate() }
+        var slot = slot
+        while slot < layout.slotCount {
+            let count = min(most, Int(layout.slotCount - slot))
+            let entries = UnsafeMutableRawBufferPointer(
+                rebasing: buffer[..<(count * Format.entrySize)])
+            try fill(entries, at: layout.entryOffset(of: slot))
+            if let used = entries.firstIndex(where: { $0 != 0 }) {
+                return slot + UInt32(used / Format.entrySize)
+            }
+            slot += UInt32(count)
+        }
+        return nil
+    }
+
     private func fill(_ buffer: UnsafeMutableRawBufferPointer, at offset: UInt64)
         throws(StoreError)
     {

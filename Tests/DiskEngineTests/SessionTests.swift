@@ -90,6 +90,27 @@ import Testing
         try harness.store.close()
     }
 
+    /// An attach looks behind the end of the log for traces of what is missing, at entries alone:
+    /// bodies of what was never written would fill the host's page cache with zeros.
+    @Test func bodiesBehindTheLogAreNotRead() throws {
+        var limits = Harness.smallLimits
+        limits.slotsPerChunk = 2048
+        let harness = try Harness(limits: limits)
+        let disk = try harness.disk()
+        try disk.put(pattern(4096, seed: 9), at: 0)
+        try disk.flush()
+        let layout = try #require(ChunkLayout(slotCount: 2048))
+        let left = FaultyStore(harness.files.copy())
+        let store = try Store(opening: left, keys: harness.keys, holder: "t", limits: limits)
+        left.arm(
+            Fault(
+                [.read], prefix: "lineages/", isLasting: true,
+                bytes: layout.bodyOffset(of: 1024)..<layout.fileSize))
+        #expect(try store.attach(disk.id).bytes(0, 4096) == pattern(4096, seed: 9))
+        try store.close()
+        try harness.store.close()
+    }
+
     /// A chunk whose creation was reported as failed and that is there all the same, followed by
     /// the next one: the log passes over it.
     @Test(arguments: [true, false]) func aChunkLeftByAFailureIsPassedOver(powerCut: Bool) throws {
