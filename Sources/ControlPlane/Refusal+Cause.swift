@@ -59,10 +59,14 @@ extension Refusal {
 extension ErrorCode {
     /// The same, where it makes a difference what is to be helped.
     func usualRemedy(about subject: Subject) -> String {
-        if case .store = subject, self == .damaged {
-            return "Restore the damaged file from a copy of the store."
+        guard case .store = subject else { return usualRemedy }
+        return switch self {
+        case .damaged: "Restore the damaged file from a copy of the store."
+        case .alreadyExists:
+            "A store that is there already is used as it is: sealdisk mount STORE DIR. For another,"
+                + " name a new folder."
+        default: usualRemedy
         }
-        return usualRemedy
     }
 
     /// What helps against an error that came from below, where no action knows better.

@@ -59,6 +59,10 @@ import Testing
         #expect(device.code == 2 && device.output.contains("is not a folder"))
         let nowhere = try run("init /nosuch/a/b", "2>&1")
         #expect(nowhere.code == 3 && nowhere.output.contains("mkdir -p /nosuch/a"))
+        let folder = try TemporaryFolder()
+        #expect(try run("init \(folder.path)").code == 0)
+        let again = try run("init \(folder.path)", "2>&1")
+        #expect(again.code == 4 && again.output.contains("is used as it is: sealdisk mount"))
     }
 
     @Test func aKeystoreOpenToOthersIsNotBlamedOnItsFolder() throws {
