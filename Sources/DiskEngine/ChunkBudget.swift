@@ -12,6 +12,8 @@ final class ChunkBudget: @unchecked Sendable {
     private let clock = Atomic<UInt64>(0)
     private let monitor: Monitor
     private var tables: [ObjectIdentifier: Weak] = [:]
+    /// Held by the one who finds room, for as long as that takes.
+    private let turns: Monitor
 
     private struct Weak {
         weak var table: ChunkTable?
@@ -20,6 +22,7 @@ final class ChunkBudget: @unchecked Sendable {
     init(limit: Int, threads: any Threads) {
         self.limit = limit
         monitor = threads.makeMonitor()
+        turns = threads.makeMonitor()
     }
 
     /// Chunks in the tables.
@@ -56,15 +59,25 @@ final class ChunkBudget: @unchecked Sendable {
     }
 
     /// Runs `body`; if the process runs short of what open chunks take, again without the older
-    /// half of them, until there are none left.
+    /// half of them, until there are none left. `body` must not call this again.
+    ///
+    /// Who runs short takes turns: many threads that each let go of half would leave nothing for
+    /// the last of them, who would be refused while the others use what they freed.
     func relieving<R, E: Error>(
         when isShort: (E) -> Bool, _ body: () throws(E) -> R
     ) throws(E) -> R {
-        while true {
-            do throws(E) {
-                return try body()
-            } catch {
-                guard isShort(error), evictOlderHalf() else { throw error }
+        do throws(E) {
+            return try body()
+        } catch {
+            guard isShort(error) else { throw error }
+        }
+        return try turns.withLock { () throws(E) -> R in
+            while true {
+                do throws(E) {
+                    return try body()
+                } catch {
+                    guard isShort(error), evictOlderHalf() else { throw error }
+                }
             }
         }
     }

@@ -50,14 +50,15 @@ enum Hardening {
         return value == rlim_t.max ? "unlimited" : "\(value)"
     }
 
-    /// How many chunks may be open: what descriptors there are, less those of the mount, of folders
-    /// and manifests in use, and of chunks that are written while out of the table.
+    /// How many chunks may be kept open: half of the descriptors there are, for the mount, folders
+    /// and manifests in use, and chunks in use while out of the table, by sixteen threads, take
+    /// theirs.
     static var openChunks: Int {
         var limit = rlimit()
         guard getrlimit(Int32(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
             return Limits.standard.openChunks
         }
-        return max(16, Int(min(limit.rlim_cur / 4 * 3, 16_384 + 32)) - 32)
+        return max(16, Int(min(limit.rlim_cur / 2, 16_384)))
     }
 
     /// A core dump would hold keys and plaintext.

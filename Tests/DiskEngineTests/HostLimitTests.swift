@@ -36,6 +36,39 @@ import Testing
         try store.close()
     }
 
+    /// Many threads run short at once: none of them is refused because the others let go of all
+    /// that was idle before its turn came.
+    @Test func threadsThatRunShortTogetherAllGoOn() throws {
+        let files = FewFilesStore(MemoryStore(), most: 28)
+        try Store.create(in: files, account: "a", region: "r")
+        var limits = Harness.smallLimits
+        limits.slotsPerChunk = 8
+        let store = try Store(opening: files, keys: InMemoryKMS(), holder: "t", limits: limits)
+        let disk = try store.attach(
+            try store.createDisk(encrypted: false, size: 4 << 20, attributes: [:]).id)
+        for offset in stride(from: 0, to: 4 << 20, by: 8 * 4096) {
+            try disk.put(pattern(8 * 4096, seed: UInt64(offset)), at: UInt64(offset))
+        }
+        let failure = Mutex<String?>(nil)
+        let threads = (0..<16).map { number in
+            startThread(name: "reader \(number)") {
+                var generator = SeededGenerator(seed: UInt64(number))
+                for _ in 0..<1500 {
+                    let block = UInt64.random(in: 0..<1024, using: &generator)
+                    do {
+                        _ = try disk.bytes(block * 4096, 4096)
+                    } catch {
+                        failure.withLock { $0 = "\(error)" }
+                    }
+                }
+            }
+        }
+        for thread in threads { thread.join() }
+        #expect(failure.withLock { $0 } == nil)
+        #expect(files.refusals > 0, "the limit was never met")
+        try store.close()
+    }
+
     /// The limit of open chunks is one for all lineages.
     @Test func theLimitOfOpenChunksIsTheStores() throws {
         let files = FewFilesStore(MemoryStore(), most: 1000)
