@@ -42,9 +42,13 @@ final class ChunkBudget: @unchecked Sendable {
         monitor.withLock { tables[ObjectIdentifier(table)] = nil }
     }
 
-    /// Finds room for one more chunk. Called without any table's lock.
+    /// Finds room for one more chunk. Called without any table's lock. One at a time: while one
+    /// closes files the others wait, so that there are never more open than the limit and theirs.
     func makeRoom() {
-        if count >= limit { evictOlderHalf() }
+        guard count >= limit else { return }
+        turns.withLock {
+            if count >= limit { evictOlderHalf() }
+        }
     }
 
     /// Lets go of the half of all chunks that was unused for longest; false if there was none. Half

@@ -62,15 +62,15 @@ final class ChunkTable: @unchecked Sendable {
 
     /// Lets go of the chunks whose last use was at `moment` or before; whether there were any.
     func evict(unusedSince moment: UInt64) -> Bool {
-        let kept: Int
-        // Their files are closed when this is released, without the lock.
-        var old: [ChunkNumber: (chunk: OpenChunk, lastUse: UInt64)] = [:]
-        (old, kept) = monitor.withLock {
-            let before = chunks
-            chunks = chunks.filter { $0.value.lastUse > moment }
-            return (before, chunks.count)
+        var old = monitor.withLock {
+            let old = chunks.filter { $0.value.lastUse <= moment }
+            for number in old.keys { chunks[number] = nil }
+            return old
         }
-        budget.vanished(old.count - kept)
-        return old.count > kept
+        let count = old.count
+        // Closes their files, without the lock; they count until that is done.
+        old.removeAll()
+        budget.vanished(count)
+        return count > 0
     }
 }
