@@ -38,4 +38,20 @@ struct DocumentTests {
         }
         #expect(count > 50)
     }
+
+    @Test func sourcesThatAreNamedAreThere() throws {
+        let paths = try Tree.files(in: ["Sources", "Tests"], ending: [".swift"]).map { "/\($0.path)" }
+        var count = 0
+        for document in documents {
+            for (index, line) in document.lines.enumerated() {
+                for match in line.matches(of: /`([\w+\/]+\.swift)`/) {
+                    count += 1
+                    if !paths.contains(where: { $0.hasSuffix("/\(match.1)") }) {
+                        Issue.record("\(document.location(index)): there is no \(match.1)")
+                    }
+                }
+            }
+        }
+        #expect(count > 20)
+    }
 }
