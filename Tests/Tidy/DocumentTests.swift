@@ -40,7 +40,9 @@ struct DocumentTests {
     }
 
     @Test func sourcesThatAreNamedAreThere() throws {
-        let paths = try Tree.files(in: ["Sources", "Tests"], ending: [".swift"]).map { "/\($0.path)" }
+        let paths =
+            try Tree.files(in: ["Sources", "Tests"], ending: [".swift"])
+            .map { "/\($0.path)" } + ["/Package.swift"]
         var count = 0
         for document in documents {
             for (index, line) in document.lines.enumerated() {
