@@ -108,7 +108,7 @@ extension Disk {
 
     /// Writes frozen pages level by level, so that a page is written when its children are.
     private func writeFrozenPages() throws {
-        // Thousands of pages may be frozen: they are sorted without the lock, by what never changes.
+        // Thousands may be frozen: they are sorted without the lock, by what never changes.
         let frozen = Array(map.frozen.values)
         let sorted = monitor.withoutLock { frozen.sorted(by: MapTree.isWrittenBefore) }
         for level in 0...MapGeometry.rootLevel {
