@@ -159,7 +159,10 @@ extension Store {
                 return SnapshotReader(
                     manifest, lineage: lineage, memory: memory,
                     onDamage: { [self] message in
-                        monitor.withLock { catalogue.snapshots[id]?.damage.note(message) }
+                        monitor.withLock {
+                            catalogue.snapshots[id]?.damage.note(message)
+                            catalogue.damagedSnapshots.insert(id)
+                        }
                     },
                     onClose: { [self] in
                         closed(id)
