@@ -90,9 +90,8 @@ extension Store {
 
     private func load(_ lineage: LineageID, into loaded: inout Catalogue) throws {
         if try sealed.isMarkedDeleted(lineage) {
-            // An interrupted creation or deletion. If it cannot be finished now, the next opening
-            // will.
-            try? sealed.removeMarked(lineage)
+            // An interrupted creation or deletion, to be finished.
+            reclaimer.remove(lineage)
             return
         }
         do {

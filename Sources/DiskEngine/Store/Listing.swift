@@ -58,6 +58,7 @@ struct Listing<ID: Hashable & Sendable, Entry: Listed> {
             {
                 return
             }
+            if old == nil, newValue == nil { return }
             if let old { remove(old, id) }
             if let newValue { add(newValue, id) }
             revision += 1
@@ -92,8 +93,10 @@ extension Listing {
     func checkInvariants() {
         var fresh = Listing()
         for (id, entry) in entries { fresh[id] = entry }
-        precondition(fresh.byLineage == byLineage && fresh.byOwner == byOwner)
-        precondition(fresh.byAttribute == byAttribute)
-        precondition(fresh.lastOrder.allSatisfy { lastOrder[$0.key] ?? 0 >= $0.value })
+        // Each change of an entry goes through the subscript, which changes them all.
+        precondition(
+            fresh.byLineage == byLineage && fresh.byOwner == byOwner
+                && fresh.byAttribute == byAttribute
+                && fresh.lastOrder.allSatisfy { lastOrder[$0.key] ?? 0 >= $0.value })
     }
 }
