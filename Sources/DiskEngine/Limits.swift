@@ -14,6 +14,15 @@ public struct Limits: Sendable {
     public var unsyncedChunks = 4
     /// Space set aside for discards, checkpoints and manifests, bytes; less on a small medium.
     public var reserveBytes: UInt64 = 128 << 20
+    /// Dead blocks of a disk at which a pass of reclamation is asked for: a quarter of those it
+    /// holds, but at least so many (8 MiB) and at most so many (1 GiB).
+    public var leastReclaimBlocks: UInt64 = 2048
+    public var mostReclaimBlocks: UInt64 = 262_144
+    /// Discarded blocks that are given back without waiting for more: 1 MiB.
+    public var leastDiscardBlocks = 256
+    /// Chunks whose slots a walk of the maps notes in one go; fewer where there is no memory for
+    /// their bitmaps.
+    public var chunksPerWalk = 1 << 20
     /// Store all-zero blocks as discards.
     public var detectZeroes = false
 

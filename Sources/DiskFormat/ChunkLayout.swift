@@ -33,10 +33,11 @@ public struct ChunkLayout: Hashable, Sendable {
 
     /// The slot count for a disk of `size` bytes on a medium of `capacity` bytes: 8192 (32 MiB),
     /// 65,536 (256 MiB) from 4 TiB on so that files stay few, and fewer where a chunk would exceed
-    /// the disk or 1/64 of the medium, down to 256 (1 MiB).
+    /// 1/32 of the disk (the one in use and the next are there whole) or 1/64 of the medium, down
+    /// to 256 (1 MiB).
     public static func forDisk(size: UInt64, capacity: UInt64) -> ChunkLayout {
         let wanted: UInt64 = size >= 4 << 40 ? 65_536 : 8192
-        let fits = min(size, capacity / 64) / UInt64(Format.blockSize)
+        let fits = min(size / 32, capacity / 64) / UInt64(Format.blockSize)
         var slots = wanted
         while slots > 256 && slots > fits { slots /= 2 }
         // Between 256 and 65,536 by construction, so within the bounds.

@@ -5,6 +5,7 @@
 /// reserve                                 space set aside
 /// lineages/LINEAGE/lineage.manifest       wrapped data key, sessions, lanes
 /// lineages/LINEAGE/deleted                nothing of the lineage is wanted any more
+/// lineages/LINEAGE/reclaim                something is dead that was not given back yet
 /// lineages/LINEAGE/disks/d-….manifest     a disk
 /// lineages/LINEAGE/disks/d-….pending      a size asked for while the disk was detached
 /// lineages/LINEAGE/snapshots/s-….manifest a snapshot
@@ -24,6 +25,8 @@ public enum StoreLayout {
         "\(lineage(id))/\(deletionMarkName)"
     }
     public static let deletionMarkName = "deleted"
+    /// A hint, worth nothing to an attacker: all it can cause is a look at what is live.
+    public static func reclaimMark(_ id: LineageID) -> String { "\(lineage(id))/reclaim" }
     public static func disks(_ id: LineageID) -> String { "\(lineage(id))/disks" }
     public static func disk(_ id: LineageID, _ disk: DiskID) -> String {
         "\(disks(id))/\(disk)\(manifestSuffix)"

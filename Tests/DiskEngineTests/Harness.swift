@@ -36,6 +36,14 @@ final class Harness {
         return limits
     }
 
+    /// The same, with a pass of reclamation whenever a few blocks have died.
+    static var reclaimingLimits: Limits {
+        var limits = smallLimits
+        limits.leastReclaimBlocks = 16
+        limits.leastDiscardBlocks = 8
+        return limits
+    }
+
     init(limits: Limits = Harness.smallLimits, capacity: UInt64? = nil) throws {
         self.limits = limits
         files = MemoryStore(capacity: capacity)

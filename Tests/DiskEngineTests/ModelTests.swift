@@ -44,7 +44,7 @@ private struct Model {
 
     init(seed: UInt64) throws {
         generator = SeededGenerator(seed: seed)
-        var limits = Harness.smallLimits
+        var limits = seed.isMultiple(of: 2) ? Harness.reclaimingLimits : Harness.smallLimits
         limits.detectZeroes = seed.isMultiple(of: 3)
         harness = try Harness(limits: limits)
         for encrypted in [true, false] {

@@ -63,9 +63,9 @@ import Testing
         }
         let disk = try #require(harness.store.attachedDisks().first)
         let lineage = disk.lineage
-        #expect(lineage.sessions(of: disk.id).count == 12)
         try disk.checkpoint()
-        #expect(try harness.store.reclaim(lineage.id) ?? 0 > 0)
+        _ = try harness.store.reclaim(lineage.id)
+        #expect(harness.store.status().chunksReclaimed > 0)
         #expect(lineage.sessions(of: disk.id).count <= 3)
         try harness.reopen()
         #expect(try harness.store.attach(disk.id).bytes() == pattern(1 << 20, seed: 11))

@@ -34,7 +34,8 @@ import Testing
     static let tebibyte: UInt64 = 1 << 40
     static let disks: [(size: UInt64, capacity: UInt64, slots: UInt32)] = [
         (4096, 1024 * tebibyte, 256), (1 << 20, 1024 * tebibyte, 256),
-        (2 << 20, 1024 * tebibyte, 512), (tebibyte, 1024 * tebibyte, 8192),
+        (64 << 20, 1024 * tebibyte, 512), (1 << 30, 1024 * tebibyte, 8192),
+        (tebibyte, 1024 * tebibyte, 8192),
         (4 * tebibyte - 4096, 1024 * tebibyte, 8192), (4 * tebibyte, 1024 * tebibyte, 65_536),
         (32 * tebibyte, 1024 * tebibyte, 65_536), (tebibyte, 1 << 30, 4096),
         (32 * tebibyte, 64 << 20, 256), (tebibyte, 0, 256),

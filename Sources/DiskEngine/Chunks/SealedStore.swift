@@ -140,6 +140,20 @@ final class SealedStore: Sendable {
         try files.list(Self.name(path))
     }
 
+    /// Notes that something of a lineage waits to be given back. A hint: failing costs time only.
+    func markReclaimable(_ lineage: LineageID) {
+        try? files.replaceObject(Self.name(StoreLayout.reclaimMark(lineage)), with: [])
+    }
+
+    func unmarkReclaimable(_ lineage: LineageID) {
+        try? removeIfThere(StoreLayout.reclaimMark(lineage))
+    }
+
+    func isMarkedReclaimable(_ lineage: LineageID) -> Bool {
+        let name = Self.name(StoreLayout.reclaimMark(lineage))
+        return (try? files.readObject(name, limit: 16)) != nil
+    }
+
     // MARK: The medium
 
     func capacity() throws(StoreError) -> StoreCapacity { try files.capacity() }
@@ -231,6 +245,27 @@ final class SealedChunkFile: Sendable {
 
     func synchronize() throws(StoreError) { try file.synchronize() }
     func dropCache() throws(StoreError) { try file.dropCache() }
+
+    /// Gives back the bodies of slots, and the pages of the slot table that hold entries of these
+    /// slots alone. They are blank from then on.
+    func deallocate(_ slots: Range<Int>) throws(StoreError) {
+        let (first, end) = (UInt32(slots.lowerBound), UInt32(slots.upperBound))
+        let bodies = layout.bodyOffset(of: first)
+        try file.deallocate(at: bodies, length: layout.bodyOffset(of: end) - bodies)
+        let perPage = Format.blockSize / Format.entrySize
+        let pages =
+            (slots.lowerBound + perPage - 1)
+            / perPage..<max(
+                (slots.lowerBound + perPage - 1) / perPage, slots.upperBound / perPage)
+        if !pages.isEmpty {
+            try file.deallocate(
+                at: layout.tableOffset + UInt64(pages.lowerBound * Format.blockSize),
+                length: UInt64(pages.count * Format.blockSize))
+        }
+    }
+
+    /// Bytes of the host that the file takes.
+    func allocated() throws(StoreError) -> UInt64 { try file.size().allocated }
 
     /// Gives back the bodies from `slot` to the end of the chunk.
     func deallocateTail(from slot: UInt32) throws(StoreError) {

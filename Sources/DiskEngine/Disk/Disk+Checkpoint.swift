@@ -71,16 +71,16 @@ extension Disk {
             [reference] + manifest.checkpoints.prefix(manifest.rollingBackTo == nil ? 1 : 0)
         changed.rollingBackTo = nil
         changed.nextSequence = log.nextSequence
+        let dropped = manifest.checkpoints.filter { !changed.checkpoints.contains($0) }
         do {
             try replaceManifest(changed)
+            for checkpoint in dropped { map.deaths?.add(checkpoint.slot.rawValue) }
         } catch {
             if case .none = change { throw error }
             checkpointFailure = DiskError.wrap(error, while: "checkpointing disk \(id)")
             return state
         }
         checkpointFailure = nil
-        onCheckpoint(log.reservedTo - reportedTo, stored)
-        reportedTo = log.reservedTo
         return state
     }
 
@@ -101,7 +101,9 @@ extension Disk {
         map.freeze()
         log.changesSinceCut = 0
         // The chunk was made ready above.
-        return (replayedTo ?? log.position!, bytes, map.storedBlocks)
+        let position = log.position!
+        map.deaths?.cut(at: position)
+        return (replayedTo ?? position, bytes, map.storedBlocks)
     }
 
     /// Writes frozen pages level by level, so that a page is written when its children are.

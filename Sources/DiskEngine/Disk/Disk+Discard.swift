@@ -62,6 +62,8 @@ extension Disk {
                         discard: .discard(range, durableSlots: slots.durableSlots))
                 }
                 map.discard(range, leaves: plan.leaves)
+                // An entry without a body lives for replay alone.
+                map.deaths?.add(slots.address(0).rawValue)
                 commit(slots)
                 position = slots.end
             } catch {

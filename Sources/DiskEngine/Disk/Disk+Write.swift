@@ -140,6 +140,7 @@ extension Disk {
         complete(slots)
         log.changesSinceCut += UInt64(slots.count)
         checkpointIfDue()
+        askForReclamation()
     }
 
     /// Asks for a checkpoint once the log is long or the map has its share of dirty pages. Called
@@ -186,6 +187,7 @@ extension Disk {
                     try slots.chunk.file.write(run)
                 }
             }
+            for index in 0..<slots.count { map.deaths?.add(slots.address(index).rawValue) }
             commit(slots)
         } catch {
             fail(cause)

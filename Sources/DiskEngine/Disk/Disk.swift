@@ -32,10 +32,10 @@ public final class Disk: @unchecked Sendable {
     var helpers: [any RunningThread] = []
     /// Of the last checkpoint in the log, whether or not the manifest names it.
     var generation: UInt64
-    /// Called after a checkpoint is durable, with the slots written since the one before and the
-    /// blocks the disk holds: reclamation may have something to do.
-    var onCheckpoint: @Sendable (_ written: UInt64, _ live: UInt64) -> Void = { _, _ in }
-    var reportedTo: UInt64 = 0
+    /// Called under the lock when enough slots have died for a pass of reclamation.
+    var onDeaths: @Sendable () -> Void = {}
+    /// Called without the lock when there is no space for data: whether any could be found.
+    var onShortage: @Sendable () -> Bool = { false }
     /// How far the log of the sessions before this one is in the map, while it is being replayed:
     /// where a cut lies then. nil: all of it is.
     var replayedTo: LogPosition?

@@ -7,11 +7,15 @@ extension Lineage {
     /// The chunk, opened if need be: header verified against the session record that owns it.
     func chunk(_ number: ChunkNumber) throws -> OpenChunk {
         if let chunk = chunks.find(number) { return chunk }
-        let (header, file) = try openHeader(number)
-        let chunk = OpenChunk(
-            number: number, file: file, cipher: try cipher(for: header))
+        let chunk = try openAside(number)
         chunks.insert(chunk)
         return chunk
+    }
+
+    /// The chunk, opened for who asks alone.
+    func openAside(_ number: ChunkNumber) throws -> OpenChunk {
+        let (header, file) = try openHeader(number)
+        return OpenChunk(number: number, file: file, cipher: try cipher(for: header))
     }
 
     /// A chunk's cipher; if there is no locked memory for its key, other chunks give up theirs.
@@ -51,7 +55,14 @@ extension Lineage {
         from address: BlockAddress, into bodies: UnsafeMutableRawBufferPointer,
         expecting: (Int) -> ExpectedSlot
     ) throws {
-        let chunk = try chunk(address.chunk)
+        try read(from: address, of: chunk(address.chunk), into: bodies, expecting: expecting)
+    }
+
+    /// The same of a chunk that is open already.
+    func read(
+        from address: BlockAddress, of chunk: OpenChunk,
+        into bodies: UnsafeMutableRawBufferPointer, expecting: (Int) -> ExpectedSlot
+    ) throws {
         let count = bodies.count / Format.blockSize
         guard Int(address.slot) + count <= Int(chunk.file.layout.slotCount) else {
             throw DiskError(.damaged, "address \(address) lies outside its chunk")
@@ -79,7 +90,7 @@ extension Lineage {
         try read(from: address, into: page.bytes) { _ in
             .mapPage(level: page.id.level, index: page.id.index)
         }
-        try checkAddresses(in: page, at: address)
+        try checkAddresses(in: page.entries, at: address)
     }
 
     /// Reads the record in a checkpoint slot.

@@ -101,12 +101,12 @@ extension Lineage {
     }
 
     /// Checks the addresses in a map page that was read from `address`.
-    func checkAddresses(in page: MapPage, at address: BlockAddress) throws {
+    func checkAddresses(in entries: UnsafePointer<UInt64>, at address: BlockAddress) throws {
         let table = table
         let limit = try session(owning: address.chunk).number
         var last = address.chunk
-        for index in 0..<MapGeometry.fanOut where page.entries[index] != 0 {
-            let chunk = BlockAddress(rawValue: page.entries[index]).chunk
+        for index in 0..<MapGeometry.fanOut where entries[index] != 0 {
+            let chunk = BlockAddress(rawValue: entries[index]).chunk
             if chunk == last { continue }
             guard let owner = table.owner(of: chunk), owner.number <= limit else {
                 throw DiskError(

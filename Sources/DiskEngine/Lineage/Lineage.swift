@@ -15,6 +15,7 @@ final class Lineage: @unchecked Sendable {
     let runs: RunPool
     let chunks: ChunkTable
     let budget: ChunkBudget
+    let space: LineageSpace
     private let monitor: Monitor
     private var manifest: LineageManifest
     private var version: UInt64
@@ -24,7 +25,7 @@ final class Lineage: @unchecked Sendable {
 
     init(
         keys: LineageKeys, manifest: LineageManifest, version: UInt64, store: SealedStore,
-        environment: Environment, limits: Limits, budget: ChunkBudget
+        environment: Environment, limits: Limits, budget: ChunkBudget, memory: MapMemory
     ) {
         id = keys.lineage
         self.keys = keys
@@ -34,6 +35,7 @@ final class Lineage: @unchecked Sendable {
         self.environment = environment
         self.limits = limits
         self.budget = budget
+        space = LineageSpace(memory: memory)
         runs = RunPool(threads: environment.threads)
         chunks = ChunkTable(budget: budget, threads: environment.threads)
         monitor = environment.threads.makeMonitor()

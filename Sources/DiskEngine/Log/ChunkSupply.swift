@@ -52,8 +52,18 @@ extension Disk {
         }
     }
 
-    /// Asks for the next chunk and waits for an attempt that began after the request.
+    /// Asks for the next chunk, and once more if there was no space for data and some was found.
     private func requestChunk(for purpose: SlotPurpose) throws {
+        do {
+            try requestOneChunk(for: purpose)
+        } catch let error as DiskError where error.code == .noSpace && purpose == .data {
+            guard monitor.withoutLock(onShortage) else { throw error }
+            if log.next == nil { try requestOneChunk(for: purpose) }
+        }
+    }
+
+    /// Asks for the next chunk and waits for an attempt that began after the request.
+    private func requestOneChunk(for purpose: SlotPurpose) throws {
         supply.requested += 1
         let request = supply.requested
         if purpose == .bookkeeping { supply.mayUseReserve = true }
@@ -69,7 +79,9 @@ extension Disk {
 
     /// Data may go on only if the reserve is whole again.
     private func leaveReserve(_ chunk: LogChunk) throws {
-        let isWhole = monitor.withoutLock { lineage.store.reserve.refill() }
+        let isWhole = monitor.withoutLock {
+            lineage.store.reserve.refill() || onShortage() && lineage.store.reserve.refill()
+        }
         guard isWhole else {
             throw DiskError(
                 .noSpace,
@@ -112,6 +124,9 @@ extension Disk {
         }
         log.session = session
         log.nextSequence = session.firstSequence
+        // What this session writes nobody has seen yet.
+        let first = ChunkNumber(lane: lane, sequence: session.firstSequence)
+        map.deaths?.setBound(BlockAddress(chunk: first, slot: 0).rawValue - 1, isExact: false)
     }
 
     /// The supply thread: prepares the next chunk ahead of use, and syncs those that are full.

@@ -42,6 +42,9 @@ final class MapMemory: @unchecked Sendable {
     func pageAppeared() { pages.wrappingAdd(1, ordering: .relaxed) }
     func pageVanished() { pages.wrappingSubtract(1, ordering: .relaxed) }
 
+    /// What reclamation keeps counts too, in pages.
+    func adjust(by count: Int) { pages.wrappingAdd(count, ordering: .relaxed) }
+
     func add(_ reader: MapReader) {
         monitor.withLock { readers[ObjectIdentifier(reader)] = Weak(reader: reader) }
     }

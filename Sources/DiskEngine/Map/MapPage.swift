@@ -17,6 +17,10 @@ struct PageID: Hashable {
     var level: UInt8 { UInt8(truncatingIfNeeded: raw >> 56) }
     var index: UInt64 { raw & (1 << 56 - 1) }
     var parent: PageID { PageID(level: level + 1, index: index >> MapGeometry.fanOutBits) }
+    /// The page below that an entry of this one names.
+    func child(_ entry: Int) -> PageID {
+        PageID(level: level - 1, index: index << MapGeometry.fanOutBits | UInt64(entry))
+    }
     var entryInParent: Int { Int(truncatingIfNeeded: index & 511) }
     /// The blocks that the page maps.
     var blocks: Range<BlockNumber> {
@@ -32,6 +36,8 @@ final class MapPage {
     /// 0: as in the store. Else the tree's epoch when the page last changed: dirty if that is the
     /// tree's present epoch, frozen for the checkpoint under way if it is an older one.
     var epoch: UInt64 = 0
+    /// Where the version of it lies that the store has; a hole if it has none.
+    var stored = BlockAddress.hole
     /// Operations between plan and commit that will change the page; it stays resident.
     var pins = 0
     var residentChildren = 0
@@ -57,6 +63,7 @@ final class MapPage {
     func takeOverCopy() -> MapPage {
         let copy = MapPage(id, memory: memory)
         copy.entries.update(from: entries, count: MapGeometry.fanOut)
+        copy.stored = stored
         copy.pins = pins
         copy.residentChildren = residentChildren
         return copy

@@ -20,6 +20,10 @@ extension MapTree {
     func written(_ page: MapPage, at address: BlockAddress) {
         frozen[page.id] = nil
         let isLive = pages[page.id] === page
+        if !page.stored.isHole { deaths?.add(page.stored.rawValue) }
+        page.stored = address
+        // A copy made since the cut takes the place of this version when it is written in turn.
+        if !isLive { pages[page.id]?.stored = address }
         if page.id.level == MapGeometry.rootLevel {
             rootAddress = address
         } else {

@@ -30,8 +30,9 @@ extension MapTree {
         // Resident because it is pinned.
         let page = writable(pages[.leaf(of: block)]!)
         let entry = MapGeometry.entry(of: block, level: 0)
-        if page.entries[entry] == 0 { storedBlocks += 1 }
+        let before = page.entries[entry]
         page.entries[entry] = address.rawValue
+        if before == 0 { storedBlocks += 1 } else { deaths?.add(before) }
     }
 
     /// How far a discard of `blocks` may go in one log entry; the leaves it touches are pinned.
@@ -65,9 +66,12 @@ extension MapTree {
             page.pins -= 1
             for block in blocks.clamped(to: leaf.blocks) {
                 let entry = MapGeometry.entry(of: block, level: 0)
-                if page.entries[entry] != 0 {
+                let before = page.entries[entry]
+                if before != 0 {
                     page = writable(page)
                     page.entries[entry] = 0
+                    deaths?.add(before)
+                    deaths?.discarded += 1
                     // A plain disk's checkpoint may claim too few: nothing protects it but sums.
                     if storedBlocks > 0 { storedBlocks -= 1 }
                 }

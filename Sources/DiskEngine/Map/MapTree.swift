@@ -22,6 +22,8 @@ final class MapTree {
     var dirty: [PageID: MapPage] = [:]
     var frozen: [PageID: MapPage] = [:]
     var epoch: UInt64 = 1
+    /// Slots that it stopped reaching; nil where nobody asks, as with a snapshot.
+    var deaths: Deaths?
     /// Resident pages in the order in which eviction looks at them, each once.
     var evictionQueue: Deque<PageID> = []
 
@@ -30,6 +32,8 @@ final class MapTree {
         self.storedBlocks = storedBlocks
         self.memory = memory
     }
+
+    deinit { deaths?.forget() }
 
     enum Lookup {
         case resident(MapPage)
@@ -59,6 +63,7 @@ final class MapTree {
     /// Makes a page that was loaded from `address` resident, if it is still wanted from there.
     func insert(_ page: MapPage, from address: BlockAddress) {
         guard case .missing(page.id, address) = find(page.id) else { return }
+        page.stored = address
         adopt(page)
     }
 

@@ -1,16 +1,22 @@
 import DiskFormat
 
-/// The thread that gives dead chunks back. It is asked whenever something died: a snapshot or disk
-/// deleted, a disk rolled back, a quarter as much written as the lineage holds, or many sessions
-/// begun.
+/// The thread that gives space back. It is asked whenever something died: a snapshot or disk
+/// deleted, a disk rolled back, enough overwritten or discarded, many sessions begun; and by who
+/// finds no space left.
 final class Reclaimer: @unchecked Sendable {
     // @unchecked: everything that changes is accessed under `monitor`.
     private let monitor: Monitor
     private let threads: any Threads
-    private var wanted: Set<LineageID> = []
+    /// What is asked for, and whether the maps are to be walked for it: a root was given up.
+    private var wanted: [LineageID: Bool] = [:]
     /// Asked for while the key was away; asked for again when a disk of the lineage is attached.
     private var deferred: Set<LineageID> = []
-    private var written: [LineageID: UInt64] = [:]
+    /// Calls for room, and how many of them a round that began later has answered.
+    private var calls = 0
+    private var answered = 0
+    /// Whether the last such round found any, and whether nothing died since one that did not.
+    private var didFindRoom = false
+    private var isExhausted = false
     /// The number of the next session when a lineage's sessions were last found to be many.
     private var examined: [LineageID: UInt64] = [:]
     /// Every session that wrote leaves a record and a chunk. So many new ones are worth a pass:
@@ -22,8 +28,8 @@ final class Reclaimer: @unchecked Sendable {
     private var isCancelled = false
     private var suspended: [LineageID: Int] = [:]
     private var thread: (any RunningThread)?
-    private(set) var reclaimed: UInt64 = 0
-    private(set) var failure: String?
+    private var done = Reclaimed()
+    private var failure: String?
 
     init(threads: any Threads) {
         self.threads = threads
@@ -45,20 +51,31 @@ final class Reclaimer: @unchecked Sendable {
         thread = nil
     }
 
-    func request(_ lineage: LineageID) {
+    /// Asks for a pass; `walking` if what died cannot be told by the attached disks.
+    func request(_ lineage: LineageID, walking: Bool = true) {
         monitor.withLock {
-            wanted.insert(lineage)
+            wanted[lineage] = wanted[lineage] ?? false || walking
+            isExhausted = false
             monitor.announce()
         }
     }
 
     /// The lineage's key is in memory again.
     func resume(_ lineage: LineageID) {
+        if monitor.withLock({ deferred.remove(lineage) != nil }) { request(lineage) }
+    }
+
+    /// There is no space. Waits for a round over all lineages that gives back everything dead;
+    /// whether it found any. Called without any lock of the engine. Does not wait while passes over
+    /// the caller's lineage are held off: who does that may be waiting for the caller.
+    func findRoom(for lineage: LineageID) -> Bool {
         monitor.withLock {
-            if deferred.remove(lineage) != nil {
-                wanted.insert(lineage)
-                monitor.announce()
-            }
+            if isExhausted || isStopping { return false }
+            calls += 1
+            let call = calls
+            monitor.announce()
+            while answered < call, !isStopping, suspended[lineage] == nil { monitor.wait() }
+            return answered >= call && didFindRoom
         }
     }
 
@@ -67,6 +84,7 @@ final class Reclaimer: @unchecked Sendable {
     func withSuspended<R>(_ lineage: LineageID, _ body: () throws -> R) rethrows -> R {
         monitor.withLock {
             suspended[lineage, default: 0] += 1
+            monitor.announce()
             if current == lineage { isCancelled = true }
             while current == lineage { monitor.wait() }
         }
@@ -83,71 +101,91 @@ final class Reclaimer: @unchecked Sendable {
     /// Whether the work under way should end without a result.
     var shouldLeave: Bool { monitor.withLock { isCancelled || isStopping } }
 
-    /// A checkpoint of a disk with `live` stored blocks became durable, with `count` slots written
-    /// since the one before.
-    func note(written count: UInt64, live: UInt64, in lineage: LineageID) {
-        monitor.withLock {
-            written[lineage, default: 0] += count
-            if written[lineage, default: 0] >= max(live / 4, 8192) {
-                written[lineage] = 0
-                wanted.insert(lineage)
-                monitor.announce()
-            }
-        }
-    }
-
     /// A disk of a lineage was attached that keeps records of `count` sessions; the next one gets
     /// the number `next`. Records that are still needed cost one pass in as many sessions.
     func note(sessions count: Int, next: UInt64, in lineage: LineageID) {
-        monitor.withLock {
+        let isMany = monitor.withLock {
             let new = next - min(next, examined[lineage, default: 0])
-            guard count >= Self.manySessions, new >= Self.manySessions else { return }
+            guard count >= Self.manySessions, new >= Self.manySessions else { return false }
             examined[lineage] = next
-            wanted.insert(lineage)
-            monitor.announce()
+            return true
         }
+        if isMany { request(lineage) }
     }
 
     /// Returns when nothing is asked for any more. For tests and orderly measurements.
     func waitUntilIdle() {
         monitor.withLock {
-            while current != nil || !wanted.isEmpty { monitor.wait() }
+            while current != nil || !wanted.isEmpty || answered < calls { monitor.wait() }
         }
     }
 
-    var figures: (reclaimed: UInt64, failure: String?) {
-        monitor.withLock { (reclaimed, failure) }
+    /// What was given back so far, whether a pass is under way, and why the last one failed.
+    var figures: (done: Reclaimed, isRunning: Bool, failure: String?) {
+        monitor.withLock { (done, current != nil, failure) }
     }
+
+    // MARK: The thread
 
     private func run(_ store: () -> Store?) {
         monitor.lock()
         defer { monitor.unlock() }
         while !isStopping {
-            guard let lineage = wanted.first(where: { suspended[$0] == nil }) else {
-                monitor.wait()
-                continue
-            }
-            wanted.remove(lineage)
-            current = lineage
-            isCancelled = false
-            let result = monitor.withoutLock { () -> Result<Int?, any Error> in
-                guard let store = store() else { return .success(nil) }
-                return Result { try store.reclaim(lineage) }
-            }
-            switch result {
-            case .success(let count):
-                if let count {
-                    reclaimed += UInt64(count)
-                } else {
-                    deferred.insert(lineage)
+            if answered < calls {
+                findRoom(store())
+            } else if let next = wanted.first(where: { suspended[$0.key] == nil }) {
+                wanted[next.key] = nil
+                pass(over: next.key, of: store()) { store, lineage in
+                    try store.reclaim(lineage, walking: next.value)
                 }
-                failure = nil
-            case .failure(let error):
-                // Space stays taken, nothing else: the next request tries again.
-                failure = "\(DiskError.wrap(error, while: "reclaiming lineage \(lineage)"))"
+                monitor.announce()
+            } else {
+                monitor.wait()
             }
-            current = nil
-            monitor.announce()
         }
+    }
+
+    /// Called under the lock, which is released for the work. Bytes that were given back.
+    @discardableResult
+    private func pass(
+        over lineage: LineageID, of store: Store?,
+        _ reclaim: (Store, LineageID) throws -> Reclaimed?
+    ) -> UInt64 {
+        current = lineage
+        isCancelled = false
+        let result = monitor.withoutLock { () -> Result<Reclaimed?, any Error> in
+            guard let store else { return .success(nil) }
+            return Result { try reclaim(store, lineage) }
+        }
+        current = nil
+        switch result {
+        case .success(let reclaimed?):
+            done.chunks += reclaimed.chunks
+            done.bytes += reclaimed.bytes
+            failure = nil
+            return reclaimed.bytes
+        case .success(nil):
+            deferred.insert(lineage)
+            failure = nil
+        case .failure(let error):
+            // Space stays taken, nothing else: the next request tries again.
+            failure = "\(DiskError.wrap(error, while: "reclaiming lineage \(lineage)"))"
+        }
+        return 0
+    }
+
+    /// Called under the lock, which is released for the work.
+    private func findRoom(_ store: Store?) {
+        let call = calls
+        var found: UInt64 = 0
+        for lineage in store?.lineagesWithSomethingDead ?? [] where suspended[lineage] == nil {
+            found += pass(over: lineage, of: store) { store, lineage in
+                try store.reclaim(lineage, walking: false, isUrgent: true)
+            }
+        }
+        didFindRoom = found > 0
+        isExhausted = found == 0
+        answered = call
+        monitor.announce()
     }
 }

@@ -26,7 +26,7 @@ extension Store {
                 monitor.withLock { catalogue.attached[id] = disk }
                 shareMapMemory()
                 remember(disk)
-                reclaimer.resume(lineage.id)
+                if sealed.isMarkedReclaimable(lineage.id) { reclaimer.request(lineage.id) }
                 let (sessions, next) = lineage.withManifest { ($0.sessions.count, $0.nextSession) }
                 reclaimer.note(sessions: sessions, next: next, in: lineage.id)
                 return disk
@@ -68,6 +68,7 @@ extension Store {
                 }
                 if !isClosing { try checkNoSnapshotNeeds(disk) }
                 let closed = Result { try disk.close() }
+                noteWhatWaits(disk)
                 remember(disk)
                 monitor.withLock {
                     catalogue.attached[id] = nil
@@ -123,12 +124,12 @@ extension Store {
             let recovered = try Recovery(lineage: lineage, manifest: manifest, memory: memory).run()
             let disk = Disk(
                 recovered: recovered, manifest: manifest, version: version, lineage: lineage)
-            disk.onCheckpoint = { [reclaimer] written, live in
-                reclaimer.note(written: written, live: live, in: lineageID)
-            }
+            disk.onDeaths = { [reclaimer] in reclaimer.request(lineageID, walking: false) }
+            disk.onShortage = { [reclaimer] in reclaimer.findRoom(for: lineageID) }
             try disk.startHelpers()
             do {
                 if let replay = recovered.replay { try disk.replay(replay) }
+                disk.recordDeaths()
             } catch {
                 disk.abandon()
                 throw error

@@ -111,7 +111,7 @@ extension Store {
         let (opened, version) = try manifest.lineage(with: keys)
         return Lineage(
             keys: keys, manifest: opened, version: version, store: sealed,
-            environment: environment, limits: limits, budget: budget)
+            environment: environment, limits: limits, budget: budget, memory: memory)
     }
 
     /// Puts an opened lineage into the catalogue, with one user.

@@ -19,9 +19,11 @@ extension Store {
             let snapshot = SnapshotID(random: try environment.entropy.bytes(20))
             let salt = try environment.entropy.bytes(LineageKeys.saltSize)
             let now = self.now
+            let state = try disk.stateInStore()
+            disk.share(state)
             let manifest = SnapshotManifest(
                 id: snapshot, disk: id, created: now, order: snapshotOrder(at: now),
-                state: try disk.stateInStore(), salt: HexBytes(salt), attributes: attributes)
+                state: state, salt: HexBytes(salt), attributes: attributes)
             try record(manifest, in: disk.lineage)
             return snapshot
         }

@@ -10,12 +10,18 @@ extension Store {
             )
         }
         let reclaiming = reclaimer.figures
+        let blocks =
+            lineages.reduce(0) { $0 + $1.space.waitingBlocks }
+            + disks.reduce(0) { $0 + $1.waitingDeaths }
         return StoreStatus(
             mapMemoryUsed: memory.usedPages * Format.blockSize,
             mapMemoryLimit: memory.limitPages * Format.blockSize,
             reserveBytes: sealed.reserve.heldBytes, openLineages: lineages.count,
             openChunks: budget.count,
-            chunksReclaimed: reclaiming.reclaimed, reclaimError: reclaiming.failure,
+            chunksReclaimed: UInt64(reclaiming.done.chunks),
+            bytesReclaimed: reclaiming.done.bytes, isReclaiming: reclaiming.isRunning,
+            bytesReclaimable: UInt64(blocks * Format.blockSize),
+            reclaimError: reclaiming.failure,
             damage: damage(), disks: disks.map { $0.status() })
     }
 

@@ -27,6 +27,8 @@ public final class Store: @unchecked Sendable {
     /// Rises with every change of the catalogue.
     private var revision: UInt64 = 0
     let reclaimer: Reclaimer
+    /// Held by the one pass of reclamation at a time.
+    let passes: Monitor
     private let lock: any StoreLock
 
     /// Opens a store for this process alone; `holder` is what a second process is told of it.
@@ -48,6 +50,7 @@ public final class Store: @unchecked Sendable {
         memory = MapMemory(limitBytes: limits.mapMemory, threads: environment.threads)
         actions = environment.threads.makeMonitor()
         monitor = environment.threads.makeMonitor()
+        passes = environment.threads.makeMonitor()
         reclaimer = Reclaimer(threads: environment.threads)
         do {
             lock = try files.lockExclusively(holder: holder)

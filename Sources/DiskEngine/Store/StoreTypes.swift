@@ -89,7 +89,12 @@ public struct StoreStatus: Sendable, Hashable, Codable {
     public let reserveBytes: UInt64
     public let openLineages: Int
     public let openChunks: Int
+    /// Given back since the store was opened: chunks that were wholly dead, and bytes in all.
     public let chunksReclaimed: UInt64
+    public let bytesReclaimed: UInt64
+    public let isReclaiming: Bool
+    /// Known to be dead and not given back yet; more may be, until the maps were walked.
+    public let bytesReclaimable: UInt64
     public let reclaimError: String?
     /// What is damaged, and how: manifests that made no sense when the store was opened, and what
     /// reads of disks and snapshots have met since.

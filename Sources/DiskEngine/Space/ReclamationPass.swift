@@ -1,0 +1,116 @@
+import DiskFormat
+
+/// One pass over a lineage whose key is in memory. Runs under `Store.passes`; takes `actions` for
+/// moments, and a disk's lock for less.
+struct ReclamationPass {
+    let store: Store
+    let lineage: Lineage
+    /// Everything that is dead goes, not only what is worth the effort.
+    let isUrgent: Bool
+
+    var space: LineageSpace { lineage.space }
+    var shouldLeave: Bool { store.reclaimer.shouldLeave }
+
+    /// nil if it was left before its end.
+    func run(walking: Bool) throws -> Reclaimed? {
+        // A disk whose session is over tells nothing more, and keeps nobody else from telling.
+        for disk in disks where !shouldLeave { try? disk.settleDeaths() }
+        var reclaimed = Reclaimed()
+        if walking {
+            guard try walk(&reclaimed) else { return nil }
+        } else {
+            let died = store.actions.withLock { takeDeaths() }
+            note(died)
+        }
+        try giveBack(&reclaimed)
+        store.sealed.reserve.refill()
+        return shouldLeave ? nil : reclaimed
+    }
+
+    var disks: [Disk] { store.attachedDisks().filter { $0.lineage === lineage } }
+
+    /// What the attached disks tell.
+    struct Died {
+        fileprivate var runs: [(Disk, [Deaths.Interval])] = []
+        fileprivate(set) var protectedFrom: [UInt16: UInt32] = [:]
+        /// Whether there were others, that could not be kept.
+        var isIncomplete = false
+    }
+
+    /// Called under `actions`, so that no snapshot is between its state and its manifest.
+    func takeDeaths() -> Died {
+        var died = Died()
+        for disk in disks {
+            let taken = disk.takeDeaths()
+            died.runs.append((disk, taken.dead))
+            died.protectedFrom[taken.lane] = taken.protectedFrom
+            if taken.isIncomplete { died.isIncomplete = true }
+        }
+        return died
+    }
+
+    func note(_ died: Died) {
+        for (lane, sequence) in died.protectedFrom { space.protectedFrom[lane] = sequence }
+        for (disk, intervals) in died.runs {
+            let slotCount = Int(disk.layout.slotCount)
+            for interval in intervals {
+                for run in interval.certain { space.die(run, slotCount: slotCount) }
+            }
+        }
+        if died.isIncomplete { space.forget() }
+    }
+
+    // MARK: Giving back
+
+    private func giveBack(_ reclaimed: inout Reclaimed) throws {
+        for number in space.candidates where !shouldLeave {
+            try giveBack(number, &reclaimed)
+        }
+    }
+
+    func giveBack(_ number: ChunkNumber, _ reclaimed: inout Reclaimed) throws {
+        guard var chunk = space[number], isWorthIt(chunk) else { return }
+        let file: SealedChunkFile
+        do {
+            let (header, opened) = try lineage.openHeader(number)
+            chunk.correct(slotCount: Int(header.layout.slotCount))
+            file = opened
+        } catch let error as DiskError where error.code == .damaged {
+            // Who reads what still lives in it will say so. Nothing of it can be given back.
+            space[number] = nil
+            return
+        }
+        if chunk.liveCount == 0 {
+            try delete(number, blocks: chunk.waitingCount, &reclaimed)
+            return
+        }
+        let before = try file.allocated()
+        if before > expected(chunk, file.layout) {
+            for run in chunk.runsToGiveBack { try file.deallocate(run) }
+            reclaimed.bytes += before - min(before, try file.allocated())
+        }
+        chunk.gaveBack()
+        space[number] = chunk
+    }
+
+    /// One sixteenth of what lives in a chunk may wait, so that chunks which die slowly are not
+    /// looked at for every block.
+    private func isWorthIt(_ chunk: ChunkSpace) -> Bool {
+        chunk.waitingCount > 0 && (isUrgent || chunk.waitingCount * 16 >= chunk.liveCount)
+    }
+
+    /// Bytes that the file takes if what waits was given back before (in an earlier process), or as
+    /// good as: file systems count what they need for the holes, too.
+    private func expected(_ chunk: ChunkSpace, _ layout: ChunkLayout) -> UInt64 {
+        layout.bodiesOffset + UInt64(chunk.liveCount + chunk.waitingCount / 8)
+            * UInt64(Format.blockSize)
+    }
+
+    func delete(_ number: ChunkNumber, blocks: Int, _ reclaimed: inout Reclaimed) throws {
+        lineage.chunks.remove(number)
+        try store.sealed.removeChunk(lineage.id, number)
+        space[number] = nil
+        reclaimed.chunks += 1
+        reclaimed.bytes += UInt64(blocks * Format.blockSize)
+    }
+}
