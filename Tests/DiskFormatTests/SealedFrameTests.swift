@@ -82,12 +82,22 @@ enum SealedExample {
         }
     }
 
+    /// With the key and without it; the key also tells when whoever changed bytes hashed again.
     @Test(arguments: Example.suites) func everyFlippedBitOfAHeaderIsFound(suite: Suite) throws {
         let keys = try Example.keys(suite)
         let page = try SealedExample.header(suite).sealed(with: keys)
         for bit in 0..<page.count * 8 {
-            let changed = UnopenedSealedHeader(bytes: page.flipping(bit: bit))
-            #expect(throws: (any Error).self, "bit \(bit)") { try changed.open(with: keys) }
+            let bytes = page.flipping(bit: bit)
+            let changed = UnopenedSealedHeader(bytes: bytes)
+            #expect(throws: FormatError.self, "bit \(bit)") { try changed.openUnverified() }
+            #expect(throws: FormatError.self, "bit \(bit)") { try changed.open(with: keys) }
+            if bit / 8 < 4064 {
+                let hashed = UnopenedSealedHeader(
+                    bytes: Array(bytes[..<4064]) + (try SHA256.hash(Array(bytes[..<4064]))))
+                #expect(throws: FormatError.self, "bit \(bit), hashed") {
+                    try hashed.open(with: keys)
+                }
+            }
         }
         #expect(throws: FormatError.self) {
             try UnopenedSealedHeader(bytes: Array(page.dropLast())).openUnverified()

@@ -35,6 +35,7 @@ public final class SealedFrameCipher: Sendable {
     ) throws(CryptoError) {
         let fields = SealedFrameFields(
             number: number, items: items.count, bodies: items.count { $0.hasBody }, isLast: isLast)
+        // Else the frame would not open: the caller's error, found before it is in a file.
         precondition(frame.count == fields.frameSize)
         precondition(isLast || items.count == SealedGeometry.itemsPerFrame)
         precondition(isValid(items, from: 0))

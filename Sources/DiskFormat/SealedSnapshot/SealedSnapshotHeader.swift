@@ -17,13 +17,18 @@ import CryptoPrimitives
 /// 192  32  id of the store whose KMS context binds the wrapped key, text
 /// 224  64  id of the CMK, text; zeros if plain
 /// 288   2  length of the wrapped key; 0 if plain
-/// 290 512  the wrapped key, then zeros to 4064
-/// 4064 32  HMAC-SHA-256 over bytes 0 to 4063
+/// 290 512  the wrapped key, then zeros to 4032
+/// 4032 32  HMAC-SHA-256 over bytes 0 to 4031
+/// 4064 32  SHA-256 over bytes 0 to 4063
 /// ```
+/// The hash stands last, as in a frame: without a key it finds accidents in every byte, the HMAC's
+/// too. With the key it follows from bytes that are authentic, so nothing is left to choose.
 public struct SealedSnapshotHeader: Hashable, Sendable {
     public static let version: UInt16 = 1
     static let magic = "SEALSNAP"
-    static let authenticated = SealedGeometry.pageSize - HMACKey.tagLength
+    static let hashOffset = SealedGeometry.pageSize - SHA256.length
+    /// How many bytes the HMAC covers, and where it stands.
+    static let authenticated = hashOffset - HMACKey.tagLength
     static let storeIDLength = 32
     static let keyIDLength = 64
     static let maximumWrappedKey = 512
@@ -106,7 +111,9 @@ public struct SealedSnapshotHeader: Hashable, Sendable {
         writer.put(key.wrappedKey?.bytes ?? [])
         var bytes = writer.bytes
         let mac = try keys.sealedHeaderKey(self).authenticate(Array(bytes[..<Self.authenticated]))
-        bytes.replaceSubrange(Self.authenticated..., with: mac)
+        bytes.replaceSubrange(Self.authenticated..<Self.hashOffset, with: mac)
+        let hash = try SHA256.hash(Array(bytes[..<Self.hashOffset]))
+        bytes.replaceSubrange(Self.hashOffset..., with: hash)
         return bytes
     }
 }
@@ -123,15 +130,16 @@ public struct UnopenedSealedHeader: Sendable {
         guard header.lineage == keys.lineage, header.suite == keys.suite,
             header.key.epoch == keys.epoch, header.key.keyCheck.bytes == keys.keyCheck,
             try keys.sealedHeaderKey(header).verify(
-                Array(bytes[SealedSnapshotHeader.authenticated...]),
+                Array(
+                    bytes[SealedSnapshotHeader.authenticated..<SealedSnapshotHeader.hashOffset]),
                 for: Array(bytes[..<SealedSnapshotHeader.authenticated]))
         else { throw FormatError(.notAuthentic, "the sealed snapshot's header is not authentic") }
         return header
     }
 
-    /// The fields as they stand, in their bounds but unverified: to show them, and to find the
-    /// wrapped key that verifying needs.
-    public func openUnverified() throws(FormatError) -> SealedSnapshotHeader {
+    /// The fields as they stand, in their bounds and undamaged by accident, but from anybody: to
+    /// show them, and to find the wrapped key that verifying needs.
+    public func openUnverified() throws -> SealedSnapshotHeader {
         guard bytes.count == SealedGeometry.pageSize else {
             throw FormatError(
                 .malformed, "the sealed snapshot's header is cut off after \(bytes.count) bytes")
@@ -141,7 +149,15 @@ public struct UnopenedSealedHeader: Sendable {
                 try Self.decode(raw)
             }
         }
-        return try found.get()
+        let header = try found.get()
+        guard
+            try SHA256.hash(Array(bytes[..<SealedSnapshotHeader.hashOffset]))
+                == Array(bytes[SealedSnapshotHeader.hashOffset...])
+        else {
+            throw FormatError(
+                .notAuthentic, "the sealed snapshot's header does not match its hash")
+        }
+        return header
     }
 
     private static func decode(_ raw: UnsafeRawBufferPointer) throws(FormatError)
