@@ -72,9 +72,43 @@ public final class LineageKeys: Sendable {
         }
     }
 
+    /// What seals and opens the frames of a sealed snapshot.
+    public func cipher(for header: SealedSnapshotHeader) throws(CryptoError) -> SealedFrameCipher {
+        switch suite {
+        case .plain:
+            return SealedFrameCipher(
+                plainPrefix: lineage.bytes + header.salt + Self.names(header), header)
+        case .aes256GCM:
+            let key = try sealedSnapshotKey("sealed-snapshot", header)
+            return SealedFrameCipher(aead: try AESGCMKey(key), header)
+        }
+    }
+
+    func sealedHeaderKey(_ header: SealedSnapshotHeader) throws(CryptoError) -> HMACKey {
+        try HMACKey(sealedSnapshotKey("sealed-header", header))
+    }
+
+    /// The info is longer than that of every other key: what is named stands behind it.
+    private func sealedSnapshotKey(_ label: String, _ header: SealedSnapshotHeader)
+        throws(CryptoError) -> SecretBytes
+    {
+        try Self.derive(
+            from: dataKey, label: label, salt: header.salt, lineage: lineage, suite: suite,
+            epoch: epoch, chunk: nil, names: Self.names(header))
+    }
+
+    /// Snapshot (22 bytes), base or zeros (22), version of the sealed snapshot (2).
+    private static func names(_ header: SealedSnapshotHeader) -> [UInt8] {
+        var writer = ByteWriter(count: 46)
+        writer.put(header.snapshot.text, width: SealedSnapshotHeader.idLength)
+        writer.put(header.base?.text ?? "", width: SealedSnapshotHeader.idLength)
+        writer.put(SealedSnapshotHeader.version)
+        return writer.bytes
+    }
+
     private static func derive(
         from key: borrowing SecretBytes, label: String, salt: [UInt8], lineage: LineageID,
-        suite: Suite, epoch: UInt32, chunk: ChunkNumber?
+        suite: Suite, epoch: UInt32, chunk: ChunkNumber?, names: [UInt8] = []
     ) throws(CryptoError) -> SecretBytes {
         var info = ByteWriter(count: 48)
         info.put(label, width: 16)
@@ -83,6 +117,6 @@ public final class LineageKeys: Sendable {
         info.put(epoch)
         info.put(lineage.bytes)
         info.put(chunk?.rawValue ?? 0)
-        return try HKDF.deriveSecret(key: key, salt: salt, info: info.bytes, count: keySize)
+        return try HKDF.deriveSecret(key: key, salt: salt, info: info.bytes + names, count: keySize)
     }
 }

@@ -27,4 +27,15 @@ struct PlainChunkTag: Sendable {
                 body == nil ? 0 : Format.blockSize, tag)
         }
     }
+
+    /// The same over any prefix and position and 16 bytes of fields.
+    static func checksum(
+        _ prefix: UnsafeRawBufferPointer, _ position: UnsafeRawPointer, _ positionSize: Int,
+        _ fields: UnsafeRawPointer, _ body: UnsafeRawPointer?, into tag: UnsafeMutableRawPointer
+    ) {
+        sealdisk_xxh3_128(
+            prefix.baseAddress!,  // never empty
+            prefix.count, position, positionSize, fields, SlotDescriptor.size, body,
+            body == nil ? 0 : Format.blockSize, tag)
+    }
 }
