@@ -1,5 +1,6 @@
 #pragma once
 // ioctl(2) is variadic and prctl(2) too: Swift needs fixed shapes.
+#include <linux/fs.h>
 #include <linux/loop.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -13,6 +14,10 @@ static inline int sealdisk_loop_status(int fd, struct loop_info64 *info) {
     return ioctl(fd, LOOP_GET_STATUS64, info);
 }
 static inline int sealdisk_loop_update_size(int fd) { return ioctl(fd, LOOP_SET_CAPACITY, 0); }
+// Stops writers of the file system that fd lies in, once all they wrote is on its device; and lets
+// them go on.
+static inline int sealdisk_freeze(int fd) { return ioctl(fd, FIFREEZE, 0); }
+static inline int sealdisk_thaw(int fd) { return ioctl(fd, FITHAW, 0); }
 // Columns of a terminal, 0 if fd is none.
 static inline int sealdisk_terminal_columns(int fd) {
     struct winsize size;

@@ -31,6 +31,7 @@ struct SealDisk: ParsableCommand {
         subcommands: [
             InitCommand.self, MountCommand.self, UnmountCommand.self, DiskCommand.self,
             SnapshotCommand.self, KMSCommand.self, APICommand.self, ErrandCommand.self,
+            FreezeCommand.self,
         ])
 
     /// Parses, runs, and ends the process with the exit code that `--help` documents.

@@ -44,11 +44,15 @@ final class Harness {
         return limits
     }
 
-    init(limits: Limits = Harness.smallLimits, capacity: UInt64? = nil) throws {
+    init(
+        limits: Limits = Harness.smallLimits, capacity: UInt64? = nil,
+        environment: Environment = Environment()
+    ) throws {
         self.limits = limits
         files = MemoryStore(capacity: capacity)
         try Store.create(in: files, account: "tests", region: "here")
-        store = try Store(opening: files, keys: keys, holder: "tests", limits: limits)
+        store = try Store(
+            opening: files, keys: keys, holder: "tests", environment: environment, limits: limits)
     }
 
     func disk(_ size: UInt64 = 1 << 20, encrypted: Bool = true) throws -> Disk {

@@ -58,11 +58,9 @@ final class Runner: Sendable {
         tree.unpin(b..<b + 8)
         tree.freeze()
         var n: UInt32 = 10
-        for level in 0...MapGeometry.rootLevel {
-            for page in tree.frozenPages(level: level) {
-                tree.written(page, at: addr(n))
-                n += 1
-            }
+        for page in tree.frozen.values.sorted(by: MapTree.isWrittenBefore) {
+            tree.written(page, at: addr(n))
+            n += 1
         }
         tree.checkInvariants()
         switch tree.pinLeaves(of: b - 1..<b + 1) {

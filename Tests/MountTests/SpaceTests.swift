@@ -100,8 +100,42 @@ extension MountSuite {
                 "dd", "if=/dev/urandom", "of=" + loop, "bs=1M", "count=32", "oflag=direct")
             let full = try OpenedFile(rig.file("data"), O_RDONLY).status().st_blocks
             #expect(full == (32 << 20) / 512)
+            let before = try hostBytes(rig)
             try Command.succeed("blkdiscard", loop)
             #expect(try OpenedFile(rig.file("data"), O_RDONLY).status().st_blocks == 0)
+            // Within seconds, nobody asking for it: the host has it back.
+            for _ in 0..<600 where try hostBytes(rig) > before - (24 << 20) { usleep(50_000) }
+            let after = try hostBytes(rig)
+            #expect(after <= before - (24 << 20), "\(before) to \(after)")
+        }
+
+        /// What the store takes of its host, but for its reserve.
+        private func hostBytes(_ rig: Rig) throws -> Int {
+            let text = try Command.succeed(
+                "du", "-s", "--block-size=1", "--exclude=reserve", rig.store)
+            return try #require(Int(text.split(separator: "\t")[0]))
+        }
+
+        /// By the command line: what differs between two snapshots, and what one alone holds.
+        @Test func snapshotsAreCompared() throws {
+            let rig = try Rig()
+            try rig.mount()
+            try rig.attachDisk("data", mebibytes: 16)
+            let file = try OpenedFile(rig.file("data"), O_RDWR)
+            try file.write([UInt8](repeating: 1, count: 1 << 20), at: 0)
+            try rig.succeed("snapshot", "create", "data", "--name", "one")
+            try file.write([UInt8](repeating: 2, count: 8192), at: 4096)
+            try file.allocate(.punch, 512 << 10, 4096)
+            try rig.succeed("snapshot", "create", "data", "--name", "two")
+            #expect(
+                try rig.succeed("snapshot", "diff", "one", "two")
+                    == "OFFSET\tLENGTH\tKIND\n4096\t8192\tdata\n524288\t4096\tzero")
+            let text = try rig.succeed("snapshot", "diff", "one", "two", "--json")
+            let object =
+                try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
+            #expect((object?["Changes"] as? [Any])?.count == 2)
+            #expect(try rig.succeed("snapshot", "usage").contains("Snapshots"))
+            #expect(try rig.succeed("snapshot", "usage", "one").contains("Exclusive"))
         }
 
         /// A store on a medium that fills up: writes fail with ENOSPC, nothing written is lost, and

@@ -83,6 +83,13 @@ struct Action: Sendable {
                 "PageSize",
             ]
         ) { plane, arguments throws(Refusal) in try plane.describeSnapshots(arguments) },
+        Action(
+            describing: "DescribeSnapshotChanges",
+            ["SnapshotId", "BaseSnapshotId", "StartOffset", "MaxResults"]
+        ) { plane, arguments throws(Refusal) in try plane.describeSnapshotChanges(arguments) },
+        Action(describing: "DescribeSnapshotsUsage", ["SnapshotId"]) {
+            plane, arguments throws(Refusal) in try plane.describeSnapshotsUsage(arguments)
+        },
         Action(describing: "DescribeStore", []) { plane, arguments throws(Refusal) in
             try plane.describeStore(arguments)
         },

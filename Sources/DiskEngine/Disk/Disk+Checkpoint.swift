@@ -108,8 +108,11 @@ extension Disk {
 
     /// Writes frozen pages level by level, so that a page is written when its children are.
     private func writeFrozenPages() throws {
+        // Thousands may be frozen: they are sorted without the lock, by what never changes.
+        let frozen = Array(map.frozen.values)
+        let sorted = monitor.withoutLock { frozen.sorted(by: MapTree.isWrittenBefore) }
         for level in 0...MapGeometry.rootLevel {
-            var pages = map.frozenPages(level: level)[...]
+            var pages = sorted.drop { $0.id.level < level }.prefix { $0.id.level == level }
             while !pages.isEmpty {
                 if let page = pages.first, page.isAllHoles {
                     map.written(page, at: .hole)

@@ -9,7 +9,7 @@ public final class SnapshotReader: @unchecked Sendable {
     /// Bytes of blocks that are not holes.
     public let storedBytes: UInt64
     private let monitor: Monitor
-    private let reader: MapReader
+    let reader: MapReader
     private let onClose: @Sendable () -> Void
     private let onDamage: @Sendable (String) -> Void
     private var isOpen = true

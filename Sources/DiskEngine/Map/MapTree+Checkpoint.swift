@@ -10,9 +10,9 @@ extension MapTree {
         epoch += 1
     }
 
-    /// Frozen pages of a level, in index order: what the checkpoint writes next.
-    func frozenPages(level: UInt8) -> [MapPage] {
-        frozen.values.filter { $0.id.level == level }.sorted { $0.id.index < $1.id.index }
+    /// The order in which a checkpoint writes pages: children before parents, then by index.
+    static func isWrittenBefore(_ a: MapPage, _ b: MapPage) -> Bool {
+        (a.id.level, a.id.index) < (b.id.level, b.id.index)
     }
 
     /// A frozen page was written at `address`, or is all holes and needs no writing (`.hole`).

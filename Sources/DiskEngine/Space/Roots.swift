@@ -45,7 +45,9 @@ struct Roots {
 extension Store {
     /// Called under `actions`. Every manifest is read and verified anew: nothing is given back on
     /// the word of one that is not authentic.
-    func collectRoots(_ lineage: Lineage) throws -> Roots {
+    ///
+    /// `besides`: the roots of everything but this snapshot.
+    func collectRoots(_ lineage: Lineage, besides left: SnapshotID? = nil) throws -> Roots {
         var roots = Roots()
         // As listed in the store, not in the catalogue: that leaves out what could not be read, and
         // what cannot be read now must end this, not be given back.
@@ -56,7 +58,7 @@ extension Store {
                 sealed.readManifest(path, .disk).disk(id, with: lineage.keys).0, in: lineage)
         }
         for file in try sealed.list(StoreLayout.snapshots(lineage.id)) {
-            guard let id = Self.id(file.name, SnapshotID.init) else { continue }
+            guard let id = Self.id(file.name, SnapshotID.init), id != left else { continue }
             try roots.add(verified(id, in: lineage), in: lineage)
         }
         return roots

@@ -4,7 +4,7 @@ import ControlPlane
 struct SnapshotCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "snapshot",
-        abstract: "Create, list, rename and delete snapshots.",
+        abstract: "Create, list, compare, rename and delete snapshots.",
         discussion: """
             A snapshot is the disk at one moment, as after a power failure. It takes no space \
             until the disk changes, and is a read-only file in the mount while a disk of its \
@@ -14,7 +14,9 @@ struct SnapshotCommand: ParsableCommand {
               sealdisk snapshot create data --name monday
               mount -o ro,loop,noload /mnt/sealdisk/snapshots/monday /old
             """,
-        subcommands: [Create.self, List.self, Show.self, Rename.self, Delete.self])
+        subcommands: [
+            Create.self, List.self, Show.self, Diff.self, Usage.self, Rename.self, Delete.self,
+        ])
 
     /// All snapshots there are.
     static func all(through client: Client) throws(Failure) -> [JSON] {
@@ -25,8 +27,13 @@ struct SnapshotCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Take a snapshot of a disk, attached or not.",
             discussion: """
-                EXAMPLE:
+                The disk as it is at this moment, as after a power failure: a file system replays \
+                its journal when it is mounted. With --freeze the file system on the disk's loop \
+                device is brought to rest for that moment, and nothing has to be replayed.
+
+                EXAMPLES:
                   sealdisk snapshot create data --name monday
+                  sealdisk snapshot create data --name monday --freeze
                 """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
@@ -34,20 +41,61 @@ struct SnapshotCommand: ParsableCommand {
         @Argument(help: "The disk.")
         var disk: String
 
+        @Flag(help: "Freeze the file system mounted from the disk meanwhile (as root).")
+        var freeze = false
+
+        @Option(
+            help: ArgumentHelp(
+                "With --freeze: how long it may be frozen at most; if that is not enough, there is"
+                    + " no snapshot.", valueName: "seconds"))
+        var freezeTimeout = 10
+
         @Option(help: "The snapshot's name; its id if none is given.")
         var name: String?
 
         @Option(help: "What it is for.")
         var description: String?
 
+        func validate() throws {
+            guard (1...600).contains(freezeTimeout) else {
+                throw ValidationError("--freeze-timeout takes 1 to 600 seconds.")
+            }
+        }
+
         func run() throws {
-            let answer = try Client(options).perform(
-                Request(
-                    "CreateSnapshot",
-                    ["DiskId": disk, "SnapshotName": name, "Description": description]))
+            let client = try Client(options)
+            let request = Request(
+                "CreateSnapshot",
+                ["DiskId": disk, "SnapshotName": name, "Description": description])
+            let answer =
+                freeze ? try frozen(client, request) : try client.perform(request)
             guard !options.json else { return }
             let id = answer.fields.text("SnapshotId")
             print("Took snapshot \(name.map { "\($0) (\(id))" } ?? id) of disk \(disk).")
+        }
+
+        /// Takes it while the file system on the disk is at rest, or not at all.
+        private func frozen(_ client: Client, _ request: Request) throws(Failure) -> Answer {
+            let mount = try client.demandMount(for: "--freeze")
+            let found = try DiskCommand.first(
+                of: client.ask(Request("DescribeDisks", ["DiskId": disk])), "Disks", "Disk")
+            let places = try DiskFileSystems.mountPoints(
+                of: disk, at: mount.file(ofDisk: found.text("Name")))
+            let freezer = Freezer(mountPoints: places, limit: freezeTimeout)
+            let answer = try freezer.frozen { (answer: Answer) throws(Failure) in
+                // It may have been taken after the thaw: not what was asked for.
+                try client.ask(
+                    Request("DeleteSnapshot", ["SnapshotId": answer.fields.text("SnapshotId")]))
+                return Failure(
+                    .busy,
+                    "The snapshot was not taken within the \(freezeTimeout) seconds that the file"
+                        + " system may be frozen; there is none.",
+                    advice: "Try again when less is written, or with a longer --freeze-timeout.")
+            } _: { () throws(Failure) in
+                try client.ask(request)
+            }
+            if options.json { print(answer.text) }
+            return answer
         }
     }
 

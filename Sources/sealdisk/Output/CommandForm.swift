@@ -59,6 +59,10 @@ struct CommandForm {
             ["SnapshotId": .argument("SNAPSHOT"), "SnapshotName": .argument("NEW-NAME")]),
         "DeleteSnapshot": CommandForm("snapshot delete", ["SnapshotId": .argument("SNAPSHOT")]),
         "DescribeSnapshots": CommandForm("snapshot list", ["DiskId": .option("--disk", "DISK")]),
+        "DescribeSnapshotChanges": CommandForm(
+            "snapshot diff",
+            ["BaseSnapshotId": .argument("OLDER"), "SnapshotId": .argument("NEWER")]),
+        "DescribeSnapshotsUsage": CommandForm("snapshot usage"),
         "DescribeStore": CommandForm("api DescribeStore"),
     ]
 

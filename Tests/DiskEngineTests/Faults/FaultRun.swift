@@ -33,6 +33,8 @@ final class FaultRun {
         limits.slotsPerChunk = 32
         limits.checkpointLogBlocks = 64
         limits.reserveBytes = 64 << 10
+        limits.leastReclaimBlocks = 8
+        limits.leastDiscardBlocks = 4
         return limits
     }
 

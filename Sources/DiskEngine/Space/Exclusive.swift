@@ -1,0 +1,73 @@
+import DiskFormat
+
+/// Counts the slots that one map reaches and no other of its lineage.
+///
+/// An address lies at one place of any map (a page's, a block's), so whatever has it has it there:
+/// the map's pages are compared with those the others have at the same place, each once however
+/// many share it, and what any of them has in common is passed over with all below it.
+struct Exclusive {
+    private let lineage: Lineage
+    private let memory: MapMemory
+
+    init(_ lineage: Lineage, memory: MapMemory) {
+        self.lineage = lineage
+        self.memory = memory
+    }
+
+    /// Pages and blocks that go if nothing but `others` is left.
+    func count(from root: BlockAddress, besides others: Set<BlockAddress>) throws -> UInt64 {
+        if root.isHole || others.contains(root) { return 0 }
+        return try count(.root, at: root, besides: others)
+    }
+
+    private func count(_ id: PageID, at address: BlockAddress, besides others: Set<BlockAddress>)
+        throws -> UInt64
+    {
+        let page = try read(id, at: address)
+        let pages = try others.filter { !$0.isHole }.map { try read(id, at: $0) }
+        var count: UInt64 = 1
+        for entry in 0..<MapGeometry.fanOut where page.entries[entry] != 0 {
+            let here = page.entries[entry]
+            if pages.contains(where: { $0.entries[entry] == here }) { continue }
+            if id.level == 0 {
+                count += 1
+            } else {
+                let below = Set(pages.map { BlockAddress(rawValue: $0.entries[entry]) })
+                count += try self.count(
+                    id.child(entry), at: BlockAddress(rawValue: here), besides: below)
+            }
+        }
+        return count
+    }
+
+    private func read(_ id: PageID, at address: BlockAddress) throws -> MapPage {
+        memory.relieve()
+        let page = MapPage(id, memory: memory)
+        try lineage.readMapPage(page, at: address)
+        return page
+    }
+}
+
+extension Store {
+    /// Bytes that the host would get back if this snapshot alone were deleted: blocks and map pages
+    /// that no other snapshot, and no disk, reaches. Takes a time in proportion to what the others
+    /// do not share with it. What an attached disk holds counts as of its last two checkpoints.
+    ///
+    /// Throws as `openSnapshot`.
+    public func exclusiveBytes(of id: SnapshotID) throws -> UInt64 {
+        let reader = try openSnapshot(id)  // neither it nor its key goes meanwhile
+        defer { reader.close() }
+        let lineage = reader.reader.lineage
+        do {
+            // No pass gives back what another snapshot reached that is deleted meanwhile.
+            return try passes.withLock {
+                let roots = try actions.withLock { try collectRoots(lineage, besides: id) }
+                let count = try Exclusive(lineage, memory: memory).count(
+                    from: reader.reader.tree.rootAddress, besides: roots.shared.union(roots.own))
+                return count * UInt64(Format.blockSize)
+            }
+        } catch {
+            throw DiskError.wrap(error, while: "comparing snapshot \(id) with all others")
+        }
+    }
+}

@@ -1,0 +1,107 @@
+import ArgumentParser
+import ControlPlane
+
+extension SnapshotCommand {
+    struct Diff: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List what differs between two snapshots.",
+            discussion: """
+                Each line is an offset, a length, both in bytes, and what is there in the second \
+                snapshot: data, or zeros. Takes a time in proportion to what differs. Blocks that \
+                were written anew with what they held before are listed, too.
+
+                EXAMPLE:
+                  sealdisk snapshot diff monday tuesday
+                """)
+
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
+
+        @Argument(help: "The older snapshot.")
+        var older: String
+
+        @Argument(help: "The newer one, of the same disk or of one made from it.")
+        var newer: String
+
+        func run() throws {
+            let client = try Client(options)
+            var listing = DiffListing(isJSON: options.json)
+            var start: String? = "0"
+            while let offset = start {
+                let answer = try client.ask(
+                    Request(
+                        "DescribeSnapshotChanges",
+                        [
+                            "SnapshotId": newer, "BaseSnapshotId": older, "StartOffset": offset,
+                            "MaxResults": "5000",
+                        ]))
+                listing.add(answer.fields)
+                start = answer.fields["NextOffset"].map { _ in
+                    "\(answer.fields.count("NextOffset"))"
+                }
+            }
+            listing.end()
+        }
+    }
+
+    struct Usage: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show what snapshots take, or what one alone holds.",
+            discussion: """
+                What a snapshot alone holds is what the store gets back when it is deleted. Its \
+                key must be in memory: a disk of its lineage attached.
+                """)
+
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
+
+        @Argument(help: "A snapshot; without one, all of them.")
+        var snapshot: String?
+
+        func run() throws {
+            let answer = try Client(options).perform(
+                Request("DescribeSnapshotsUsage", ["SnapshotId": snapshot]))
+            guard !options.json else { return }
+            var details = Details()
+            if snapshot == nil {
+                details.add("Snapshots", "\(answer.fields.count("SnapshotCount"))")
+            }
+            details.add("Stored", answer.fields.size("SnapshotSize"))
+            if answer.fields["ExclusiveBytes"] != nil {
+                details.add("Exclusive", answer.fields.size("ExclusiveBytes"))
+            }
+            print(details.text, terminator: "")
+        }
+    }
+}
+
+/// The changes as they come, page by page: there may be millions.
+private struct DiffListing {
+    let isJSON: Bool
+    private var isFirst = true
+
+    init(isJSON: Bool) { self.isJSON = isJSON }
+
+    mutating func add(_ page: JSON) {
+        if isFirst, isJSON {
+            print(
+                "{\"SnapshotId\":\"\(page.text("SnapshotId"))\",\"BaseSnapshotId\":"
+                    + "\"\(page.text("BaseSnapshotId"))\",\"SizeBytes\":\(page.count("SizeBytes")),"
+                    + "\"Changes\":[", terminator: "")
+        }
+        if isFirst, !isJSON { print("OFFSET\tLENGTH\tKIND") }
+        for change in page["Changes"]?["Change"]?.array ?? [] {
+            let (offset, length) = (change.count("Offset"), change.count("Length"))
+            let kind = change.text("Kind")
+            if isJSON {
+                print(
+                    isFirst ? "" : ",",
+                    "{\"Offset\":\(offset),\"Length\":\(length),\"Kind\":\"\(kind)\"}",
+                    separator: "", terminator: "")
+            } else {
+                print("\(offset)\t\(length)\t\(kind)")
+            }
+            isFirst = false
+        }
+    }
+
+    func end() { if isJSON { print("]}") } }
+}

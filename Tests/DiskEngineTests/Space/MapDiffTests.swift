@@ -1,0 +1,167 @@
+import DiskFormat
+import Testing
+
+@testable import DiskEngine
+
+/// Differences between snapshots, and what each alone holds.
+@Suite struct MapDiffTests {
+    private static let blocks = 1400
+
+    /// What `changes` says, put together over pages of few changes each.
+    private func changes(_ newer: SnapshotReader, since older: SnapshotReader?) throws
+        -> [SnapshotChange]
+    {
+        var all: [SnapshotChange] = []
+        var offset: UInt64? = 0
+        while let from = offset {
+            let (some, next) = try newer.changes(since: older, from: from, limit: 3)
+            all += some
+            offset = next
+        }
+        return all
+    }
+
+    private func blocks(_ reader: SnapshotReader) throws -> [ArraySlice<UInt8>] {
+        let bytes = try reader.bytes()
+        return stride(from: 0, to: bytes.count, by: 4096).map { bytes[$0..<$0 + 4096] }
+    }
+
+    /// Every block whose content differs is told, and what is told was written in between; the
+    /// changes applied to the older one give the newer.
+    private func check(_ older: SnapshotReader?, _ newer: SnapshotReader, _ what: String) throws {
+        let new = try blocks(newer)
+        var old = try older.map(blocks) ?? []
+        let zeros = ArraySlice([UInt8](repeating: 0, count: 4096))
+        old = Array((old + Array(repeating: zeros, count: new.count)).prefix(new.count))
+        var end: UInt64 = 0
+        for change in try changes(newer, since: older) {
+            #expect(change.offset >= end && change.length > 0, "\(what)")
+            end = change.offset + change.length
+            for block in change.offset / 4096..<end / 4096 {
+                if change.isHole { #expect(new[Int(block)].allSatisfy { $0 == 0 }) }
+                old[Int(block)] = new[Int(block)]
+            }
+        }
+        #expect(zip(old, new).allSatisfy { $0.elementsEqual($1) }, "\(what)")
+    }
+
+    @Test(arguments: [true, false], 1...4 as ClosedRange<UInt64>)
+    func randomHistories(encrypted: Bool, seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        let harness = try Harness(limits: Harness.reclaimingLimits)
+        var disk = try harness.disk(UInt64(Self.blocks * 4096), encrypted: encrypted)
+        var ids: [SnapshotID] = []
+        for round in 0..<7 {
+            for _ in 0..<Int.random(in: 0...12, using: &generator) {
+                let first = Int.random(in: 0..<Self.blocks, using: &generator)
+                let count = Int.random(in: 1...min(60, Self.blocks - first), using: &generator)
+                if Int.random(in: 0..<4, using: &generator) == 0 {
+                    try disk.discard(at: UInt64(first * 4096), length: UInt64(count * 4096))
+                } else {
+                    try disk.put(
+                        pattern(count * 4096, seed: generator.next()), at: UInt64(first * 4096))
+                }
+            }
+            if round == 3 {
+                try harness.store.resize(disk.id, to: UInt64((Self.blocks + 600) * 4096))
+            }
+            if round == 4 { try harness.store.reset(disk.id, to: ids[1]) }
+            ids.append(try harness.store.createSnapshot(of: disk.id, attributes: [:]).id)
+            if round == 5 {
+                let clone = try harness.store.createDisk(
+                    from: ids[2], size: UInt64((Self.blocks + 700) * 4096), attributes: [:])
+                disk = try harness.store.attach(clone.id)
+            }
+        }
+        try harness.store.deleteSnapshot(ids.remove(at: 3))
+        harness.store.reclaimer.waitUntilIdle()
+        let readers = try ids.map { try harness.store.openSnapshot($0) }
+        for newer in readers {
+            try check(nil, newer, "seed \(seed)")
+            for older in readers { try check(older, newer, "seed \(seed)") }
+            #expect(try changes(newer, since: newer).isEmpty)
+        }
+        for reader in readers { reader.close() }
+        try harness.store.close()
+    }
+
+    /// One block of a large map: a path of pages is read of each, and no more.
+    @Test func equalSubtreesAreNotRead() throws {
+        let harness = try Harness()
+        let disk = try harness.disk(8 << 30)
+        for gibibyte in 0..<8 {
+            for part in 0..<4 {
+                try disk.put(
+                    pattern(4096, seed: 1), at: UInt64(gibibyte) << 30 + UInt64(part) << 28)
+            }
+        }
+        let a = try harness.store.createSnapshot(of: disk.id, attributes: [:]).id
+        try disk.put(pattern(4096, seed: 2), at: 5 << 30)
+        let b = try harness.store.createSnapshot(of: disk.id, attributes: [:]).id
+        let (older, newer) = (try harness.store.openSnapshot(a), try harness.store.openSnapshot(b))
+        let found = try newer.changes(since: older, limit: 100)
+        #expect(
+            found.changes == [SnapshotChange(offset: 5 << 30, length: 4096, isHole: false)])
+        #expect(found.next == nil)
+        #expect(newer.reader.residentPages == 4)
+        #expect(older.reader.residentPages == 4)
+        older.close()
+        newer.close()
+        try harness.store.close()
+    }
+
+    @Test func lineagesHaveNothingInCommon() throws {
+        let harness = try Harness()
+        let readers = try (0..<2).map { _ in
+            let disk = try harness.disk()
+            try disk.put(pattern(4096, seed: 1), at: 0)
+            return try harness.store.openSnapshot(
+                harness.store.createSnapshot(of: disk.id, attributes: [:]).id)
+        }
+        #expect(
+            diskErrorCode { _ = try readers[0].changes(since: readers[1], limit: 1) } == .invalid)
+        for reader in readers { reader.close() }
+        try harness.store.close()
+    }
+
+    /// What a snapshot alone holds is what the store gives back when it goes.
+    @Test func exclusiveIsWhatADeletionGivesBack() throws {
+        let harness = try Harness(limits: Harness.reclaimingLimits)
+        let disk = try harness.disk(4 << 20)
+        var ids: [SnapshotID] = []
+        for round in 0..<5 {
+            try disk.put(
+                pattern(120 * 4096, seed: UInt64(round)), at: UInt64(round * 60 * 4096))
+            ids.append(try harness.store.createSnapshot(of: disk.id, attributes: [:]).id)
+        }
+        _ = try harness.store.createDisk(from: ids[1], size: 4 << 20, attributes: [:])
+        // A disk made from it holds all of it.
+        #expect(try harness.store.exclusiveBytes(of: ids[1]) == 0)
+        try disk.discard(at: 0, length: 4 << 20)
+        // So that no chunk with a block of a snapshot is one that recovery would need.
+        try disk.put(pattern(200 * 4096, seed: 9), at: 0)
+        for _ in 0..<3 { _ = try disk.checkpoint() }
+        harness.store.reclaimer.waitUntilIdle()
+        for id in [ids[3], ids[0], ids[4]] {
+            _ = try harness.store.reclaim(disk.lineage.id, isUrgent: true)
+            let exclusive = try harness.store.exclusiveBytes(of: id)
+            let (before, chunks) = (try taken(harness), harness.chunkFiles.count)
+            try harness.store.deleteSnapshot(id)
+            harness.store.reclaimer.waitUntilIdle()
+            _ = try harness.store.reclaim(disk.lineage.id, isUrgent: true)
+            let given = try before - taken(harness)
+            // With a chunk go its header and slot table, too; a page of a table by itself.
+            let most = Int(exclusive) + (chunks - harness.chunkFiles.count) * 8192
+            #expect(exclusive > 0)
+            #expect((Int(exclusive)...most).contains(given), "\(exclusive)...\(most): \(given)")
+        }
+        try harness.store.close()
+    }
+
+    /// Bytes that the chunks take.
+    private func taken(_ harness: Harness) throws -> Int {
+        try harness.chunkFiles.reduce(0) {
+            try $0 + Int(harness.files.openFile(harness.file($1)).size().allocated)
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import ChunkStore
+import DiskFormat
+import KeyManagement
+import Testing
+
+@testable import DiskEngine
+
+/// The process dies, or power fails, at every call that a pass makes of the store.
+@Suite struct ReclamationCrashTests {
+    private static let blocks = 192
+
+    private static var limits: Limits {
+        var limits = Harness.smallLimits
+        limits.slotsPerChunk = 32
+        // Passes are made by the test alone.
+        limits.leastReclaimBlocks = 1 << 40
+        limits.mostReclaimBlocks = 1 << 40
+        limits.leastDiscardBlocks = 1 << 40
+        return limits
+    }
+
+    private struct Rig {
+        let memory = MemoryStore()
+        let files: FaultyStore
+        let keys = InMemoryKMS()
+        let store: Store
+        let disk: Disk
+        let snapshot: SnapshotSummary
+        let content: [UInt8]
+        let kept: [UInt8]
+
+        /// A disk with a snapshot and a clone of another that is gone, all overwritten in part.
+        init() throws {
+            files = FaultyStore(memory)
+            try Store.create(in: files, account: "a", region: "r")
+            store = try Store(opening: files, keys: keys, holder: "t", limits: limits)
+            let size = UInt64(blocks * 4096)
+            disk = try store.attach(
+                store.createDisk(encrypted: true, size: size, attributes: [:]).id)
+            try disk.put(pattern(blocks * 4096, seed: 1), at: 0)
+            let gone = try store.createSnapshot(of: disk.id, attributes: [:])
+            let clone = try store.createDisk(from: gone.id, size: size, attributes: [:])
+            try store.attach(clone.id).put(pattern(40 * 4096, seed: 2), at: 0)
+            try disk.put(pattern(90 * 4096, seed: 3), at: 4096)
+            snapshot = try store.createSnapshot(of: disk.id, attributes: [:])
+            kept = try disk.bytes()
+            store.reclaimer.waitUntilIdle()
+            try store.detach(clone.id)
+            try store.deleteDisk(clone.id)
+            try store.deleteSnapshot(gone.id)
+            // Twice: what the first has written is nobody's when the second is done.
+            for seed in [5, 4] {
+                try disk.put(pattern(60 * 4096, seed: UInt64(seed)), at: 70 * 4096)
+            }
+            try disk.discard(at: 0, length: 20 * 4096)
+            content = try disk.bytes()
+            try disk.flush()
+            store.reclaimer.waitUntilIdle()
+        }
+
+        /// The pass whose calls are counted: by what the disk told, or by a walk.
+        func pass(walking: Bool) {
+            _ = try? store.reclaim(disk.lineage.id, walking: walking, isUrgent: true)
+        }
+    }
+
+    @Test(arguments: [true, false], Harness.Crash.allCases)
+    func everyCallOfAPass(walking: Bool, crash: Harness.Crash) throws {
+        let calm = try Rig()
+        let before = calm.files.count(of: Set(StoreOperation.allCases))
+        calm.pass(walking: walking)
+        let calls = calm.files.count(of: Set(StoreOperation.allCases)) - before
+        try calm.store.close()
+        #expect(calls > 20)
+        for call in stride(from: 1, through: calls, by: 2) {
+            let rig = try Rig()
+            rig.files.arm(Fault(Set(StoreOperation.allCases), call: call, isLasting: true))
+            rig.pass(walking: walking)
+            let left = rig.memory.copy()
+            if crash == .powerCut { left.crash() }
+            rig.files.disarm()
+            try? rig.store.close()
+            try check(left, rig, "call \(call) of \(calls)")
+        }
+    }
+
+    private func check(_ left: MemoryStore, _ rig: Rig, _ what: String) throws {
+        let store = try Store(opening: left, keys: rig.keys, holder: "t", limits: Self.limits)
+        let disk = try store.attach(rig.disk.id)
+        #expect(try disk.bytes() == rig.content, "\(what)")
+        _ = try store.reclaim(disk.lineage.id, walking: true, isUrgent: true)
+        #expect(try disk.bytes() == rig.content, "\(what), after another pass")
+        let reader = try store.openSnapshot(rig.snapshot.id)
+        #expect(try reader.bytes() == rig.kept, "\(what)")
+        reader.close()
+        try store.deleteSnapshot(rig.snapshot.id)
+        try store.detach(disk.id)
+        try store.deleteDisk(disk.id)
+        try store.close()
+        let names = left.names.filter { $0.hasPrefix(StoreLayout.lineages) }
+        #expect(names.isEmpty, "\(what)")
+    }
+}

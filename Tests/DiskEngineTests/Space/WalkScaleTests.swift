@@ -1,0 +1,152 @@
+import ChunkStore
+import DiskFormat
+import Glibc
+import Testing
+
+@testable import DiskEngine
+
+/// Passes over a disk whose map is real and whose chunks are names only: what they cost in reads.
+/// `SEALDISK_WALK_GIB=1024` makes it a disk of that size and prints the CPU time.
+@Suite struct WalkScaleTests {
+    private static let slots = 8192
+    private static let gibibytes = getenv("SEALDISK_WALK_GIB").flatMap {
+        UInt64(String(cString: $0))
+    }
+
+    private static var blocks: UInt64 { (gibibytes ?? 2) << 18 }
+
+    /// The process's CPU time, seconds.
+    private static var seconds: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+
+    /// A disk of the size, its session owning numbers for all its blocks and more.
+    private func makeDisk(_ harness: Harness, chunks: UInt32) throws -> (Disk, ChunkNumber) {
+        let disk = try harness.disk(Self.blocks * 4096)
+        try disk.put([UInt8](repeating: 1, count: 4096), at: 0)
+        return try disk.monitor.withLock {
+            let session = try #require(disk.log.session)
+            let owned = try disk.lineage.update { manifest in
+                manifest.sessions[0].endSequence = session.firstSequence + 2 * chunks + 1024
+                return manifest.sessions[0]
+            }
+            disk.log.session = owned
+            // The log goes on behind all that is pretended to be there.
+            disk.log.nextSequence = session.firstSequence + 2 * chunks
+            return (disk, ChunkNumber(lane: session.lane, sequence: session.firstSequence + 16))
+        }
+    }
+
+    private func map(
+        _ disk: Disk, _ blocks: some Sequence<UInt64>, at address: (UInt64) -> BlockAddress
+    ) throws {
+        for block in blocks {
+            let isDue = try disk.monitor.withLock { () -> Bool in
+                try disk.reader.planned { $0.pinLeaves(of: block..<block + 1) }
+                disk.map.store(block, at: address(block))
+                disk.map.unpin(block..<block + 1)
+                return disk.map.dirty.count >= disk.dirtyLimit
+            }
+            if isDue { try disk.checkpoint() }
+        }
+    }
+
+    @Test func aPassCostsWhatChanged() throws {
+        var limits = Limits()
+        limits.slotsPerChunk = UInt32(Self.slots)
+        limits.leastReclaimBlocks = 1 << 40
+        limits.mostReclaimBlocks = 1 << 40
+        let harness = try Harness(
+            limits: limits, environment: Environment(threads: TimedThreads()))
+        let chunks = UInt32(Self.blocks / UInt64(Self.slots))
+        let (disk, first) = try makeDisk(harness, chunks: chunks)
+        func address(_ position: UInt64) -> BlockAddress {
+            let sequence = first.sequence + UInt32(position / UInt64(Self.slots))
+            return BlockAddress(
+                chunk: ChunkNumber(lane: first.lane, sequence: sequence),
+                slot: UInt32(position % UInt64(Self.slots)))
+        }
+        try map(disk, 0..<Self.blocks, at: address)
+        for chunk in 0..<chunks {
+            let number = ChunkNumber(lane: first.lane, sequence: first.sequence + chunk)
+            try harness.files.replaceObject(
+                harness.file(StoreLayout.chunk(disk.lineage.id, number)), with: [])
+        }
+        // So that the log has left the numbers that are pretended to be there.
+        try disk.put([UInt8](repeating: 1, count: 2 * Self.slots * 4096), at: 0)
+        for _ in 0..<2 { try disk.checkpoint() }
+        let start = Self.seconds
+        let walked = try #require(try harness.store.reclaim(disk.lineage.id, walking: true))
+        let walk = Self.seconds - start
+        #expect(walked.chunks >= 1)
+        #expect(disk.lineage.space.isMarked)
+
+        var generator = SeededGenerator(seed: 1)
+        var next = UInt64(chunks) * UInt64(Self.slots)
+        let some = (0..<Self.blocks / 100).map { _ in
+            UInt64.random(in: UInt64(2 * Self.slots)..<Self.blocks, using: &generator)
+        }
+        try map(disk, some) { _ in
+            next += 1
+            return address(next)
+        }
+        let told = disk.waitingDeaths
+        #expect(told >= Set(some).count)
+        let monitor = try #require(disk.monitor as? TimedMonitor)
+        monitor.withLock { monitor.longest = 0 }
+        let again = Self.seconds
+        _ = try #require(try harness.store.reclaim(disk.lineage.id, walking: false))
+        let pass = Self.seconds - again
+        // The map pages that the second checkpoint replaced wait for the next.
+        #expect(disk.waitingDeaths < told / 4)
+        if Self.gibibytes != nil {
+            let longest = monitor.withLock { monitor.longest }
+            print(
+                "\(Self.blocks >> 18) GiB: walk \(walk) s, pass of 1 % \(pass) s of CPU;"
+                    + " the disk's lock was held for \(longest * 1e6) µs at the longest")
+        }
+        try? harness.store.close()
+    }
+}
+
+/// The system's threads, with monitors that know how long they were held.
+private struct TimedThreads: Threads {
+    func makeMonitor() -> Monitor { TimedMonitor() }
+
+    func start(name: String, _ body: @escaping @Sendable () -> Void) throws(DiskError)
+        -> any RunningThread
+    {
+        try SystemThreads().start(name: name, body)
+    }
+}
+
+// @unchecked: its fields are accessed under the monitor itself.
+private final class TimedMonitor: Monitor, @unchecked Sendable {
+    /// Seconds.
+    var longest = 0.0
+    private var since = 0.0
+
+    private static var now: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+
+    override func lock() {
+        super.lock()
+        since = Self.now
+    }
+
+    override func unlock() {
+        longest = max(longest, Self.now - since)
+        super.unlock()
+    }
+
+    override func wait(for event: Event = .progress) {
+        longest = max(longest, Self.now - since)
+        super.wait(for: event)
+        since = Self.now
+    }
+}

@@ -1,0 +1,118 @@
+import Foundation
+import Testing
+
+extension MountSuite {
+    /// `snapshot create --freeze`.
+    @Suite struct FreezeTests {
+        /// A disk with a mounted ext4 on its loop device.
+        private func mounted(_ rig: Rig) throws -> String {
+            try rig.mount()
+            try rig.attachDisk("data", mebibytes: 64)
+            let loop = try rig.loop("data")
+            try Command.succeed("mkfs.ext4", "-q", "-F", loop)
+            let place = rig.folder + "/ext4"
+            try FileManager.default.createDirectory(
+                atPath: place, withIntermediateDirectories: true)
+            try Command.succeed("mount", loop, place)
+            return place
+        }
+
+        private func isFrozen(_ place: String) throws -> Bool {
+            // A frozen file system takes no second freeze.
+            let outcome = try Command.run("fsfreeze", ["--freeze", place])
+            if outcome.status == 0 { try Command.succeed("fsfreeze", "--unfreeze", place) }
+            return outcome.status != 0
+        }
+
+        /// The file system in the snapshot is clean: its journal needs no recovery.
+        @Test func aFrozenSnapshotNeedsNoRecovery() throws {
+            let rig = try Rig()
+            let place = try mounted(rig)
+            defer { _ = try? Command.run("umount", [place]) }
+            let writer = Process()
+            writer.executableURL = URL(fileURLWithPath: "/bin/sh")
+            writer.arguments = [
+                "-c",
+                "i=0; while [ $i -lt 4000 ]; do i=$((i+1)); echo $i > '\(place)'/f$((i%50)); done",
+            ]
+            try writer.run()
+            defer {
+                writer.terminate()
+                writer.waitUntilExit()
+            }
+            usleep(200_000)
+            try rig.succeed("snapshot", "create", "data", "--name", "rest", "--freeze")
+            #expect(try !isFrozen(place))
+            let snapshot = rig.mountPoint + "/snapshots/rest"
+            let header = try Command.succeed("dumpe2fs", "-h", snapshot)
+            #expect(!header.contains("needs_recovery"), "\(header)")
+            let check = try Command.run("e2fsck", ["-fn", snapshot])
+            #expect(check.status == 0, "\(check)")
+        }
+
+        @Test func whoIsFrozenAlreadyIsNotThawed() throws {
+            let rig = try Rig()
+            let place = try mounted(rig)
+            defer { _ = try? Command.run("umount", [place]) }
+            try Command.succeed("fsfreeze", "--freeze", place)
+            let outcome = try rig.sealdisk("snapshot", "create", "data", "--freeze")
+            let isStill = try isFrozen(place)
+            try Command.succeed("fsfreeze", "--unfreeze", place)
+            #expect(outcome.status != 0)
+            #expect(outcome.errors.contains("frozen already"), "\(outcome)")
+            #expect(isStill)
+            #expect(try !rig.succeed("snapshot", "list").contains("s-"))
+        }
+
+        /// Whoever of the two is killed, the file system goes on; and when the time is over.
+        @Test(arguments: ["command", "keeper", "time"]) func itIsAlwaysThawed(end: String) throws {
+            let rig = try Rig()
+            let place = try mounted(rig)
+            defer { _ = try? Command.run("umount", [place]) }
+            // The keeper as the command starts it, its input held open by a pipe of this process.
+            let keeper = Process()
+            // Below a shell: Foundation wants of its children that they keep what they inherit.
+            keeper.executableURL = URL(fileURLWithPath: "/bin/sh")
+            keeper.arguments = [
+                "-c", "\"$0\" keep-frozen $1 -- \"$2\"; true", Rig.program,
+                end == "time" ? "1" : "60", place,
+            ]
+            let (word, say) = (Pipe(), Pipe())
+            keeper.standardInput = word
+            keeper.standardOutput = say
+            try keeper.run()
+            #expect(try say.fileHandleForReading.read(upToCount: 2) == Data("0\n".utf8))
+            #expect(try isFrozen(place))
+            switch end {
+            case "command": try word.fileHandleForWriting.close()
+            case "keeper":
+                try Command.succeed("pkill", "-KILL", "-P", "\(keeper.processIdentifier)")
+                keeper.waitUntilExit()
+                // As the command does that finds it gone.
+                try Command.succeed("fsfreeze", "--unfreeze", place)
+            default: break
+            }
+            keeper.waitUntilExit()
+            #expect(try !isFrozen(place))
+            if end != "keeper" {
+                let last = try say.fileHandleForReading.readToEnd() ?? Data()
+                #expect(
+                    String(decoding: last, as: UTF8.self) == (end == "time" ? "late\n" : "thawed\n")
+                )
+            }
+        }
+
+        @Test func thereMustBeSomethingToFreeze() throws {
+            let rig = try Rig()
+            try rig.mount()
+            try rig.attachDisk("data", mebibytes: 16)
+            let outcome = try rig.sealdisk("snapshot", "create", "data", "--freeze")
+            #expect(outcome.status != 0)
+            #expect(outcome.errors.contains("no loop device"), "\(outcome)")
+            _ = try rig.loop("data")
+            let again = try rig.sealdisk("snapshot", "create", "data", "--freeze")
+            #expect(again.status != 0)
+            #expect(again.errors.contains("is mounted here"), "\(again)")
+        }
+    }
+}
