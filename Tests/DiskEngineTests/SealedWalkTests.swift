@@ -97,7 +97,7 @@ import Testing
                 manifest, lineage: good.reader.lineage, memory: store.memory,
                 onDamage: { text in damage.withLock { $0.append(text) } }, onClose: {}),
             store: store.identity.storeID)
-        #expect { try sealed.bytes() } throws: { ($0 as? DiskError)?.code == .damaged }
+        #expect { _ = try sealed.bytes() } throws: { ($0 as? DiskError)?.code == .damaged }
         #expect(damage.withLock { $0.count } == 1)
         #expect(try sealed.bytes(0, 9000).count == 9000)
         good.close()
@@ -109,7 +109,7 @@ import Testing
         let id = try snapshot(blocks: 200)
         let sealed = try store.openSealedSnapshot(id)
         files.arm(Fault([.read], call: 1, isLasting: true))
-        #expect { try sealed.bytes(4096, 10) } throws: { ($0 as? DiskError)?.code == .io }
+        #expect { _ = try sealed.bytes(4096, 10) } throws: { ($0 as? DiskError)?.code == .io }
         files.disarm()
         #expect(try sealed.bytes(4096, 10).count == 10)
         try store.close()

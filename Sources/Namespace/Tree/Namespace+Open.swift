@@ -95,7 +95,8 @@ extension Namespace {
         }
     }
 
-    /// Counts a handle on the snapshot, plain or sealed, which `open` makes. The file takes it over.
+    /// Counts a handle on a snapshot, for its file or its sealed file, which `open` makes and which
+    /// takes the handle over.
     private func counted<File>(
         _ id: SnapshotID, _ open: () throws(FileError) -> File
     ) throws(FileError) -> File {
