@@ -16,13 +16,13 @@ final class Fixture {
 
     let tree: Namespace
     let plane: ControlPlane
+    let files = MemoryStore(capacity: 1 << 30)
     let store: Store
     let kernel = RecordingKernel()
     let log = Log()
     let mappings = RecordingMappings()
 
     init(isReadOnly: Bool = false, requiresEncryption: Bool = false) throws {
-        let files = MemoryStore(capacity: 1 << 30)
         _ = try Store.create(in: files, account: "account", region: "region")
         let keys = InMemoryKMS()
         var limits = Limits.standard

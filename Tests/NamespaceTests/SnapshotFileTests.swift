@@ -14,7 +14,7 @@ import Testing
     @Test func aSnapshotStaysAsItWas() throws {
         let fixture = try fixture()
         try fixture.open("disks/data", writes: true).put([9, 9, 9], at: 4096)
-        #expect(try fixture.names(in: "snapshots") == ["monday", "monday.json"])
+        #expect(try fixture.names(in: "snapshots") == ["monday", "monday.sealed", "monday.json"])
         let attributes = try fixture.find("snapshots/monday")
         #expect(attributes.mode == 0o400)
         #expect(attributes.size == 1 << 30)

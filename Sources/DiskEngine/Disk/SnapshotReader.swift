@@ -3,11 +3,12 @@ import DiskFormat
 /// A snapshot, open for reading. It keeps the snapshot from being deleted until `close()`.
 public final class SnapshotReader: @unchecked Sendable {
     // @unchecked: `isOpen` is accessed under `monitor`; the map by way of `reader`, under it too.
-    public let id: SnapshotID
+    public var id: SnapshotID { manifest.id }
     /// Bytes.
-    public let size: UInt64
+    public var size: UInt64 { manifest.state.size }
     /// Bytes of blocks that are not holes.
-    public let storedBytes: UInt64
+    public var storedBytes: UInt64 { manifest.state.storedBlocks * UInt64(Format.blockSize) }
+    let manifest: SnapshotManifest
     private let monitor: Monitor
     let reader: MapReader
     private let onClose: @Sendable () -> Void
@@ -18,9 +19,7 @@ public final class SnapshotReader: @unchecked Sendable {
         _ manifest: SnapshotManifest, lineage: Lineage, memory: MapMemory,
         onDamage: @escaping @Sendable (String) -> Void, onClose: @escaping @Sendable () -> Void
     ) {
-        id = manifest.id
-        size = manifest.state.size
-        storedBytes = manifest.state.storedBlocks * UInt64(Format.blockSize)
+        self.manifest = manifest
         monitor = lineage.environment.threads.makeMonitor()
         let tree = MapTree(
             root: manifest.state.root, storedBlocks: manifest.state.storedBlocks, memory: memory)
@@ -43,11 +42,16 @@ public final class SnapshotReader: @unchecked Sendable {
         do {
             try monitor.withLock { try reader.read(bytes: buffer, at: offset) }
         } catch {
-            let cause = DiskError.wrap(error, while: "reading")
-            let message = "reading snapshot \(id) at byte \(offset): \(cause.message)"
-            if cause.code == .damaged { onDamage(message) }
-            throw DiskError(cause.code, message, cause: cause)
+            throw located(error, "reading snapshot \(id) at byte \(offset)")
         }
+    }
+
+    /// The error of a read, which says where it was. Damage is noted for the snapshot.
+    func located(_ error: any Error, _ place: String) -> DiskError {
+        let cause = DiskError.wrap(error, while: "reading")
+        let message = "\(place): \(cause.message)"
+        if cause.code == .damaged { onDamage(message) }
+        return DiskError(cause.code, message, cause: cause)
     }
 
     /// As `Disk.nextData` and `Disk.nextHole`.

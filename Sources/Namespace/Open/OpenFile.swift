@@ -5,6 +5,7 @@ import Glibc
 public enum OpenFile: Sendable {
     case disk(OpenDisk)
     case snapshot(OpenSnapshot)
+    case sealedSnapshot(OpenSealedSnapshot)
     case text(OpenText)
     case control(ControlConversation)
 
@@ -15,6 +16,7 @@ public enum OpenFile: Sendable {
         switch self {
         case .disk(let file): try file.read(into: buffer, at: offset)
         case .snapshot(let file): try file.read(into: buffer, at: offset)
+        case .sealedSnapshot(let file): try file.read(into: buffer, at: offset)
         case .text(let file): file.read(into: buffer, at: offset)
         case .control(let file): file.read(into: buffer)
         }
@@ -41,7 +43,7 @@ public enum OpenFile: Sendable {
     {
         switch self {
         case .disk(let file): try file.allocate(change, at: offset, length: length)
-        case .snapshot: throw FileError(EROFS, "a snapshot does not change")
+        case .snapshot, .sealedSnapshot: throw FileError(EROFS, "a snapshot does not change")
         default: throw FileError(EOPNOTSUPP, "this file has no space of its own")
         }
     }
@@ -52,10 +54,10 @@ public enum OpenFile: Sendable {
         switch self {
         case .disk(let file): return try file.seek(target, from: offset)
         case .snapshot(let file): return try file.seek(target, from: offset)
+        case .sealedSnapshot(let file):
+            return try target.position(from: offset, inDataOf: file.reader.size)
         case .text(let file):
-            let size = UInt64(file.bytes.count)
-            guard offset < size else { throw FileError(ENXIO, "seek beyond the end") }
-            return target == .data ? offset : size
+            return try target.position(from: offset, inDataOf: UInt64(file.bytes.count))
         case .control: throw FileError(ESPIPE, "control has no positions")
         }
     }
@@ -70,6 +72,14 @@ public enum SpaceChange: Sendable, Hashable {
 
 public enum SeekTarget: Sendable, Hashable {
     case data, hole
+
+    /// In a file of `size` bytes that has no holes.
+    fileprivate func position(from offset: UInt64, inDataOf size: UInt64) throws(FileError)
+        -> UInt64
+    {
+        guard offset < size else { throw FileError(ENXIO, "seek beyond the end") }
+        return self == .data ? offset : size
+    }
 }
 
 extension UInt64? {

@@ -19,6 +19,8 @@ extension Namespace {
         case .status: return plain(node, mode: 0o444, validity: 0)
         case .disk(let id): return attributes(of: try engine { try store.disk(id) })
         case .snapshot(let id): return attributes(of: try engine { try store.snapshot(id) })
+        case .sealedSnapshot(let id):
+            return sealedAttributes(of: try engine { try store.snapshot(id) })
         case .snapshotInfo(let id):
             let snapshot = try engine { try store.snapshot(id) }
             var attributes = plain(node, mode: 0o444, validity: 0)
@@ -45,6 +47,16 @@ extension Namespace {
         attributes.size = snapshot.size
         attributes.storedBytes = snapshot.storedBytes
         attributes.modified = ChangeTime.nanoseconds(seconds: snapshot.created.seconds)
+        return attributes
+    }
+
+    /// Nothing of a sealed file is a hole.
+    private func sealedAttributes(of snapshot: SnapshotSummary) -> Attributes {
+        var attributes = attributes(of: snapshot)
+        attributes.inode = inodes.number(of: .sealedSnapshot(snapshot.id))
+        attributes.size = SealedGeometry.fileSize(
+            blocks: snapshot.storedBytes / UInt64(Format.blockSize))
+        attributes.storedBytes = attributes.size
         return attributes
     }
 

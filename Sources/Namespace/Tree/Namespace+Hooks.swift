@@ -58,6 +58,7 @@ extension Namespace: MountHooks {
             kernelCache?.dropAttributes(of: inodes.number(of: .disk(id)))
         case .snapshotDeleted(let id):
             renew(.snapshot(id))
+            renew(.sealedSnapshot(id))
             renew(.snapshotInfo(id))
         }
     }
@@ -69,6 +70,7 @@ extension Namespace: MountHooks {
     }
 
     /// A snapshot whose key went with its disk is not to be read from the kernel's pages either.
+    /// (Those of its sealed file may stay: they are ciphertext.)
     private func dropUnreadableSnapshots() {
         guard let kernelCache, let snapshots = try? store.snapshots() else { return }
         for snapshot in snapshots where snapshot.isEncrypted && !snapshot.isOpenable {

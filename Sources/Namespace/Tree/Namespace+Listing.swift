@@ -25,6 +25,7 @@ extension Namespace {
             children = try snapshotNames().shown.flatMap { entry in
                 [
                     (entry.name, Node.snapshot(entry.id)),
+                    (entry.name + Self.sealedSnapshotSuffix, .sealedSnapshot(entry.id)),
                     (entry.name + Self.snapshotInfoSuffix, .snapshotInfo(entry.id)),
                 ]
             }

@@ -5,6 +5,7 @@ import Glibc
 
 extension Namespace {
     static let snapshotInfoSuffix = ".json"
+    static let sealedSnapshotSuffix = ".sealed"
 
     /// What `name` in the folder `parent` leads to. Throws ENOENT, ENOTDIR, ESTALE.
     public func lookup(_ name: String, in parent: UInt64) throws(FileError) -> Attributes {
@@ -30,9 +31,12 @@ extension Namespace {
 
     private func snapshot(_ name: String, among names: ResourceNames<SnapshotID>) -> Node? {
         if let id = names.id(named: name) { return .snapshot(id) }
-        guard name.hasSuffix(Self.snapshotInfoSuffix) else { return nil }
-        let stem = String(name.dropLast(Self.snapshotInfoSuffix.count))
-        return names.id(named: stem).map { .snapshotInfo($0) }
+        func id(before suffix: String) -> SnapshotID? {
+            guard name.hasSuffix(suffix) else { return nil }
+            return names.id(named: String(name.dropLast(suffix.count)))
+        }
+        return id(before: Self.sealedSnapshotSuffix).map { .sealedSnapshot($0) }
+            ?? id(before: Self.snapshotInfoSuffix).map { .snapshotInfo($0) }
     }
 
     func diskNames() throws(FileError) -> ResourceNames<DiskID> {

@@ -49,7 +49,19 @@ extension Namespace {
             return (.text(OpenText(try jsonText(document))), .none)
         case .snapshot(let id):
             try demandTrusted(caller)
-            return (.snapshot(try openSnapshot(id)), .kept)
+            let file = try counted(id) { () throws(FileError) in
+                OpenSnapshot(
+                    try engine { try store.openSnapshot(id) }, opens: opens, faults: faults)
+            }
+            return (.snapshot(file), .kept)
+        case .sealedSnapshot(let id):
+            try demandTrusted(caller)
+            let file = try counted(id) { () throws(FileError) in
+                OpenSealedSnapshot(
+                    try engine { try store.openSealedSnapshot(id) }, opens: opens, faults: faults)
+            }
+            // Its bytes never change.
+            return (.sealedSnapshot(file), .kept)
         case .disk(let id):
             try demandTrusted(caller)
             return (.disk(try openDisk(id, mode, caller: caller)), .kept)
@@ -83,13 +95,16 @@ extension Namespace {
         }
     }
 
-    private func openSnapshot(_ id: SnapshotID) throws(FileError) -> OpenSnapshot {
+    /// Counts a handle on a snapshot, for its file or its sealed file, which `open` makes and which
+    /// takes the handle over.
+    private func counted<File>(
+        _ id: SnapshotID, _ open: () throws(FileError) -> File
+    ) throws(FileError) -> File {
         try opens.enter(.snapshot(id))
         do throws(FileError) {
             try demandEncryption(
                 try engine { try store.snapshot(id) }.isEncrypted, of: "snapshot \(id)")
-            let reader = try engine { try store.openSnapshot(id) }
-            return OpenSnapshot(reader, opens: opens, faults: faults)
+            return try open()
         } catch {
             opens.leave(.snapshot(id))
             throw error
@@ -108,7 +123,7 @@ extension Namespace {
         if mode.writes { try demandChangeable(node) }
         guard mode.reads || mode.writes else { return }
         switch node {
-        case .control, .snapshot: try demandTrusted(caller)
+        case .control, .snapshot, .sealedSnapshot: try demandTrusted(caller)
         case .disk(let id):
             try demandTrusted(caller)
             guard store.attached(id) != nil else { throw FileError(EACCES, "not attached") }

@@ -6,7 +6,7 @@ import Synchronization
 /// The mounted tree as a plain object: what the kernel asks becomes a call here, and no type of
 /// FUSE is known. Every call may come from any thread.
 ///
-///     control  status.json  disks/NAME  snapshots/NAME  snapshots/NAME.json
+///     control  status.json  disks/NAME  snapshots/NAME  (and NAME.sealed, NAME.json)
 ///
 /// Invariants:
 /// - what an open handle does never waits for the control thread, nor for the kernel;

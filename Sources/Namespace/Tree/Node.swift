@@ -5,6 +5,8 @@ enum Node: Hashable, Sendable {
     case root, control, status, disks, snapshots
     case disk(DiskID)
     case snapshot(SnapshotID)
+    /// `snapshots/NAME.sealed`
+    case sealedSnapshot(SnapshotID)
     /// `snapshots/NAME.json`
     case snapshotInfo(SnapshotID)
 
@@ -18,7 +20,7 @@ enum Node: Hashable, Sendable {
     /// Read-only whatever the permissions say: what a snapshot is cannot change.
     var isFrozen: Bool {
         switch self {
-        case .snapshots, .snapshot, .snapshotInfo: true
+        case .snapshots, .snapshot, .sealedSnapshot, .snapshotInfo: true
         default: false
         }
     }
