@@ -48,6 +48,7 @@ import Testing
             try store.detach(clone.id)
             try store.deleteDisk(clone.id)
             try store.deleteSnapshot(gone.id)
+            store.reclaimer.waitUntilIdle()
             // Twice: what the first has written is nobody's when the second is done.
             for seed in [5, 4] {
                 try disk.put(pattern(60 * 4096, seed: UInt64(seed)), at: 70 * 4096)
