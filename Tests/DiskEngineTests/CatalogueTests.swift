@@ -65,6 +65,7 @@ import Testing
             opening: left, keys: InMemoryKMS(), holder: "t", limits: Harness.smallLimits)
         #expect(again.status().damage.isEmpty)
         #expect(try again.disks().isEmpty)
+        again.reclaimer.waitUntilIdle()
         #expect(!left.names.contains { $0.hasPrefix("lineages/") })
         try again.close()
     }

@@ -40,8 +40,17 @@ import Testing
     /// A record that was made up does not stop anything.
     @Test func theHighestOrderDoesNotTrap() {
         let last = CreationOrder(created: 7, order: .max, id: "a")
-        #expect(CreationOrder.next(at: 7, after: [last]) == .max)
-        #expect(CreationOrder.next(at: 8, after: [last]) == nil)
+        var listing = Listing<Int, Entry>()
+        listing[1] = Entry(place: last)
+        #expect(listing.nextOrder(at: 7) == .max)
+        #expect(listing.nextOrder(at: 8) == nil)
         #expect(last < CreationOrder(created: 8, order: nil, id: "a"))
+    }
+
+    private struct Entry: Listed {
+        let lineage = LineageID(bytes: Array(repeating: 1, count: 16))
+        let owner: DiskID? = nil
+        let place: CreationOrder
+        let attributes: [String: String] = [:]
     }
 }

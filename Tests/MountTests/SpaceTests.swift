@@ -133,7 +133,7 @@ extension MountSuite {
             let text = try rig.succeed("snapshot", "diff", "one", "two", "--json")
             let object =
                 try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
-            #expect((object?["Changes"] as? [Any])?.count == 2)
+            #expect(((object?["Changes"] as? [String: Any])?["Change"] as? [Any])?.count == 2)
             #expect(try rig.succeed("snapshot", "usage").contains("Snapshots"))
             #expect(try rig.succeed("snapshot", "usage", "one").contains("Exclusive"))
         }

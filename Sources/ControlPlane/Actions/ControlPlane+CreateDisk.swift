@@ -134,8 +134,7 @@ extension ControlPlane {
     }
 
     private func diskCreated(with token: String, digest: String) throws(Refusal) -> String? {
-        let disks = try engine(about: .store) { try store.disks() }
-        guard let disk = disks.first(where: { $0.attributes[Attribute.clientToken] == token })
+        guard let disk = store.disks(withAttribute: Attribute.clientToken, token).first
         else { return nil }
         guard disk.attributes[Attribute.clientRequest] == digest else {
             throw .tokenMismatch(resource: disk.id.text)

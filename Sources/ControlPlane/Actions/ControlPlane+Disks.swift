@@ -100,8 +100,7 @@ extension ControlPlane {
 
     /// A disk from a snapshot goes back to that snapshot, which must still exist.
     private func demand(_ source: SnapshotID, of disk: NamedDisk) throws(Refusal) {
-        let all = try engine(about: .store) { try store.snapshots() }
-        guard all.contains(where: { $0.id == source }) else {
+        guard (try? store.snapshot(source)) != nil else {
             throw Refusal(
                 .sourceSnapshotGone,
                 "Disk '\(disk.name)' was made from snapshot \(source), which is deleted, so it"

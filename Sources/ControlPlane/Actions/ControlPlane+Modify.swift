@@ -40,22 +40,22 @@ extension ControlPlane {
 
     /// Throws unless no disk (but `id`) has the name.
     func demandFree(diskName name: String, but id: DiskID? = nil) throws(Refusal) {
-        let other = try disks().first { $0.summary.givenName == name && $0.summary.id != id }
+        let other = disks(called: name).first { $0.id != id }
         guard let other else { return }
         throw Refusal(
-            .nameTaken, "Disk \(other.summary.id) is called '\(name)' already.",
+            .nameTaken, "Disk \(other.id) is called '\(name)' already.",
             recommend: "Choose another name, or give that disk another one:"
-                + " `ModifyDiskAttribute DiskId=\(other.summary.id) DiskName=…`")
+                + " `ModifyDiskAttribute DiskId=\(other.id) DiskName=…`")
     }
 
     /// Throws unless no snapshot (but `id`) has the name.
     func demandFree(snapshotName name: String, but id: SnapshotID? = nil) throws(Refusal) {
-        let other = try snapshots().first { $0.summary.givenName == name && $0.summary.id != id }
+        let other = snapshots(called: name).first { $0.id != id }
         guard let other else { return }
         throw Refusal(
-            .nameTaken, "Snapshot \(other.summary.id) is called '\(name)' already.",
+            .nameTaken, "Snapshot \(other.id) is called '\(name)' already.",
             recommend: "Choose another name, or give that snapshot another one:"
-                + " `ModifySnapshotAttribute SnapshotId=\(other.summary.id) SnapshotName=…`")
+                + " `ModifySnapshotAttribute SnapshotId=\(other.id) SnapshotName=…`")
     }
 
     private func demandChange(_ arguments: Arguments, _ names: [String]) throws(Refusal) {

@@ -28,25 +28,59 @@ extension ControlPlane {
         return zip(snapshots, names).map { NamedSnapshot(name: $1 ?? $0.id.text, summary: $0) }
     }
 
-    /// The disk of that id, unique name, or unique beginning of an id.
+    /// The disk of that id, unique name, or unique beginning of an id. The first two without a look
+    /// at any other.
     public func disk(_ name: String) throws(Refusal) -> NamedDisk {
+        if let id = DiskID(name), let whole = try? store.disk(id) { return named(whole) }
+        let called = disks(called: name)
+        guard called.count <= 1 else {
+            throw Self.ambiguous(.disk, "are called '\(name)'", ids: called.map(\.id.text))
+        }
+        if let one = called.first { return named(one) }
         let all = try disks()
-        let found = try Self.find(
-            name, among: all.map { ($0.summary.id.text, $0.summary.givenName) }, .disk)
-        if let found { return all[found] }
+        if let begun = try Self.find(name, amongIDs: all.map(\.summary.id.text), .disk) {
+            return all[begun]
+        }
         try refuseDamaged("disk", name)
         throw Self.missing(.diskNotFound, "disk", name, all.map(\.name), "`DescribeDisks`")
     }
 
-    /// The snapshot of that id, unique name, or unique beginning of an id.
+    /// The same for a snapshot.
     public func snapshot(_ name: String) throws(Refusal) -> NamedSnapshot {
+        if let id = SnapshotID(name), let whole = try? store.snapshot(id) { return named(whole) }
+        let called = snapshots(called: name)
+        guard called.count <= 1 else {
+            throw Self.ambiguous(.snapshot, "are called '\(name)'", ids: called.map(\.id.text))
+        }
+        if let one = called.first { return named(one) }
         let all = try snapshots()
-        let found = try Self.find(
-            name, among: all.map { ($0.summary.id.text, $0.summary.givenName) }, .snapshot)
-        if let found { return all[found] }
+        if let begun = try Self.find(name, amongIDs: all.map(\.summary.id.text), .snapshot) {
+            return all[begun]
+        }
         try refuseDamaged("snapshot", name)
         throw Self.missing(
             .snapshotNotFound, "snapshot", name, all.map(\.name), "`DescribeSnapshots`")
+    }
+
+    /// Disks with a name, in the order of their ids.
+    func disks(called name: String) -> [DiskSummary] {
+        store.disks(withAttribute: Attribute.diskName, name)
+            .filter { $0.givenName == name }.sorted { $0.id < $1.id }
+    }
+
+    func snapshots(called name: String) -> [SnapshotSummary] {
+        store.snapshots(withAttribute: Attribute.snapshotName, name)
+            .filter { $0.givenName == name }.sorted { $0.id < $1.id }
+    }
+
+    private func named(_ disk: DiskSummary) -> NamedDisk {
+        let name = disk.givenName.flatMap { disks(called: $0).count == 1 ? $0 : nil }
+        return NamedDisk(name: name ?? disk.id.text, summary: disk)
+    }
+
+    private func named(_ snapshot: SnapshotSummary) -> NamedSnapshot {
+        let name = snapshot.givenName.flatMap { snapshots(called: $0).count == 1 ? $0 : nil }
+        return NamedSnapshot(name: name ?? snapshot.id.text, summary: snapshot)
     }
 
     enum Noun: String {
@@ -55,22 +89,15 @@ extension ControlPlane {
         var parameter: String { self == .disk ? "DiskId" : "SnapshotId" }
     }
 
-    /// The index of the one that is meant; nil if there is none. A whole id comes before a name,
-    /// and a name before the beginning of an id: neither is shadowed by what is made later.
+    /// The index of the one id that begins so; nil if there is none. Asked last: neither a whole id
+    /// nor a name is shadowed by what is made later.
     private static func find(
-        _ name: String, among all: [(id: String, given: String?)], _ noun: Noun
+        _ name: String, amongIDs ids: [String], _ noun: Noun
     ) throws(Refusal) -> Int? {
-        if let whole = all.firstIndex(where: { $0.id == name }) { return whole }
-        let named = all.indices.filter { all[$0].given == name }
-        guard named.count <= 1 else {
-            throw ambiguous(noun, "are called '\(name)'", ids: named.map { all[$0].id })
-        }
-        if let one = named.first { return one }
         guard name.utf8.count >= ResourceName.shortestIDPrefix else { return nil }
-        let begun = all.indices.filter { all[$0].id.hasPrefix(name) }
+        let begun = ids.indices.filter { ids[$0].hasPrefix(name) }
         guard begun.count <= 1 else {
-            throw ambiguous(
-                noun, "have ids beginning with '\(name)'", ids: begun.map { all[$0].id })
+            throw ambiguous(noun, "have ids beginning with '\(name)'", ids: begun.map { ids[$0] })
         }
         return begun.first
     }

@@ -44,8 +44,7 @@ extension ControlPlane {
     }
 
     private func snapshotCreated(with token: String, digest: String) throws(Refusal) -> String? {
-        let all = try engine(about: .store) { try store.snapshots() }
-        guard let made = all.first(where: { $0.attributes[Attribute.clientToken] == token })
+        guard let made = store.snapshots(withAttribute: Attribute.clientToken, token).first
         else { return nil }
         guard made.attributes[Attribute.clientRequest] == digest else {
             throw .tokenMismatch(resource: made.id.text)

@@ -12,8 +12,9 @@ public struct SnapshotChange: Hashable, Sendable {
 extension SnapshotReader {
     /// Where this snapshot differs from an older one of its lineage, or, with nil, what it holds at
     /// all: in ascending order, from byte `offset` on. At most `limit` changes and those of one
-    /// more map page (512); `next` is where to go on, nil at the end. Blocks that were written anew
-    /// with what they held before count as changed.
+    /// more map page (512), or fewer, even none, where much was compared; `next` is where to go on,
+    /// nil at the end. What an older one that was larger had behind the end is not told. Blocks
+    /// that were written anew with what they held before count as changed.
     ///
     /// Takes a time in proportion to the difference, not to the snapshots. Throws `.invalid` if
     /// they are not of one lineage, `.damaged`, `.io`.
@@ -39,8 +40,16 @@ extension SnapshotReader {
                 },
                 next.map { $0 * block }
             )
+        } catch let failure as OlderMapFailure {
+            throw (older ?? self).comparing(failure.cause)
         } catch {
-            throw DiskError.wrap(error, while: "comparing snapshot \(id)")
+            throw comparing(error)
         }
+    }
+
+    private func comparing(_ error: any Error) -> DiskError {
+        let cause = DiskError.wrap(error, while: "comparing snapshot \(id)")
+        if cause.code == .damaged { onDamage(cause.message) }
+        return cause
     }
 }

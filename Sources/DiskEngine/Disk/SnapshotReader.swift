@@ -12,7 +12,7 @@ public final class SnapshotReader: @unchecked Sendable {
     private let monitor: Monitor
     let reader: MapReader
     private let onClose: @Sendable () -> Void
-    private let onDamage: @Sendable (String) -> Void
+    let onDamage: @Sendable (String) -> Void
     private var isOpen = true
 
     init(

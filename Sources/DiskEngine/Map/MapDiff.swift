@@ -19,16 +19,23 @@ struct MapDiff {
     let older: MapReader?
     let newer: MapReader
 
+    /// Steps of one call at most, each over a leaf that differs or over what is equal: neighbours
+    /// are joined, so few changes may take long to find.
+    private static let mostSteps = 4096
+
     /// Changes among `blocks`, neighbours joined: those of so many leaves that there are `limit`
-    /// of them or more; and from where to go on, nil at the end.
+    /// of them or more, or fewer after many steps; and from where to go on, nil at the
+    /// end.
     func changes(in blocks: Range<BlockNumber>, limit: Int) throws
         -> (changes: [MapChange], next: BlockNumber?)
     {
         var changes: [MapChange] = []
         var block = blocks.lowerBound
+        var steps = 0
         while block < blocks.upperBound {
-            if changes.count >= limit { return (changes, block) }
+            if changes.count >= limit || steps == Self.mostSteps { return (changes, block) }
             block = try step(in: block..<blocks.upperBound, into: &changes)
+            steps += 1
         }
         return (changes, nil)
     }
@@ -40,18 +47,29 @@ struct MapDiff {
         // From the root down, so that the larger of two equal subtrees is passed over at once.
         for level in (0...MapGeometry.rootLevel).reversed() {
             let page = PageID(level: level, covering: blocks.lowerBound)
-            if try newer.address(of: page) == older?.address(of: page) ?? .hole {
+            if try newer.address(of: page) == ofOlder({ try $0.address(of: page) }) ?? .hole {
                 return min(blocks.upperBound, page.blocks.upperBound)
             }
         }
         let leaf = PageID.leaf(of: blocks.lowerBound)
         let new = try newer.entries(ofLeaf: leaf)
-        let old = try older?.entries(ofLeaf: leaf)
+        let old = try ofOlder { try $0.entries(ofLeaf: leaf) }
         for block in leaf.blocks.clamped(to: blocks) {
             let entry = MapGeometry.entry(of: block, level: 0)
             if new[entry] != old?[entry] ?? 0 { changes.add(block, isHole: new[entry] == 0) }
         }
         return min(blocks.upperBound, leaf.blocks.upperBound)
+    }
+}
+
+/// What failed was the older of two maps.
+struct OlderMapFailure: Error {
+    let cause: any Error
+}
+
+extension MapDiff {
+    fileprivate func ofOlder<R>(_ look: (MapReader) throws -> R) throws -> R? {
+        do { return try older.map(look) } catch { throw OlderMapFailure(cause: error) }
     }
 }
 

@@ -58,16 +58,25 @@ extension Store {
         let reader = try openSnapshot(id)  // neither it nor its key goes meanwhile
         defer { reader.close() }
         let lineage = reader.reader.lineage
-        do {
-            // No pass gives back what another snapshot reached that is deleted meanwhile.
-            return try passes.withLock {
-                let roots = try actions.withLock { try collectRoots(lineage, besides: id) }
+        var earlier: Set<BlockAddress>?
+        for _ in 0..<5 {
+            let roots = try actions.withLock { try collectRoots(lineage, besides: id) }
+            let others = roots.shared.union(roots.own)
+            do {
                 let count = try Exclusive(lineage, memory: memory).count(
-                    from: reader.reader.tree.rootAddress, besides: roots.shared.union(roots.own))
+                    from: reader.reader.tree.rootAddress, besides: others)
                 return count * UInt64(Format.blockSize)
+            } catch {
+                // Of another that is no root any more a page may be gone: look at who is left.
+                guard (error as? DiskError)?.code == .damaged, others != earlier else {
+                    throw DiskError.wrap(error, while: "comparing snapshot \(id) with all others")
+                }
+                earlier = others
             }
-        } catch {
-            throw DiskError.wrap(error, while: "comparing snapshot \(id) with all others")
         }
+        throw DiskError(
+            .busy,
+            "snapshot \(id) cannot be compared with all others while they change so fast; try again"
+                + " when less is written")
     }
 }

@@ -9,6 +9,10 @@ final class Reclaimer: @unchecked Sendable {
     private let threads: any Threads
     /// What is asked for, and whether the maps are to be walked for it: a root was given up.
     private var wanted: [LineageID: Bool] = [:]
+    /// Lineages that are marked deleted and are to be removed, and how often that failed.
+    private var removals: [LineageID] = []
+    private var failedRemovals: [LineageID: Int] = [:]
+    private var isRemoving = false
     /// Asked for while the key was away; asked for again when a disk of the lineage is attached.
     private var deferred: Set<LineageID> = []
     /// Calls for room, and how many of them a round that began later has answered.
@@ -41,7 +45,7 @@ final class Reclaimer: @unchecked Sendable {
         thread = try threads.start(name: "reclaim") { [weak store, self] in run { store } }
     }
 
-    /// Ends the thread after the lineage it is working on.
+    /// Ends the thread after the lineage it is working on, and what is to be removed.
     func stop() {
         monitor.withLock {
             isStopping = true
@@ -55,6 +59,16 @@ final class Reclaimer: @unchecked Sendable {
     func request(_ lineage: LineageID, walking: Bool = true) {
         monitor.withLock {
             wanted[lineage] = wanted[lineage] ?? false || walking
+            isExhausted = false
+            monitor.announce()
+        }
+    }
+
+    /// Removes what is left of a lineage that is marked deleted: thousands of chunks, perhaps, for
+    /// which nobody waits. What fails is tried again, at the latest by the next opening.
+    func remove(_ lineage: LineageID) {
+        monitor.withLock {
+            removals.append(lineage)
             isExhausted = false
             monitor.announce()
         }
@@ -116,7 +130,11 @@ final class Reclaimer: @unchecked Sendable {
     /// Returns when nothing is asked for any more. For tests and orderly measurements.
     func waitUntilIdle() {
         monitor.withLock {
-            while current != nil || !wanted.isEmpty || answered < calls { monitor.wait() }
+            while current != nil || !wanted.isEmpty || answered < calls || isRemoving
+                || !removals.isEmpty
+            {
+                monitor.wait()
+            }
         }
     }
 
@@ -130,8 +148,10 @@ final class Reclaimer: @unchecked Sendable {
     private func run(_ store: () -> Store?) {
         monitor.lock()
         defer { monitor.unlock() }
-        while !isStopping {
-            if answered < calls {
+        while !isStopping || !removals.isEmpty {
+            if !removals.isEmpty {
+                remove(removals.removeFirst(), from: store())
+            } else if answered < calls {
                 findRoom(store())
             } else if let next = wanted.first(where: { suspended[$0.key] == nil }) {
                 wanted[next.key] = nil
@@ -143,6 +163,19 @@ final class Reclaimer: @unchecked Sendable {
                 monitor.wait()
             }
         }
+    }
+
+    /// Called under the lock, which is released for the work.
+    private func remove(_ lineage: LineageID, from store: Store?) {
+        isRemoving = true
+        let result = monitor.withoutLock { Result { try store?.sealed.removeMarked(lineage) } }
+        isRemoving = false
+        if case .failure(let error) = result {
+            failedRemovals[lineage, default: 0] += 1
+            if failedRemovals[lineage, default: 0] < 3 { removals.append(lineage) }
+            failure = "\(DiskError.wrap(error, while: "removing what was deleted"))"
+        }
+        monitor.announce()
     }
 
     /// Called under the lock, which is released for the work. Bytes that were given back.

@@ -5,19 +5,25 @@ import KeyManagement
 /// What a store holds, in memory. Manifests of lineages whose key is not here are as they were
 /// read: good enough to show, never to act on.
 struct Catalogue {
-    struct DiskEntry {
+    struct DiskEntry: Listed {
         var manifest: DiskManifest
         let lineage: LineageID
         var pendingSize: UInt64?
         /// Whether the manifest was authenticated since the store was opened.
         var isVerified = false
+
+        var owner: DiskID? { nil }
+        var attributes: [String: String] { manifest.attributes }
     }
-    struct SnapshotEntry {
+    struct SnapshotEntry: Listed {
         var manifest: SnapshotManifest
         let lineage: LineageID
         var readers = 0
         var isVerified = false
         var damage = FoundDamage()
+
+        var owner: DiskID? { manifest.disk }
+        var attributes: [String: String] { manifest.attributes }
     }
     struct OpenLineage {
         let lineage: Lineage
@@ -25,8 +31,10 @@ struct Catalogue {
     }
 
     var envelopes: [LineageID: LineageManifest.KeyEnvelope] = [:]
-    var disks: [DiskID: DiskEntry] = [:]
-    var snapshots: [SnapshotID: SnapshotEntry] = [:]
+    var disks = Listing<DiskID, DiskEntry>()
+    var snapshots = Listing<SnapshotID, SnapshotEntry>()
+    /// Snapshots that reads have found damaged; some may be gone.
+    var damagedSnapshots: Set<SnapshotID> = []
     var openLineages: [LineageID: OpenLineage] = [:]
     /// Those that somebody is opening at this moment.
     var opening: Set<LineageID> = []
@@ -47,8 +55,8 @@ struct Catalogue {
     }
 
     func isUsed(_ lineage: LineageID, besides disk: DiskID? = nil) -> Bool {
-        disks.contains { $0.value.lineage == lineage && $0.key != disk }
-            || snapshots.values.contains { $0.lineage == lineage }
+        let isOneLess = disk.map { disks[$0]?.lineage == lineage } ?? false
+        return disks.count(in: lineage) > (isOneLess ? 1 : 0) || snapshots.count(in: lineage) > 0
             || damagedLineages.contains(lineage)
     }
 
@@ -82,9 +90,8 @@ extension Store {
 
     private func load(_ lineage: LineageID, into loaded: inout Catalogue) throws {
         if try sealed.isMarkedDeleted(lineage) {
-            // An interrupted creation or deletion. If it cannot be finished now, the next opening
-            // will.
-            try? sealed.removeMarked(lineage)
+            // An interrupted creation or deletion, to be finished.
+            reclaimer.remove(lineage)
             return
         }
         do {
@@ -160,33 +167,19 @@ extension Store {
 
     /// All disks, in the order of their creation.
     public func disks() throws -> [DiskSummary] {
-        let (entries, snapshots) = monitor.withLock {
-            // Counted once for all of them: there may be many of both.
-            (
-                catalogue.disks.values.sorted { $0.place < $1.place }.map(\.manifest.id),
-                catalogue.snapshots.values.reduce(into: [DiskID: Int]()) {
-                    $0[$1.manifest.disk, default: 0] += 1
-                }
-            )
+        let ids = monitor.withLock {
+            catalogue.disks.values.sorted { $0.place < $1.place }.map(\.manifest.id)
         }
-        return entries.compactMap { id in
-            try? disk(id, snapshotCount: { _ in snapshots[id] ?? 0 })
-        }
+        return ids.compactMap { try? disk($0) }
     }
 
     /// Throws `.notFound`.
     public func disk(_ id: DiskID) throws -> DiskSummary {
-        try disk(id) { catalogue in
-            catalogue.snapshots.values.count { $0.manifest.disk == id }
-        }
-    }
-
-    private func disk(_ id: DiskID, snapshotCount: (Catalogue) -> Int) throws -> DiskSummary {
         let (entry, attached, envelope, count) = try monitor.withLock {
             guard let entry = catalogue.disks[id] else { throw catalogue.missing(id) }
             return (
                 entry, catalogue.attached[id], catalogue.envelopes[entry.lineage],
-                snapshotCount(catalogue)
+                catalogue.snapshots.count(of: id)
             )
         }
         let isEncrypted = envelope?.suite != .plain
@@ -200,6 +193,18 @@ extension Store {
             isVerified: entry.isVerified, pendingSize: entry.pendingSize,
             storedBytes: attached?.storedBytes ?? state.storedBlocks * UInt64(Format.blockSize),
             snapshotCount: count, damage: attached?.foundDamage)
+    }
+
+    /// Disks with this very value of an attribute, in no particular order.
+    public func disks(withAttribute name: String, _ value: String) -> [DiskSummary] {
+        let ids = monitor.withLock { catalogue.disks.ids(with: name, value) }
+        return ids.compactMap { try? disk($0) }
+    }
+
+    /// The same of snapshots.
+    public func snapshots(withAttribute name: String, _ value: String) -> [SnapshotSummary] {
+        let ids = monitor.withLock { catalogue.snapshots.ids(with: name, value) }
+        return ids.compactMap { try? snapshot($0) }
     }
 
     /// All snapshots, in the order of their creation.

@@ -112,7 +112,7 @@ extension Store {
     ///
     /// Throws `.notFound`, `.busy` while attached, `.io`.
     public func deleteDisk(_ id: DiskID) throws {
-        try acting("deleting disk \(id)") {
+        try deleting("disk \(id)", of: try lineage(of: id)) {
             let lineage = try detachedLineage(of: id)
             try demandUnchanged(id, in: lineage)
             try removePendingSize(lineage, id)
@@ -241,6 +241,12 @@ extension Store {
         monitor.withLock { catalogue.disks[id]?.pendingSize = nil }
     }
 
+    /// An action that may remove a lineage: no pass of reclamation is at work on it meanwhile,
+    /// which would write its manifest anew.
+    func deleting(_ what: String, of lineage: LineageID, _ body: () throws -> Void) throws {
+        try reclaimer.withSuspended(lineage) { try acting("deleting \(what)", body) }
+    }
+
     /// Removes the manifest of a disk or snapshot, and with the last of a lineage all of it. Can be
     /// repeated after a failure, and what is interrupted is finished by the next opening: the mark
     /// is durable before anything goes.
@@ -250,8 +256,10 @@ extension Store {
             return reclaimer.request(lineage)
         }
         try sealed.markDeleted(lineage)
-        try sealed.removeMarked(lineage)
+        // The key is gone when this returns, and with it all content; the rest takes its time.
+        try sealed.removeIfThere(StoreLayout.lineageManifest(lineage))
         monitor.withLock { catalogue.envelopes[lineage] = nil }
+        reclaimer.remove(lineage)
     }
 
     /// Takes over into the catalogue what an attached disk's manifest says now. Under the disk's

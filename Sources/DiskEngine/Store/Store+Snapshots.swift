@@ -59,7 +59,7 @@ extension Store {
     ///
     /// Throws `.notFound`, `.busy` while it is open, `.io`.
     public func deleteSnapshot(_ id: SnapshotID) throws {
-        try acting("deleting snapshot \(id)") {
+        try deleting("snapshot \(id)", of: try lineage(of: id)) {
             let entry = try monitor.withLock {
                 guard let entry = catalogue.snapshots[id] else { throw catalogue.missing(id) }
                 guard entry.readers == 0 else {
@@ -159,7 +159,10 @@ extension Store {
                 return SnapshotReader(
                     manifest, lineage: lineage, memory: memory,
                     onDamage: { [self] message in
-                        monitor.withLock { catalogue.snapshots[id]?.damage.note(message) }
+                        monitor.withLock {
+                            catalogue.snapshots[id]?.damage.note(message)
+                            catalogue.damagedSnapshots.insert(id)
+                        }
                     },
                     onClose: { [self] in
                         closed(id)

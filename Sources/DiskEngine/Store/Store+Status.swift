@@ -30,7 +30,10 @@ extension Store {
     public func damage() -> [String: String] {
         let (noted, snapshots, disks) = monitor.withLock {
             (
-                catalogue.damage, catalogue.snapshots.mapValues(\.damage),
+                catalogue.damage,
+                catalogue.damagedSnapshots.compactMap { id in
+                    catalogue.snapshots[id].map { (id, $0.damage) }
+                },
                 Array(catalogue.attached.values)
             )
         }

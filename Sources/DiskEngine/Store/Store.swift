@@ -10,7 +10,7 @@ import KeyManagement
 /// medium takes, never while the KMS is called; the `catalogue` is guarded by a monitor only held
 /// for moments. Neither is on a data path.
 public final class Store: @unchecked Sendable {
-    // @unchecked: `catalogue` and `revision` are accessed under `monitor`; the rest is constant.
+    // @unchecked: `catalogue` is accessed under `monitor`; the rest is constant.
     public let identity: StoreIdentity
     let files: any ChunkStore
     let sealed: SealedStore
@@ -21,11 +21,7 @@ public final class Store: @unchecked Sendable {
     let budget: ChunkBudget
     let actions: Monitor
     let monitor: Monitor
-    var catalogue = Catalogue() {
-        didSet { revision &+= 1 }
-    }
-    /// Rises with every change of the catalogue.
-    private var revision: UInt64 = 0
+    var catalogue = Catalogue()
     let reclaimer: Reclaimer
     /// Held by the one pass of reclamation at a time.
     let passes: Monitor
@@ -141,7 +137,9 @@ public final class Store: @unchecked Sendable {
 
     /// A number that is another whenever a disk or snapshot may have come, gone, or got another
     /// name: for who keeps something that was made of a list of them.
-    public var catalogueRevision: UInt64 { monitor.withLock { revision } }
+    public var catalogueRevision: UInt64 {
+        monitor.withLock { catalogue.disks.revision + catalogue.snapshots.revision }
+    }
 
     /// Space of the medium, in bytes. Throws `.io`.
     public func capacity() throws -> StoreCapacity {

@@ -26,6 +26,8 @@ extension SnapshotCommand {
             let client = try Client(options)
             var listing = DiffListing(isJSON: options.json)
             var start: String? = "0"
+            // The names of the first request, then the ids: names may be given away meanwhile.
+            var (newer, older) = (newer, older)
             while let offset = start {
                 let answer = try client.ask(
                     Request(
@@ -34,6 +36,8 @@ extension SnapshotCommand {
                             "SnapshotId": newer, "BaseSnapshotId": older, "StartOffset": offset,
                             "MaxResults": "5000",
                         ]))
+                newer = answer.fields.text("SnapshotId")
+                older = answer.fields.text("BaseSnapshotId")
                 listing.add(answer.fields)
                 start = answer.fields["NextOffset"].map { _ in
                     "\(answer.fields.count("NextOffset"))"
@@ -76,32 +80,37 @@ extension SnapshotCommand {
 /// The changes as they come, page by page: there may be millions.
 private struct DiffListing {
     let isJSON: Bool
-    private var isFirst = true
+    private var hasBegun = false
+    private var isEmpty = true
 
     init(isJSON: Bool) { self.isJSON = isJSON }
 
+    private mutating func begin(_ page: JSON) {
+        if hasBegun { return }
+        hasBegun = true
+        guard isJSON else { return print("OFFSET\tLENGTH\tKIND") }
+        print(
+            "{\"SnapshotId\":\"\(page.text("SnapshotId"))\",\"BaseSnapshotId\":"
+                + "\"\(page.text("BaseSnapshotId"))\",\"SizeBytes\":\(page.count("SizeBytes")),"
+                + "\"Changes\":{\"Change\":[", terminator: "")
+    }
+
     mutating func add(_ page: JSON) {
-        if isFirst, isJSON {
-            print(
-                "{\"SnapshotId\":\"\(page.text("SnapshotId"))\",\"BaseSnapshotId\":"
-                    + "\"\(page.text("BaseSnapshotId"))\",\"SizeBytes\":\(page.count("SizeBytes")),"
-                    + "\"Changes\":[", terminator: "")
-        }
-        if isFirst, !isJSON { print("OFFSET\tLENGTH\tKIND") }
+        begin(page)
         for change in page["Changes"]?["Change"]?.array ?? [] {
             let (offset, length) = (change.count("Offset"), change.count("Length"))
             let kind = change.text("Kind")
             if isJSON {
                 print(
-                    isFirst ? "" : ",",
+                    isEmpty ? "" : ",",
                     "{\"Offset\":\(offset),\"Length\":\(length),\"Kind\":\"\(kind)\"}",
                     separator: "", terminator: "")
             } else {
                 print("\(offset)\t\(length)\t\(kind)")
             }
-            isFirst = false
+            isEmpty = false
         }
     }
 
-    func end() { if isJSON { print("]}") } }
+    func end() { if isJSON { print("]}}") } }
 }

@@ -91,6 +91,7 @@ final class FaultRun {
         isDispensable = true
         repeated("delete the disk") { try store?.deleteDisk(id) }
         self.id = nil
+        store?.reclaimer.waitUntilIdle()
         let left = memory.names.filter { $0.hasPrefix(StoreLayout.lineages) }
         #expect(left.isEmpty, "\(what): left after everything was deleted")
         let damage = store?.status().damage ?? [:]

@@ -25,6 +25,7 @@ struct TamperSurvey {
         let store = try rig.open(rig.files.copy())
         defer { try? store.close() }  // a copy that nothing was written to
         let disk = try store.attach(rig.disk)
+        store.reclaimer.waitUntilIdle()  // what was left to be given back is no part of it
         var slots: [Slot] = []
         var layouts: [ChunkNumber: ChunkLayout] = [:]
         let lane = disk.manifest.lane
