@@ -69,7 +69,8 @@ extension ReclamationPass {
         for number in part where !shouldLeave {
             let usual = roots.slotsPerChunk[number.lane]
             guard let live = mark.live(number), live.count > 0 else {
-                try delete(number, blocks: space[number]?.waitingCount ?? usual ?? 0, &reclaimed)
+                let blocks = space[number].map { $0.liveCount + $0.waitingCount }
+                try delete(number, blocks: blocks ?? usual ?? 0, &reclaimed)
                 continue
             }
             if live.count == usual {
