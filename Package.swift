@@ -55,7 +55,7 @@ let package = Package(
             name: "sealdisk",
             dependencies: [
                 "ControlPlane", "FUSEAdapter", "Namespace", "DiskEngine", "KeyManagement",
-                "LocalStore", "CLoopDevice",
+                "LocalStore", "CryptoPrimitives", "CLoopDevice",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Documentation.docc"],

@@ -4,7 +4,7 @@ import ControlPlane
 struct SnapshotCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "snapshot",
-        abstract: "Create, list, compare, rename and delete snapshots.",
+        abstract: "Create, list, compare, export, rename and delete snapshots.",
         discussion: """
             A snapshot is the disk at one moment, as after a power failure. It takes no space \
             until the disk changes, and is a read-only file in the mount while a disk of its \
@@ -15,7 +15,8 @@ struct SnapshotCommand: ParsableCommand {
               mount -o ro,loop,noload /mnt/sealdisk/snapshots/monday /old
             """,
         subcommands: [
-            Create.self, List.self, Show.self, Diff.self, Usage.self, Rename.self, Delete.self,
+            Create.self, List.self, Show.self, Diff.self, Usage.self, Export.self, Verify.self,
+            Rename.self, Delete.self,
         ])
 
     /// All snapshots there are.
