@@ -83,8 +83,8 @@ final class LineageSpace: @unchecked Sendable {
     /// Whether the maps were walked to their end since the key came into memory.
     var isKnown: Bool { known.load(ordering: .relaxed) }
 
-    /// What it may hold of map memory, in pages: an eighth.
-    static func limit(of memory: MapMemory) -> Int { memory.limitPages / 8 }
+    /// What it may hold of map memory, in pages: a quarter.
+    static func limit(of memory: MapMemory) -> Int { memory.limitPages / 4 }
 
     /// The chunks that have something to give back and that no recovery needs.
     var candidates: [ChunkNumber] {
@@ -130,8 +130,11 @@ final class LineageSpace: @unchecked Sendable {
     func marked(isComplete: Bool) {
         isMarked = isComplete
         known.store(true, ordering: .relaxed)
-        if !isComplete || charged > Self.limit(of: memory) { forget() }
+        if !isComplete { forget() }
     }
+
+    /// Keeps to its share of memory: what exceeds it is known no more.
+    func bound() { if charged > Self.limit(of: memory) { forget() } }
 
     /// Presumes all chunks to live until the maps are walked again.
     func forget() {

@@ -23,6 +23,7 @@ struct ReclamationPass {
             note(died)
         }
         try giveBack(&reclaimed)
+        space.bound()
         store.sealed.reserve.refill()
         return shouldLeave ? nil : reclaimed
     }

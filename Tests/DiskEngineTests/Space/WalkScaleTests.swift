@@ -88,23 +88,29 @@ import Testing
         let some = (0..<Self.blocks / 100).map { _ in
             UInt64.random(in: UInt64(2 * Self.slots)..<Self.blocks, using: &generator)
         }
-        try map(disk, some) { _ in
-            next += 1
-            return address(next)
-        }
-        let told = disk.waitingDeaths
-        #expect(told >= Set(some).count)
         let monitor = try #require(disk.monitor as? TimedMonitor)
         monitor.withLock { monitor.longest = 0 }
-        let again = Self.seconds
-        _ = try #require(try harness.store.reclaim(disk.lineage.id, walking: false))
-        let pass = Self.seconds - again
-        // The map pages that the second checkpoint replaced wait for the next.
-        #expect(disk.waitingDeaths < told / 4)
+        var pass = 0.0
+        // As much at a time as a disk asks for a pass for.
+        for part in stride(from: 0, to: some.count, by: 262_144) {
+            let changed = some[part..<min(part + 262_144, some.count)]
+            try map(disk, changed) { _ in
+                next += 1
+                return address(next)
+            }
+            let told = disk.waitingDeaths
+            #expect(told >= Set(changed).count)
+            let start = Self.seconds
+            _ = try #require(try harness.store.reclaim(disk.lineage.id, walking: false))
+            pass += Self.seconds - start
+            // The map pages that the second checkpoint replaced wait for the next.
+            #expect(disk.waitingDeaths < told / 2)
+        }
+        #expect(disk.lineage.space.isMarked)
         if Self.gibibytes != nil {
             let longest = monitor.withLock { monitor.longest }
             print(
-                "\(Self.blocks >> 18) GiB: walk \(walk) s, pass of 1 % \(pass) s of CPU;"
+                "\(Self.blocks >> 18) GiB: walk \(walk) s, passes over 1 % \(pass) s of CPU;"
                     + " the disk's lock was held for \(longest * 1e6) µs at the longest")
         }
         try? harness.store.close()
