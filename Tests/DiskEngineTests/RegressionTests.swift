@@ -44,6 +44,7 @@ import Testing
         try disk.flush()
         _ = try store.createSnapshot(of: id, attributes: [:])
         // The second: the first announces the rollback.
+        store.reclaimer.waitUntilIdle()  // its checkpoints are not the one that is to fail
         files.arm(
             Fault(
                 [.replaceObject], prefix: "lineages/\(disk.lineage.id)/disks/", call: 2,

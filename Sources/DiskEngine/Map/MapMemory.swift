@@ -59,6 +59,9 @@ final class MapMemory: @unchecked Sendable {
         guard isOverLimit else { return }
         let all = monitor.withLock { readers.values.compactMap(\.reader) }
         let largest = all.max { $0.residentPages < $1.residentPages }
-        largest?.evict(atMost: max(64, usedPages - limitPages))
+        // In parts: who works with that map waits for one of them at most.
+        for _ in stride(from: 0, to: max(64, usedPages - limitPages), by: 64) where isOverLimit {
+            largest?.evict(atMost: 64)
+        }
     }
 }

@@ -3,45 +3,73 @@ import Synchronization
 
 /// What is dead in one chunk.
 struct ChunkSpace {
+    /// Of the dead slots, those whose space was given back. Most chunks are in one of the first two
+    /// states, and need one bitmap.
+    private enum GivenBack {
+        case none, all
+        case some(SlotBitmap)
+    }
+
     /// As the chunk's header says, or as its disk makes them.
     var slotCount: Int
     /// Slots that nothing reaches and no recovery needs.
     private(set) var dead: SlotBitmap
-    /// Those of them whose space was not given back; nil if there are none.
-    private(set) var waiting: SlotBitmap?
+    private var given: GivenBack
 
     init(slotCount: Int) {
         self.slotCount = slotCount
         dead = SlotBitmap(slotCount: slotCount)
+        given = .none
     }
 
     /// All that a walk of the maps did not reach; what was given back before stays so.
     init(slotCount: Int, live: SlotBitmap?, after old: ChunkSpace?) {
         self.slotCount = slotCount
         dead = (live ?? SlotBitmap(slotCount: 0)).complement(slotCount: slotCount)
-        let waiting = old.map { dead.subtracting($0.givenBack) } ?? dead
-        self.waiting = waiting.count > 0 ? waiting : nil
+        given = .none
+        guard let old else { return }
+        let before = dead.intersection(old.givenBack)
+        if before.count > 0 { given = before.count == dead.count ? .all : .some(before) }
     }
 
-    var waitingCount: Int { waiting?.count ?? 0 }
+    /// Dead slots that were not given back.
+    var waitingCount: Int {
+        switch given {
+        case .none: dead.count
+        case .all: 0
+        case .some(let given): dead.count - given.count
+        }
+    }
     /// Blocks that stay.
     var liveCount: Int { max(0, slotCount - dead.count) }
-    private var givenBack: SlotBitmap { waiting.map { dead.subtracting($0) } ?? dead }
     /// Words of memory.
-    var size: Int { dead.words.count + (waiting?.words.count ?? 0) }
+    var size: Int {
+        if case .some(let given) = given {
+            dead.words.count + given.words.count
+        } else {
+            dead.words.count
+        }
+    }
+
+    private var givenBack: SlotBitmap {
+        switch given {
+        case .none: SlotBitmap(slotCount: 0)
+        case .all: dead
+        case .some(let given): given
+        }
+    }
 
     mutating func die(_ slot: Int) {
-        guard dead.insert(slot) else { return }
-        if waiting == nil { waiting = SlotBitmap(slotCount: slotCount) }
-        waiting?.insert(slot)
+        if case .all = given, !dead.contains(slot) { given = .some(dead) }
+        dead.insert(slot)
     }
 
     /// The runs of dead slots to be given back now.
     var runsToGiveBack: [Range<Int>] {
-        waiting.map { dead.runs(holding: $0, slotCount: slotCount) } ?? []
+        dead.runs(holding: dead.subtracting(givenBack), slotCount: slotCount)
     }
 
-    mutating func gaveBack() { waiting = nil }
+    mutating func gaveBack() { given = .all }
 
     /// The chunk turned out to be of another size than its disk's chunks are now.
     mutating func correct(slotCount real: Int) {
@@ -49,7 +77,7 @@ struct ChunkSpace {
         slotCount = real
         let all = SlotBitmap(slotCount: 0).complement(slotCount: real)
         dead = all.intersection(dead)
-        waiting = waiting.map { all.intersection($0) }
+        if case .some(let old) = given { given = .some(all.intersection(old)) }
     }
 }
 
@@ -96,7 +124,7 @@ final class LineageSpace: @unchecked Sendable {
         set {
             let old = chunks.removeValue(forKey: number)
             chunks[number] = newValue
-            if newValue?.waiting == nil {
+            if newValue?.waitingCount ?? 0 == 0 {
                 waitingChunks.remove(number)
             } else {
                 waitingChunks.insert(number)
