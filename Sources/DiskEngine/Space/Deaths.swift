@@ -57,7 +57,7 @@ struct Deaths {
     }
 
     /// Slots that a pass could give back.
-    var worth: Int { isIncomplete ? .max / 2 : isBoundExact ? own : own + doubtful }
+    var worth: Int { isIncomplete ? 1 << 40 : isBoundExact ? own : own + doubtful }
 
     /// A slot died. Those of other lanes are not this disk's to tell.
     mutating func add(_ address: UInt64) {

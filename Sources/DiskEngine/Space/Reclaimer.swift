@@ -18,9 +18,10 @@ final class Reclaimer: @unchecked Sendable {
     /// Calls for room, and how many of them a round that began later has answered.
     private var calls = 0
     private var answered = 0
-    /// Whether the last such round found any, and whether nothing died since one that did not.
+    /// Whether the last such round found any; if it did not, how much was known to be dead then and
+    /// could not be given back.
     private var didFindRoom = false
-    private var isExhausted = false
+    private var exhaustedAt: Int?
     /// The number of the next session when a lineage's sessions were last found to be many.
     private var examined: [LineageID: UInt64] = [:]
     /// Every session that wrote leaves a record and a chunk. So many new ones are worth a pass:
@@ -59,7 +60,7 @@ final class Reclaimer: @unchecked Sendable {
     func request(_ lineage: LineageID, walking: Bool = true) {
         monitor.withLock {
             wanted[lineage] = wanted[lineage] ?? false || walking
-            isExhausted = false
+            exhaustedAt = nil
             monitor.announce()
         }
     }
@@ -69,7 +70,7 @@ final class Reclaimer: @unchecked Sendable {
     func remove(_ lineage: LineageID) {
         monitor.withLock {
             removals.append(lineage)
-            isExhausted = false
+            exhaustedAt = nil
             monitor.announce()
         }
     }
@@ -81,10 +82,11 @@ final class Reclaimer: @unchecked Sendable {
 
     /// There is no space. Waits for a round over all lineages that gives back everything dead;
     /// whether it found any. Called without any lock of the engine. Does not wait while passes over
-    /// the caller's lineage are held off: who does that may be waiting for the caller.
-    func findRoom(for lineage: LineageID) -> Bool {
+    /// the caller's lineage are held off: who does that may be waiting for the caller. Nor after a
+    /// round that found nothing, unless more is dead by now: `dead` blocks, as far as is known.
+    func findRoom(for lineage: LineageID, dead: Int) -> Bool {
         monitor.withLock {
-            if isExhausted || isStopping { return false }
+            if dead <= exhaustedAt ?? -1 || isStopping { return false }
             calls += 1
             let call = calls
             monitor.announce()
@@ -217,7 +219,8 @@ final class Reclaimer: @unchecked Sendable {
             }
         }
         didFindRoom = found > 0
-        isExhausted = found == 0
+        let left = monitor.withoutLock { store?.deadBlocks ?? 0 }
+        exhaustedAt = found == 0 ? left : nil
         answered = call
         monitor.announce()
     }

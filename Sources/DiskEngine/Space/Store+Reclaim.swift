@@ -56,6 +56,15 @@ extension Store {
         return isPlain ? try openLineage(id, for: nil, while: "reclaiming") : nil
     }
 
+    /// Blocks that are known to be dead and were not given back.
+    var deadBlocks: Int {
+        let (lineages, disks) = monitor.withLock {
+            (catalogue.openLineages.values.map(\.lineage), Array(catalogue.attached.values))
+        }
+        return lineages.reduce(0) { $0 + $1.space.waitingBlocks }
+            + disks.reduce(0) { $0 + $1.waitingDeaths }
+    }
+
     /// Open lineages of which something could be given back, as far as that is known.
     var lineagesWithSomethingDead: [LineageID] {
         let (lineages, disks) = monitor.withLock {

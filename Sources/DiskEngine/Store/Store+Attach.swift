@@ -125,7 +125,10 @@ extension Store {
             let disk = Disk(
                 recovered: recovered, manifest: manifest, version: version, lineage: lineage)
             disk.onDeaths = { [reclaimer] in reclaimer.request(lineageID, walking: false) }
-            disk.onShortage = { [reclaimer] in reclaimer.findRoom(for: lineageID) }
+            disk.onShortage = { [weak self] in
+                guard let self else { return false }
+                return reclaimer.findRoom(for: lineageID, dead: deadBlocks)
+            }
             try disk.startHelpers()
             do {
                 if let replay = recovered.replay { try disk.replay(replay) }

@@ -10,9 +10,6 @@ extension Store {
             )
         }
         let reclaiming = reclaimer.figures
-        let blocks =
-            lineages.reduce(0) { $0 + $1.space.waitingBlocks }
-            + disks.reduce(0) { $0 + $1.waitingDeaths }
         return StoreStatus(
             mapMemoryUsed: memory.usedPages * Format.blockSize,
             mapMemoryLimit: memory.limitPages * Format.blockSize,
@@ -20,7 +17,7 @@ extension Store {
             openChunks: budget.count,
             chunksReclaimed: UInt64(reclaiming.done.chunks),
             bytesReclaimed: reclaiming.done.bytes, isReclaiming: reclaiming.isRunning,
-            bytesReclaimable: UInt64(blocks * Format.blockSize),
+            bytesReclaimable: UInt64(deadBlocks) * UInt64(Format.blockSize),
             reclaimError: reclaiming.failure,
             damage: damage(), disks: disks.map { $0.status() })
     }

@@ -33,6 +33,13 @@ struct SealedCopy {
         guard fsync(output) == 0, rename(part, file) == 0 else {
             throw Self.failure("The file \(file) cannot be completed", errno)
         }
+        // Its name, too, is to survive a power failure.
+        let folder = try opened(
+            AbsolutePath.folder(of: file), O_RDONLY | O_DIRECTORY, "The folder of \(file)")
+        defer { close(folder) }
+        guard fsync(folder) == 0 else {
+            throw Self.failure("The name of \(file) cannot be made durable", errno)
+        }
         return outcome
     }
 
@@ -204,12 +211,15 @@ enum SealedReport {
     }
 
     static func json(_ report: SealedSnapshotReport) -> String {
-        "{\"SnapshotId\":\"\(report.snapshot)\",\"BaseSnapshotId\":\"\(report.base ?? "")\","
-            + "\"DiskId\":\"\(report.disk)\",\"Lineage\":\"\(report.lineage)\","
-            + "\"SizeBytes\":\(report.size),\"StoredBytes\":\(report.storedBytes),"
-            + "\"Encrypted\":\(report.isEncrypted),\"KMSKeyId\":\"\(report.keyID ?? "")\","
-            + "\"CreationTime\":\"\(report.created)\",\"Bytes\":\(report.fileSize),"
-            + "\"Digest\":\"\(report.digest)\",\"Authenticated\":\(report.isAuthentic)}"
+        let fields: JSONObject = [
+            "SnapshotId": .string(report.snapshot), "BaseSnapshotId": .string(report.base ?? ""),
+            "DiskId": .string(report.disk), "Lineage": .string(report.lineage),
+            "SizeBytes": .integer(report.size), "StoredBytes": .integer(report.storedBytes),
+            "Encrypted": .bool(report.isEncrypted), "KMSKeyId": .string(report.keyID ?? ""),
+            "CreationTime": .string("\(report.created)"), "Bytes": .integer(report.fileSize),
+            "Digest": .string(report.digest), "Authenticated": .bool(report.isAuthentic),
+        ]
+        return JSON.object(fields).text
     }
 }
 

@@ -38,9 +38,11 @@ extension SnapshotCommand {
             switch (file, options.json) {
             case ("-", _): Terminal.complain(text + "\n")
             case (_, true):
-                print(
-                    "{\"SnapshotId\":\"\(found.text("SnapshotId"))\",\"Bytes\":\(made.bytes),"
-                        + "\"Digest\":\"\(made.digest)\"}")
+                let fields: JSONObject = [
+                    "SnapshotId": .string(found.text("SnapshotId")),
+                    "Bytes": .integer(made.bytes), "Digest": .string(made.digest),
+                ]
+                print(JSON.object(fields).text)
             case (_, false): print(text)
             }
         }

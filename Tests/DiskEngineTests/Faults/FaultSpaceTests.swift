@@ -166,4 +166,21 @@ import Testing
         #expect(try harness.disk.bytes(4 << 20, 1 << 20) == Array(content[4 << 20..<5 << 20]))
         try harness.store.close()
     }
+
+    /// Also where it is too little to ask for a pass, after a round that had found nothing.
+    @Test func discardingALittleFreesAsMuch() throws {
+        let harness = try FaultHarness(size: 32 << 20, capacity: 12 << 20)
+        _ = try Self.fill(harness.disk)
+        let block = pattern(4096, seed: 3)
+        // What is left of the last chunk.
+        var code: DiskError.Code?
+        for index in 0..<UInt64(512) where code == nil {
+            code = diskErrorCode { try harness.disk.put(block, at: 20 << 20 + index * 4096) }
+        }
+        #expect(code == .noSpace)
+        try harness.disk.discard(at: 0, length: 255 * 4096)
+        #expect(diskErrorCode { try harness.disk.put(block, at: 31 << 20) } == nil)
+        #expect(try harness.disk.bytes(31 << 20, 4096) == block)
+        try harness.store.close()
+    }
 }
