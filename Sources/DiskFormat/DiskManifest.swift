@@ -73,12 +73,16 @@ public struct DiskManifest: Codable, Hashable, Sendable {
     public var nextSequence: UInt32
     /// The control plane's own (name, category …).
     public var attributes: [String: String]
+    /// The snapshot that is on its way in, whose blocks this disk takes until they are all there;
+    /// then the snapshot stands for itself and the disk goes. nil: a disk like any other.
+    public let incoming: SnapshotID?
 
     public init(
         id: DiskID, created: Int64, order: UInt32? = nil, lane: UInt16, slotsPerChunk: UInt32,
-        origin: DiskState,
-        sourceSnapshot: SnapshotID?, nextSequence: UInt32, attributes: [String: String]
+        origin: DiskState, sourceSnapshot: SnapshotID?, nextSequence: UInt32,
+        attributes: [String: String], incoming: SnapshotID? = nil
     ) {
+        self.incoming = incoming
         self.id = id
         self.created = created
         self.order = order
@@ -126,13 +130,17 @@ public struct SnapshotManifest: Codable, Hashable, Sendable {
     public let state: DiskState
     /// For the sealed export: its key is derived with it.
     public let salt: HexBytes
+    /// 32 bytes drawn when it was imported; nil if it was taken here. Its map is not the one it was
+    /// taken with, so what differs from another snapshot may be other blocks than elsewhere.
+    public let importSalt: HexBytes?
     /// The control plane's own (name …).
     public var attributes: [String: String]
 
     public init(
         id: SnapshotID, disk: DiskID, created: Int64, order: UInt32? = nil, state: DiskState,
-        salt: HexBytes, attributes: [String: String]
+        salt: HexBytes, importSalt: HexBytes? = nil, attributes: [String: String]
     ) {
+        self.importSalt = importSalt
         self.id = id
         self.disk = disk
         self.created = created
@@ -140,6 +148,15 @@ public struct SnapshotManifest: Codable, Hashable, Sendable {
         self.state = state
         self.salt = salt
         self.attributes = attributes
+    }
+
+    /// For the sealed difference to `base`: zeros if both were taken here, so that it is a function
+    /// of the two alone; else of the imports, too, which made maps of their own.
+    public func differenceSalt(since base: SnapshotManifest) throws(CryptoError) -> [UInt8] {
+        let none = SealedSnapshotHeader.noDifferenceSalt
+        if importSalt == nil, base.importSalt == nil { return none }
+        return try SHA256.hash(
+            (importSalt?.bytes ?? none) + (base.importSalt?.bytes ?? none))
     }
 
     public func sealed(version: UInt64 = 1, with keys: LineageKeys) throws -> SealedManifest {
@@ -184,7 +201,8 @@ extension UnopenedManifest {
     {
         let snapshot = try JSONCoding.decode(SnapshotManifest.self, from: payload)
         guard snapshot.id == id, snapshot.state.isWithinBounds,
-            snapshot.salt.bytes.count == LineageKeys.saltSize
+            snapshot.salt.bytes.count == LineageKeys.saltSize,
+            snapshot.importSalt?.bytes.count ?? LineageKeys.saltSize == LineageKeys.saltSize
         else { throw FormatError(.malformed, "the snapshot's fields make no sense") }
         return snapshot
     }

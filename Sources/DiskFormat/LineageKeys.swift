@@ -97,13 +97,15 @@ public final class LineageKeys: Sendable {
             epoch: epoch, chunk: nil, names: Self.names(header))
     }
 
-    /// Snapshot (22 bytes), base or zeros (22), version of the sealed snapshot (2).
+    /// Snapshot (22 bytes), base or zeros (22), version of the sealed snapshot (2); behind that the
+    /// difference's salt (32), if it has one.
     private static func names(_ header: SealedSnapshotHeader) -> [UInt8] {
         var writer = ByteWriter(count: 46)
         writer.put(header.snapshot.text, width: SealedSnapshotHeader.idLength)
         writer.put(header.base?.text ?? "", width: SealedSnapshotHeader.idLength)
         writer.put(SealedSnapshotHeader.version)
-        return writer.bytes
+        let salt = header.differenceSalt
+        return writer.bytes + (salt == SealedSnapshotHeader.noDifferenceSalt ? [] : salt)
     }
 
     private static func derive(

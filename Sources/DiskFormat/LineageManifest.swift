@@ -22,15 +22,27 @@ public struct LineageManifest: Hashable, Sendable {
         public let keyID: String?
         public let wrappedKey: HexBytes?
         public let keyCheck: HexBytes
+        /// The store in whose context the key was wrapped, 32 hexadecimal digits; nil: this one. A
+        /// lineage that came in with a snapshot keeps the key it was made with.
+        public let store: String?
 
         public init(
-            suite: Suite, epoch: UInt32, keyID: String?, wrappedKey: HexBytes?, keyCheck: HexBytes
+            suite: Suite, epoch: UInt32, keyID: String?, wrappedKey: HexBytes?, keyCheck: HexBytes,
+            store: String? = nil
         ) {
+            self.store = store
             self.suite = suite
             self.epoch = epoch
             self.keyID = keyID
             self.wrappedKey = wrappedKey
             self.keyCheck = keyCheck
+        }
+
+        /// The same key, wrapped in the context of that store; nil: of the one it is in.
+        public func wrapped(in store: String?) -> KeyEnvelope {
+            KeyEnvelope(
+                suite: suite, epoch: epoch, keyID: keyID, wrappedKey: wrappedKey,
+                keyCheck: keyCheck, store: store)
         }
     }
 

@@ -23,7 +23,7 @@ struct SeededGenerator: RandomNumberGenerator {
 /// A store in memory and the engine on it, with small chunks so that tests cross their borders.
 final class Harness {
     private(set) var files: MemoryStore
-    let keys = InMemoryKMS()
+    let keys: InMemoryKMS
     let limits: Limits
     private(set) var store: Store
 
@@ -46,8 +46,9 @@ final class Harness {
 
     init(
         limits: Limits = Harness.smallLimits, capacity: UInt64? = nil,
-        environment: Environment = Environment()
+        environment: Environment = Environment(), keys: InMemoryKMS = InMemoryKMS()
     ) throws {
+        self.keys = keys
         self.limits = limits
         files = MemoryStore(capacity: capacity)
         try Store.create(in: files, account: "tests", region: "here")

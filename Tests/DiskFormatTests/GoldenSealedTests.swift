@@ -10,6 +10,8 @@ import Testing
     struct Golden: Sendable {
         let suite: Suite
         let isIncremental: Bool
+        /// Whether one of the snapshots was imported.
+        var hasSalt = false
         let size: Int
         let digest: String
         let entry: String
@@ -37,11 +39,23 @@ import Testing
             digest: "de21a06cb5a818743e648d8666be694f8a1156b8ef2d1b82395d982a1e7165e5",
             entry: "010000000002000000000100000000003bea6e639ce0b64a8d8ea217243a634d",
             tag: "abf131329e2cf6f8da5198b4bcf781ac"),
+        Golden(
+            suite: .aes256GCM, isIncremental: true, hasSalt: true, size: 16384,
+            digest: "2314c82d5ffa34fe6038bc50a730ac0eae0b77af28a9bee6306a39ca82da3c61",
+            entry: "7f29d9dc5430ced49c9be1afa58e60e852fa2bb0c32dbff5f5fc3772b4e7ed4c",
+            tag: "e696487dcd8940abe7b53a392f5ce80b"),
+        Golden(
+            suite: .plain, isIncremental: true, hasSalt: true, size: 16384,
+            digest: "821e5e0a4651c73145fda038fe8853824e2db3a96315e134bbefcf0004875413",
+            entry: "0100000000020000000001000000000024abe123093438f8839a5300e8792d1f",
+            tag: "0835307dae3ab61af3644f98b4e7d8b8"),
     ]
 
     @Test(arguments: golden) func files(golden: Golden) throws {
         let header = try SealedExample.header(
-            golden.suite, base: golden.isIncremental ? SealedExample.base : nil)
+            golden.suite, base: golden.isIncremental ? SealedExample.base : nil,
+            differenceSalt: golden.hasSalt
+                ? Array(0xd0..<0xf0) : SealedSnapshotHeader.noDifferenceSalt)
         let items = golden.isIncremental ? SealedExample.changes : SealedExample.items
         let frame = try SealedExample.frame(items, of: header, golden.suite)
         let file = try header.sealed(with: Example.keys(golden.suite)) + frame

@@ -11,13 +11,15 @@ enum SealedExample {
     static let first = FrameNumber(0)!  // in bounds
 
     static func header(
-        _ suite: Suite, base: SnapshotID? = nil, salt: [UInt8] = Example.salt
+        _ suite: Suite, base: SnapshotID? = nil, salt: [UInt8] = Example.salt,
+        differenceSalt: [UInt8] = SealedSnapshotHeader.noDifferenceSalt
     ) throws -> SealedSnapshotHeader {
         let keys = try Example.keys(suite)
         let isPlain = suite == .plain
         return try SealedSnapshotHeader(
             lineage: Example.lineage, snapshot: Example.snapshot, base: base, disk: Example.disk,
             created: 1_790_000_000, size: 16 * 4096, storedBlocks: base == nil ? 3 : 0, salt: salt,
+            differenceSalt: differenceSalt,
             store: Hex.text(Array(0x40..<0x50)),
             key: .init(
                 suite: suite, epoch: keys.epoch, keyID: isPlain ? nil : "key-1",

@@ -90,7 +90,7 @@ extension Disk {
     }
 
     /// Plan, perform, commit of up to `count` blocks in consecutive slots.
-    private func writeRun(at block: BlockNumber, count: Int, from source: UnsafeRawBufferPointer)
+    func writeRun(at block: BlockNumber, count: Int, from source: UnsafeRawBufferPointer)
         throws -> Reservation
     {
         let pinned = block..<block + UInt64(count)

@@ -15,6 +15,8 @@ public final class Disk: @unchecked Sendable {
     let log: Log
     let reader: MapReader
     let layout: ChunkLayout
+    /// Whether it takes the blocks of a snapshot that is on its way in, and is nobody's disk.
+    let takesImport: Bool
     var claims = Claims()
     var bytes: UInt64
     var manifest: DiskManifest
@@ -52,6 +54,7 @@ public final class Disk: @unchecked Sendable {
         id = manifest.id
         self.lineage = lineage
         self.manifest = manifest
+        takesImport = manifest.incoming != nil
         manifestVersion = version
         monitor = recovered.reader.monitor
         log = Log()

@@ -20,27 +20,12 @@ public final class SealedSnapshotReader: @unchecked Sendable {
     private let monitor: Monitor
     private var starts = FrameStarts()
 
-    /// `store` is the one in whose context the lineage's key was wrapped. The snapshot is closed
-    /// with the reader.
+    /// `store` is this one's id. The snapshot is closed with the reader.
     init(_ snapshot: SnapshotReader, store: String) throws {
-        let manifest = snapshot.manifest
         let lineage = snapshot.reader.lineage
-        let fields = try SealedSnapshotHeader(
-            lineage: lineage.id, snapshot: manifest.id, base: nil, disk: manifest.disk,
-            created: manifest.created, size: manifest.state.size,
-            storedBlocks: manifest.state.storedBlocks, salt: manifest.salt.bytes, store: store,
-            key: lineage.withManifest(\.key))
         self.snapshot = snapshot
-        // If there is no locked memory for its key, open chunks give up theirs.
-        let isShort = { (error: any Error) in (error as? CryptoError)?.code == .lockedMemory }
-        (header, assembler) = try lineage.budget.relieving(when: isShort) {
-            (
-                try fields.sealed(with: lineage.keys),
-                FrameAssembler(
-                    reader: snapshot.reader, cipher: try lineage.keys.cipher(for: fields))
-            )
-        }
-        size = SealedGeometry.fileSize(blocks: manifest.state.storedBlocks)
+        (header, assembler) = try FrameAssembler.sealing(snapshot, since: nil, in: store)
+        size = SealedGeometry.fileSize(blocks: snapshot.manifest.state.storedBlocks)
         cache = FrameCache(threads: lineage.environment.threads)
         monitor = lineage.environment.threads.makeMonitor()
     }

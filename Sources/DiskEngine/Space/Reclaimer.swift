@@ -75,6 +75,12 @@ final class Reclaimer: @unchecked Sendable {
         }
     }
 
+    /// Returns when nothing is left to be removed, or could not be. Called without any lock of the
+    /// engine.
+    func awaitRemovals() {
+        monitor.withLock { while isRemoving || !removals.isEmpty { monitor.wait() } }
+    }
+
     /// The lineage's key is in memory again.
     func resume(_ lineage: LineageID) {
         if monitor.withLock({ deferred.remove(lineage) != nil }) { request(lineage) }

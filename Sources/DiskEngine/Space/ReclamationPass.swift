@@ -28,7 +28,7 @@ struct ReclamationPass {
         return shouldLeave ? nil : reclaimed
     }
 
-    var disks: [Disk] { store.attachedDisks().filter { $0.lineage === lineage } }
+    var disks: [Disk] { store.disksAtWork().filter { $0.lineage === lineage } }
 
     /// What the attached disks tell.
     struct Died {

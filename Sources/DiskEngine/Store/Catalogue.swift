@@ -51,6 +51,7 @@ struct Catalogue {
     func isHeld(_ lineage: LineageID, besides disk: DiskID? = nil) -> Bool {
         attached.values.contains {
             $0.lineage.id == lineage && $0.id != disk && !detaching.contains($0.id)
+                && !$0.takesImport
         }
     }
 
@@ -106,6 +107,7 @@ extension Store {
         }
         try loadDisks(of: lineage, into: &loaded)
         try loadSnapshots(of: lineage, into: &loaded)
+        try removeFinishedImports(of: lineage, in: &loaded)
         if !loaded.isUsed(lineage) {
             // Somebody's data whose manifests were lost, or are being put back from a copy.
             loaded.damage["lineage \(lineage)"] =
@@ -168,7 +170,8 @@ extension Store {
     /// All disks, in the order of their creation.
     public func disks() throws -> [DiskSummary] {
         let ids = monitor.withLock {
-            catalogue.disks.values.sorted { $0.place < $1.place }.map(\.manifest.id)
+            catalogue.disks.values.filter { $0.manifest.incoming == nil }
+                .sorted { $0.place < $1.place }.map(\.manifest.id)
         }
         return ids.compactMap { try? disk($0) }
     }
@@ -176,7 +179,9 @@ extension Store {
     /// Throws `.notFound`.
     public func disk(_ id: DiskID) throws -> DiskSummary {
         let (entry, attached, envelope, count) = try monitor.withLock {
-            guard let entry = catalogue.disks[id] else { throw catalogue.missing(id) }
+            guard let entry = catalogue.disks[id], entry.manifest.incoming == nil else {
+                throw catalogue.missing(id)
+            }
             return (
                 entry, catalogue.attached[id], catalogue.envelopes[entry.lineage],
                 catalogue.snapshots.count(of: id)

@@ -3,9 +3,14 @@ import DiskFormat
 import KeyManagement
 
 extension Store {
-    public func attached(_ id: DiskID) -> Disk? { monitor.withLock { catalogue.attached[id] } }
+    public func attached(_ id: DiskID) -> Disk? {
+        monitor.withLock { catalogue.attached[id].flatMap { $0.takesImport ? nil : $0 } }
+    }
 
-    public func attachedDisks() -> [Disk] {
+    public func attachedDisks() -> [Disk] { disksAtWork().filter { !$0.takesImport } }
+
+    /// Those that are attached, and those that take a snapshot which is on its way in.
+    func disksAtWork() -> [Disk] {
         monitor.withLock { catalogue.attached.values.sorted { $0.id < $1.id } }
     }
 
@@ -17,24 +22,28 @@ extension Store {
     @discardableResult
     public func attach(_ id: DiskID) throws -> Disk {
         let what = "attaching disk \(id)"
+        _ = try lineage(of: id)
         let lineage = try openLineage(
             try detachedLineage(of: id), for: KeyUse(action: "AttachDisk", resource: id.text),
             while: what)
         do {
-            return try acting(what) {
-                let disk = try open(id, in: lineage)
-                monitor.withLock { catalogue.attached[id] = disk }
-                shareMapMemory()
-                remember(disk)
-                if sealed.isMarkedReclaimable(lineage.id) { reclaimer.request(lineage.id) }
-                let (sessions, next) = lineage.withManifest { ($0.sessions.count, $0.nextSession) }
-                reclaimer.note(sessions: sessions, next: next, in: lineage.id)
-                return disk
-            }
+            return try acting(what) { try start(id, in: lineage) }
         } catch {
             closeLineage(lineage.id)
             throw error
         }
+    }
+
+    /// Opens a detached disk of an open lineage and puts it to work, under `actions`.
+    func start(_ id: DiskID, in lineage: Lineage) throws -> Disk {
+        let disk = try open(id, in: lineage)
+        monitor.withLock { catalogue.attached[id] = disk }
+        shareMapMemory()
+        remember(disk)
+        if sealed.isMarkedReclaimable(lineage.id) { reclaimer.request(lineage.id) }
+        let (sessions, next) = lineage.withManifest { ($0.sessions.count, $0.nextSession) }
+        reclaimer.note(sessions: sessions, next: next, in: lineage.id)
+        return disk
     }
 
     /// Ends the attachment. The caller has made sure that nobody uses the disk and that no new
@@ -63,7 +72,7 @@ extension Store {
         let id = disk.id
         return try reclaimer.withSuspended(disk.lineage.id) {
             try acting("detaching disk \(id)", isClosing: isClosing) {
-                guard attached(id) === disk else {
+                guard monitor.withLock({ catalogue.attached[id] === disk }) else {
                     throw DiskError(.notFound, "disk \(id) is not attached")
                 }
                 if !isClosing { try checkNoSnapshotNeeds(disk) }
@@ -89,7 +98,7 @@ extension Store {
     /// Each attached disk gets its share of map memory for dirty pages; who has more than that now
     /// writes them out. Called under `actions`.
     private func shareMapMemory() {
-        let disks = attachedDisks()
+        let disks = disksAtWork()
         memory.share(among: disks.count)
         for disk in disks { disk.monitor.withLock { disk.checkpointIfDue() } }
     }

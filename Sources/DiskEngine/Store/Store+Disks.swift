@@ -185,7 +185,7 @@ extension Store {
         }
     }
 
-    private func slotsPerChunk(_ size: UInt64) throws -> UInt32 {
+    func slotsPerChunk(_ size: UInt64) throws -> UInt32 {
         if let fixed = limits.slotsPerChunk { return fixed }
         return ChunkLayout.forDisk(size: size, capacity: try sealed.capacity().total).slotCount
     }

@@ -98,24 +98,22 @@ extension Store {
             throw DiskError(
                 .damaged, "lineage \(id): its key was exchanged since the store was opened")
         }
-        let keys = try unwrapKeys(of: id, envelope, for: use)
-        guard keys.keyCheck == envelope.keyCheck.bytes else {
-            throw DiskError(
-                .keyRefused,
-                "the data key of lineage \(id) is not the one its disks were sealed with")
-        }
-        return try makeLineage(keys, manifest)
+        return try makeLineage(unwrapKeys(of: id, envelope, for: use), manifest)
     }
 
     private func makeLineage(_ keys: LineageKeys, _ manifest: UnopenedManifest) throws -> Lineage {
         let (opened, version) = try manifest.lineage(with: keys)
-        return Lineage(
-            keys: keys, manifest: opened, version: version, store: sealed,
+        return makeLineage(keys, opened, version: version)
+    }
+
+    func makeLineage(_ keys: LineageKeys, _ manifest: LineageManifest, version: UInt64) -> Lineage {
+        Lineage(
+            keys: keys, manifest: manifest, version: version, store: sealed,
             environment: environment, limits: limits, budget: budget, memory: memory)
     }
 
     /// Puts an opened lineage into the catalogue, with one user.
-    private func admit(_ lineage: Lineage) -> Lineage {
+    func admit(_ lineage: Lineage) -> Lineage {
         monitor.withLock {
             catalogue.openLineages[lineage.id] = .init(lineage: lineage, users: 1)
         }
@@ -132,21 +130,24 @@ extension Store {
         _ = consume last
     }
 
-    private func unwrapKeys(
+    func unwrapKeys(
         of id: LineageID, _ envelope: LineageManifest.KeyEnvelope, for use: KeyUse?
     ) throws -> LineageKeys {
-        switch envelope.suite {
-        case .plain: return try .plain(id)
-        case .aes256GCM:
-            guard let keyID = envelope.keyID, let wrapped = envelope.wrappedKey, let use else {
-                throw DiskError(.damaged, "lineage \(id) has no wrapped data key")
-            }
-            let key = try keys.unwrap(
-                WrappedKey(keyID: keyID, bytes: wrapped.bytes),
-                context: keyContext(id, epoch: envelope.epoch), use: use)
-            return try LineageKeys(
-                lineage: id, suite: .aes256GCM, epoch: envelope.epoch, dataKey: key)
+        guard envelope.suite != .plain else { return try .plain(id) }
+        guard let keyID = envelope.keyID, let wrapped = envelope.wrappedKey, let use else {
+            throw DiskError(.damaged, "lineage \(id) has no wrapped data key")
         }
+        let key = try keys.unwrap(
+            WrappedKey(keyID: keyID, bytes: wrapped.bytes),
+            context: keyContext(id, epoch: envelope.epoch, store: envelope.store), use: use)
+        let opened = try LineageKeys(
+            lineage: id, suite: envelope.suite, epoch: envelope.epoch, dataKey: key)
+        guard opened.keyCheck == envelope.keyCheck.bytes else {
+            throw DiskError(
+                .keyRefused,
+                "the data key of lineage \(id) is not the one its disks were sealed with")
+        }
+        return opened
     }
 
     /// One use of a key that is in memory already: the KMS is told, and may refuse.
@@ -158,9 +159,10 @@ extension Store {
         }
     }
 
-    func keyContext(_ lineage: LineageID, epoch: UInt32) -> KeyContext {
+    /// `store`: the one that the key was made in; nil: this one.
+    func keyContext(_ lineage: LineageID, epoch: UInt32, store: String? = nil) -> KeyContext {
         KeyContext(
-            store: identity.storeID, lineage: lineage.description, epoch: epoch,
+            store: store ?? identity.storeID, lineage: lineage.description, epoch: epoch,
             format: Format.version)
     }
 }

@@ -33,7 +33,7 @@ extension Store {
     /// Makes a snapshot's manifest durable. A store that fails may have done it all the same: then
     /// it is taken back, and if that fails too the snapshot exists and is listed, so that
     /// reclamation counts it.
-    private func record(_ manifest: SnapshotManifest, in lineage: Lineage) throws {
+    func record(_ manifest: SnapshotManifest, in lineage: Lineage) throws {
         let path = StoreLayout.snapshot(lineage.id, manifest.id)
         func list() {
             monitor.withLock {
@@ -184,7 +184,9 @@ extension Store {
 
     func lineage(of disk: DiskID) throws -> LineageID {
         try monitor.withLock {
-            guard let entry = catalogue.disks[disk] else { throw catalogue.missing(disk) }
+            guard let entry = catalogue.disks[disk], entry.manifest.incoming == nil else {
+                throw catalogue.missing(disk)
+            }
             return entry.lineage
         }
     }

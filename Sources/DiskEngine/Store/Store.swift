@@ -120,7 +120,7 @@ public final class Store: @unchecked Sendable {
         // An action that still waits for its key comes too late.
         actions.withLock { monitor.withLock { catalogue.isClosed = true } }
         var failure: (any Error)?
-        let disks = attachedDisks()
+        let disks = disksAtWork()
         for disk in disks {
             do {
                 try end(disk, isClosing: true).get()
@@ -129,7 +129,7 @@ public final class Store: @unchecked Sendable {
             }
         }
         lock.release()
-        for disk in disks {
+        for disk in disks where !disk.takesImport {
             do { try meterDetach(of: disk) } catch { failure = failure ?? error }
         }
         if let failure { throw failure }

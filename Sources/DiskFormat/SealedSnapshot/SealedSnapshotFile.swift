@@ -35,11 +35,19 @@ public final class SealedSnapshotFile {
 
     deinit { frame.deallocate() }
 
+    /// The header, authenticated. Throws `.notAuthentic`.
+    public func openHeader(with keys: LineageKeys) throws -> SealedSnapshotHeader {
+        try unopened.open(with: keys)
+    }
+
     /// Reads the rest; returns the digest of the file and how many bytes it has. Called once.
     ///
     /// Throws `.malformed` or `.notAuthentic`, saying at which byte, and what `source` or `visit`
-    /// throw. What was visited before counts only when this has returned.
-    public func check(with keys: LineageKeys?, visit: Visit = { _, _ in }) throws
+    /// throw. What was visited before counts only when this has returned. `readsToEnd`: whether
+    /// something that follows the last frame is looked for, and an error.
+    public func check(
+        with keys: LineageKeys?, readsToEnd: Bool = true, visit: Visit = { _, _ in }
+    ) throws
         -> (digest: [UInt8], size: UInt64)
     {
         let cipher = try keys.map { try $0.cipher(for: unopened.open(with: $0)) }
@@ -65,7 +73,7 @@ public final class SealedSnapshotFile {
                 throw FormatError(error.code, "at byte \(start): \(error.message)")
             }
         }
-        try checkEnd(blocks)
+        try checkEnd(blocks, readsToEnd)
         return (try digest.finish(), position)
     }
 
@@ -91,9 +99,9 @@ public final class SealedSnapshotFile {
         position += UInt64(count)
     }
 
-    private func checkEnd(_ blocks: UInt64) throws {
+    private func checkEnd(_ blocks: UInt64, _ readsToEnd: Bool) throws {
         let page = UnsafeMutableRawBufferPointer(rebasing: frame[..<SealedGeometry.pageSize])
-        guard try source(page) == 0 else {
+        guard try !readsToEnd || source(page) == 0 else {
             throw FormatError(.malformed, "at byte \(position): something follows the last frame")
         }
         guard header.isIncremental || blocks == header.storedBlocks else {

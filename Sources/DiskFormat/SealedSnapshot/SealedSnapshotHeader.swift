@@ -17,7 +17,8 @@ import CryptoPrimitives
 /// 192  32  id of the store whose KMS context binds the wrapped key, text
 /// 224  64  id of the CMK, text; zeros if plain
 /// 288   2  length of the wrapped key; 0 if plain
-/// 290 512  the wrapped key, then zeros to 4032
+/// 290 512  the wrapped key
+/// 802  32  the difference's salt; zeros in a full one. Then zeros to 4032
 /// 4032 32  HMAC-SHA-256 over bytes 0 to 4031
 /// 4064 32  SHA-256 over bytes 0 to 4063
 /// ```
@@ -33,6 +34,7 @@ public struct SealedSnapshotHeader: Hashable, Sendable {
     static let keyIDLength = 64
     static let maximumWrappedKey = 512
     static let idLength = 22
+    public static let noDifferenceSalt = [UInt8](repeating: 0, count: LineageKeys.saltSize)
 
     public let lineage: LineageID
     public let snapshot: SnapshotID
@@ -46,6 +48,9 @@ public struct SealedSnapshotHeader: Hashable, Sendable {
     /// Blocks that are no holes; 0 in an incremental one, which ends with its last frame.
     public let storedBlocks: UInt64
     public let salt: [UInt8]
+    /// In an incremental one: which two maps were compared. The same two snapshots differ in other
+    /// blocks where one of them was imported, and one key must never seal both.
+    public let differenceSalt: [UInt8]
     /// The store in whose context the data key was wrapped, 32 hexadecimal digits.
     public let store: String
     public let key: LineageManifest.KeyEnvelope
@@ -53,9 +58,11 @@ public struct SealedSnapshotHeader: Hashable, Sendable {
     /// Throws `.limit` if a field exceeds what a header can hold.
     public init(
         lineage: LineageID, snapshot: SnapshotID, base: SnapshotID?, disk: DiskID, created: Int64,
-        size: UInt64, storedBlocks: UInt64, salt: [UInt8], store: String,
+        size: UInt64, storedBlocks: UInt64, salt: [UInt8],
+        differenceSalt: [UInt8] = Self.noDifferenceSalt, store: String,
         key: LineageManifest.KeyEnvelope
     ) throws(FormatError) {
+        self.differenceSalt = differenceSalt
         self.lineage = lineage
         self.snapshot = snapshot
         self.base = base
@@ -65,7 +72,7 @@ public struct SealedSnapshotHeader: Hashable, Sendable {
         self.storedBlocks = storedBlocks
         self.salt = salt
         self.store = store
-        self.key = key
+        self.key = key.wrapped(in: nil)
         guard isWithinBounds else {
             throw FormatError(.limit, "the fields exceed what a sealed snapshot's header can hold")
         }
@@ -79,6 +86,8 @@ public struct SealedSnapshotHeader: Hashable, Sendable {
         return CheckpointRecord.isValidSize(size)
             && storedBlocks <= (isIncremental ? 0 : size / UInt64(Format.blockSize))
             && salt.count == LineageKeys.saltSize && base != snapshot
+            && differenceSalt.count == LineageKeys.saltSize
+            && (isIncremental || differenceSalt == Self.noDifferenceSalt)
             && key.keyCheck.bytes.count == LineageKeys.keySize
             && store.utf8.count == Self.storeIDLength && Hex.bytes(store) != nil
             && id.utf8.count <= Self.keyIDLength && wrapped.count <= Self.maximumWrappedKey
@@ -109,6 +118,9 @@ public struct SealedSnapshotHeader: Hashable, Sendable {
         writer.put(key.keyID ?? "", width: Self.keyIDLength)
         writer.put(UInt16(key.wrappedKey?.bytes.count ?? 0))
         writer.put(key.wrappedKey?.bytes ?? [])
+        let unused = Self.maximumWrappedKey - (key.wrappedKey?.bytes.count ?? 0)
+        writer.put([UInt8](repeating: 0, count: unused))
+        writer.put(differenceSalt)
         var bytes = writer.bytes
         let mac = try keys.sealedHeaderKey(self).authenticate(Array(bytes[..<Self.authenticated]))
         bytes.replaceSubrange(Self.authenticated..<Self.hashOffset, with: mac)
@@ -194,11 +206,14 @@ public struct UnopenedSealedHeader: Sendable {
             base.isEmpty ? flags == 0 : flags == 1 && SnapshotID(base) != nil
         else { throw malformed }
         let wrapped = reader.get(count: length)
-        guard reader.restIsZero else { throw malformed }
+        let unused = reader.get(count: Header.maximumWrappedKey - length)
+        let differenceSalt = reader.get(count: LineageKeys.saltSize)
+        guard unused.allSatisfy({ $0 == 0 }), reader.restIsZero else { throw malformed }
         do {
             return try Header(
                 lineage: lineage, snapshot: snapshot, base: SnapshotID(base), disk: disk,
-                created: created, size: size, storedBlocks: storedBlocks, salt: salt, store: store,
+                created: created, size: size, storedBlocks: storedBlocks, salt: salt,
+                differenceSalt: differenceSalt, store: store,
                 key: .init(
                     suite: suite, epoch: epoch, keyID: keyID.isEmpty ? nil : keyID,
                     wrappedKey: wrapped.isEmpty ? nil : HexBytes(wrapped),
