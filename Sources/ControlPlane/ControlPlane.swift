@@ -49,12 +49,34 @@ public final class ControlPlane: Sendable {
     /// Carries out one request in any of the three forms, and answers it.
     public func perform(_ request: String) -> Reply { perform(Array(request.utf8)) }
 
+    /// Takes in a sealed snapshot, and answers with its id and what it is. It may take hours, and
+    /// other actions are carried out meanwhile: the engine sees to it that nothing gets in the way
+    /// of anything. `source` and `readsToEnd` as in `Store.importSnapshot`; `requiresEncryption`
+    /// refuses a plain one.
+    public func importSnapshot(
+        reading source: @escaping SealedSnapshotFile.Source, readsToEnd: Bool,
+        requiresEncryption: Bool = false
+    ) -> Reply {
+        answer { () throws(Refusal) in
+            try takeIn(source, readsToEnd, requiresEncryption: requiresEncryption)
+        }
+    }
+
+    /// Tells the mounted tree of a change that was not made in an action's turn.
+    func announce(_ change: ResourceChange) {
+        turn.withLock { _ in hooks?.didChange(change) }
+    }
+
     /// Carries out a request that needs no parsing, and answers it.
     public func perform(_ request: Request) -> Reply { answer { request } }
 
     private func answer(
         readOnly: Bool = false, _ request: () throws(Refusal) -> Request
     ) -> Reply {
+        answer { () throws(Refusal) in try execute(try request(), readOnly: readOnly) }
+    }
+
+    private func answer(_ work: () throws(Refusal) -> JSONObject) -> Reply {
         let id: String
         do {
             id = try RequestID.make(from: entropy)
@@ -62,7 +84,7 @@ public final class ControlPlane: Sendable {
             return Reply(requestID: RequestID.none, refusal: Refusal(error, about: .request))
         }
         do {
-            return Reply(requestID: id, fields: try execute(try request(), readOnly: readOnly))
+            return Reply(requestID: id, fields: try work())
         } catch {
             return Reply(requestID: id, refusal: error)
         }

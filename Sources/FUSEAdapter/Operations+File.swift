@@ -6,6 +6,7 @@ func addFileOperations(to table: inout fuse_lowlevel_ops) {
     table.open = open
     table.read = read
     table.write = write
+    table.flush = flush
     table.fsync = fsync
     table.fallocate = fallocate
     table.lseek = lseek
@@ -31,6 +32,7 @@ private func open(
             info.pointee.direct_io = 1
             info.pointee.nonseekable = 1
         }
+        info.pointee.noflush = file.isFlushed ? 0 : 1
         if !request.reply(open: info) { Handle<OpenFile>.release(info.pointee.fh) }
     } catch {
         request.fail(error)
@@ -65,8 +67,12 @@ private func write(
     // `bytes` is libfuse's buffer, which has the headers alone: see `DeviceIO`.
     let payload = ThreadBuffers.current.payload(size)
     let file = Handle<OpenFile>.content(info)
-    if case .control(let conversation) = file {
-        return converse(request, conversation, Array(payload))
+    switch file {
+    case .control(let conversation):
+        return hand(over: request, Array(payload)) { conversation.submit($0, answer: $1) }
+    case .intake(let conversation):
+        return hand(over: request, Array(payload)) { conversation.submit($0, answer: $1) }
+    default: break
     }
     do throws(FileError) {
         let count = try file.write(payload, at: UInt64(offset))
@@ -76,10 +82,13 @@ private func write(
     }
 }
 
-/// The caller is checked at every request, not only when it opened the file: a handle may have
-/// been inherited or passed on.
-private func converse(
-    _ request: consuming Request, _ conversation: ControlConversation, _ bytes: [UInt8]
+private typealias Answer = @Sendable (Result<Int, FileError>) -> Void
+
+/// A write that another thread will answer. The caller is checked at every one, not only when it
+/// opened the file: a handle may have been inherited or passed on.
+private func hand(
+    over request: consuming Request, _ bytes: [UInt8],
+    to submit: ([UInt8], @escaping Answer) -> Void
 ) {
     do throws(FileError) {
         try request.adapter.tree.checkControl(request.caller)
@@ -87,12 +96,25 @@ private func converse(
         return request.fail(error)
     }
     let parked = ParkedRequest(request)
-    conversation.submit(bytes) { result in
+    submit(bytes) { result in
         guard let request = parked.take() else { return }
         switch result {
         case .success(let count): request.reply(written: count)
         case .failure(let error): request.fail(error)
         }
+    }
+}
+
+private func flush(
+    raw: fuse_req_t?, inode: fuse_ino_t, info: UnsafeMutablePointer<fuse_file_info>?
+) {
+    guard let raw, let info else { return }
+    let request = Request(raw)
+    do throws(FileError) {
+        try Handle<OpenFile>.content(info).flush()
+        request.succeed()
+    } catch {
+        request.fail(error)
     }
 }
 

@@ -5,7 +5,8 @@ import Testing
 @Suite struct TreeTests {
     @Test func theRootShowsWhatAMountHas() throws {
         let fixture = try Fixture()
-        #expect(try fixture.names(in: "") == ["control", "status.json", "disks", "snapshots"])
+        #expect(
+            try fixture.names(in: "") == ["control", "import", "status.json", "disks", "snapshots"])
         #expect(try fixture.find("disks").isFolder)
         #expect(try fixture.find("control").mode == 0o600)
         expectErrno(ENOENT) { _ = try fixture.find("nothing") }

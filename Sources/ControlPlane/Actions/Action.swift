@@ -76,6 +76,9 @@ struct Action: Sendable {
         Action("DeleteSnapshot", ["SnapshotId"]) { plane, arguments throws(Refusal) in
             try plane.deleteSnapshot(arguments)
         },
+        Action("DiscardSnapshotImport", ["SnapshotId"]) { plane, arguments throws(Refusal) in
+            try plane.discardSnapshotImport(arguments)
+        },
         Action(
             describing: "DescribeSnapshots",
             [

@@ -61,6 +61,7 @@ extension ControlPlane {
                 of: $0, diskName: names[$0.summary.disk], isSource: usedBy.contains($0.summary.id))
         }
         reply.append("Damaged", damaged("snapshot", but: try snapshots().map(\.summary.id.text)))
+        reply.append("Imports", unfinishedImports)
         return reply
     }
 

@@ -10,7 +10,8 @@ public final class SealedDifferenceReader: @unchecked Sendable {
     // @unchecked: `place` is accessed under `monitor`; the rest is constant.
     public var id: SnapshotID { snapshot.id }
     private let snapshot: SnapshotReader
-    private let base: SnapshotReader
+    public var base: SnapshotID { older.id }
+    private let older: SnapshotReader
     private let header: [UInt8]
     private let assembler: FrameAssembler
     private let monitor: Monitor
@@ -35,7 +36,7 @@ public final class SealedDifferenceReader: @unchecked Sendable {
                     + " earlier snapshot of the same disk, or of one it was made from")
         }
         self.snapshot = snapshot
-        self.base = base
+        older = base
         (header, assembler) = try FrameAssembler.sealing(snapshot, since: base, in: store)
         monitor = snapshot.reader.lineage.environment.threads.makeMonitor()
         place = Self.beginning(snapshot, base)
@@ -63,7 +64,7 @@ public final class SealedDifferenceReader: @unchecked Sendable {
                 return done
             }
         } catch let failure as OlderMapFailure {
-            throw base.located(failure.cause, "comparing with snapshot \(base.id)")
+            throw older.located(failure.cause, "comparing with snapshot \(base)")
         } catch {
             throw snapshot.located(error, "reading the sealed snapshot \(id) at byte \(offset)")
         }
@@ -72,7 +73,7 @@ public final class SealedDifferenceReader: @unchecked Sendable {
     /// Ends the reader. Idempotent.
     public func close() {
         snapshot.close()
-        base.close()
+        older.close()
     }
 
     /// Reads up to the end of the header or of one frame; 0 at the end. Called under the lock,
@@ -83,7 +84,7 @@ public final class SealedDifferenceReader: @unchecked Sendable {
         guard offset >= UInt64(header.count) else {
             return header.withUnsafeBytes { Self.copy($0, from: Int(offset), to: buffer) }
         }
-        if offset < place.start { place = Self.beginning(snapshot, base) }
+        if offset < place.start { place = Self.beginning(snapshot, older) }
         while true {
             if let frame = place.frame {
                 let end = place.start + UInt64(frame.bytes.count)

@@ -16,18 +16,25 @@ extension Store {
     /// Takes in a sealed snapshot: into its lineage, which is made anew with the snapshot's own
     /// key if it is not here. What an import of the same snapshot left that was cut off is gone on
     /// with. `source` fills a buffer with the file's next bytes, fewer only at its end;
-    /// `readsToEnd`: whether bytes behind the last frame are looked for, and an error. Calls the
-    /// KMS (Decrypt) if it is encrypted.
+    /// `readsToEnd`: whether bytes behind the last frame are looked for, and an error;
+    /// `requiresEncryption`: whether a plain one is
+    /// refused. Calls the KMS (Decrypt) if it is encrypted.
     ///
     /// Throws `.alreadyExists`, `.notFound` if the base of an incremental one is not here,
     /// `.busy` if it is being imported, `.damaged` saying at which byte, `.keyRefused`, `.noSpace`,
     /// `.io`, and what `source` throws. What was taken until then is kept, as `imports()` tells.
     public func importSnapshot(
-        reading source: @escaping SealedSnapshotFile.Source, readsToEnd: Bool = true
+        reading source: @escaping SealedSnapshotFile.Source, readsToEnd: Bool = true,
+        requiresEncryption: Bool = false
     ) throws -> SnapshotSummary {
         do {
             let file = try SealedSnapshotFile(reading: source)
             let header = file.header
+            guard header.suite != .plain || !requiresEncryption else {
+                throw DiskError(
+                    .invalid,
+                    "snapshot \(header.snapshot) is not encrypted, and encryption is required")
+            }
             try demandImportable(header)
             let (disk, isResumed) = try beginImport(of: file)
             do {

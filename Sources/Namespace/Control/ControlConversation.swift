@@ -64,7 +64,7 @@ extension ControlAnswer {
             errno: EMSGSIZE)
     }
 
-    fileprivate static var ending: ControlAnswer {
+    static var ending: ControlAnswer {
         ControlAnswer(
             refusal: Refusal(
                 code: ErrorCode.notMounted.rawValue,

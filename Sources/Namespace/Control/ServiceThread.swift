@@ -29,6 +29,9 @@ struct ServiceThread: Sendable {
         self.handle = handle
     }
 
+    /// Lets the thread end by itself; in place of `join`.
+    func detach() { pthread_detach(handle) }
+
     /// Waits for the thread's end. Once.
     func join() { pthread_join(handle, nil) }
 }

@@ -6,8 +6,10 @@ public enum OpenFile: Sendable {
     case disk(OpenDisk)
     case snapshot(OpenSnapshot)
     case sealedSnapshot(OpenSealedSnapshot)
+    case sealedDifference(OpenSealedDifference)
     case text(OpenText)
     case control(ControlConversation)
+    case intake(ImportConversation)
 
     /// Fills `buffer` from `offset` (bytes); short at the end, 0 behind it.
     public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64)
@@ -18,12 +20,14 @@ public enum OpenFile: Sendable {
         case .snapshot(let file): try file.read(into: buffer, at: offset)
         case .sealedSnapshot(let file): try file.read(into: buffer, at: offset)
         case .text(let file): file.read(into: buffer, at: offset)
+        case .sealedDifference(let file): try file.read(into: buffer, at: offset)
         case .control(let file): file.read(into: buffer)
+        case .intake(let file): file.read(into: buffer)
         }
     }
 
-    /// Writes to a disk; how many bytes of `buffer` it took. (`control` takes its requests through
-    /// `ControlConversation.submit`, for it answers later.)
+    /// Writes to a disk; how many bytes of `buffer` it took. (`control` and `import` take what is
+    /// written through `submit`, for they answer later.)
     public func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError) -> Int
     {
         guard case .disk(let file) = self else {
@@ -37,13 +41,22 @@ public enum OpenFile: Sendable {
         if case .disk(let file) = self { try file.synchronize() }
     }
 
+    /// A descriptor is closed. Throws what the caller of close(2) must hear.
+    public func flush() throws(FileError) {
+        if case .intake(let file) = self { try file.demandEnd() }
+    }
+
+    /// Whether `flush` may have something to say.
+    public var isFlushed: Bool { if case .intake = self { true } else { false } }
+
     /// Punches a hole or zeroes a range; both read as zeros afterwards.
     public func allocate(_ change: SpaceChange, at offset: UInt64, length: UInt64)
         throws(FileError)
     {
         switch self {
         case .disk(let file): try file.allocate(change, at: offset, length: length)
-        case .snapshot, .sealedSnapshot: throw FileError(EROFS, "a snapshot does not change")
+        case .snapshot, .sealedSnapshot, .sealedDifference:
+            throw FileError(EROFS, "a snapshot does not change")
         default: throw FileError(EOPNOTSUPP, "this file has no space of its own")
         }
     }
@@ -58,7 +71,8 @@ public enum OpenFile: Sendable {
             return try target.position(from: offset, inDataOf: file.reader.size)
         case .text(let file):
             return try target.position(from: offset, inDataOf: UInt64(file.bytes.count))
-        case .control: throw FileError(ESPIPE, "control has no positions")
+        case .control, .intake, .sealedDifference:
+            throw FileError(ESPIPE, "a stream has no positions")
         }
     }
 }

@@ -38,7 +38,9 @@ final class InodeTable: Sendable {
 
     init() {
         var state = State()
-        for (offset, node) in [Node.root, .control, .status, .disks, .snapshots].enumerated() {
+        for (offset, node) in [Node.root, .control, .status, .disks, .snapshots, .intake]
+            .enumerated()
+        {
             state.assign(Self.root + UInt64(offset), to: node)
         }
         self.state = Mutex(state)

@@ -16,11 +16,18 @@ extension Namespace {
         switch node {
         case .root, .disks, .snapshots: return plain(node, mode: 0o555, validity: Self.toldValidity)
         case .control: return plain(node, mode: 0o600, validity: 0)
+        case .intake: return plain(node, mode: facts.isReadOnly ? 0o400 : 0o600, validity: 0)
         case .status: return plain(node, mode: 0o444, validity: 0)
         case .disk(let id): return attributes(of: try engine { try store.disk(id) })
         case .snapshot(let id): return attributes(of: try engine { try store.snapshot(id) })
         case .sealedSnapshot(let id):
             return sealedAttributes(of: try engine { try store.snapshot(id) })
+        case .sealedDifference(let id, _):
+            // How long it is shows when it was read.
+            var attributes = plain(node, mode: 0o400, validity: 0)
+            attributes.modified = ChangeTime.nanoseconds(
+                seconds: try engine { try store.snapshot(id) }.created.seconds)
+            return attributes
         case .snapshotInfo(let id):
             let snapshot = try engine { try store.snapshot(id) }
             var attributes = plain(node, mode: 0o444, validity: 0)

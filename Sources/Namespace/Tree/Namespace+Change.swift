@@ -31,7 +31,7 @@ extension Namespace {
                 try resize(id, from: current.size, to: size)
             }
             if let time = change.modified { setTime(of: id, time) }
-        case .control:
+        case .control, .intake:
             break
         default:
             throw FileError(EPERM, "this cannot be changed")

@@ -8,7 +8,8 @@ extension Namespace {
     /// goes on, and may still use the kernel's cache and the store.
     @discardableResult
     public func closeControl(within seconds: Double = flushPatience) -> Bool {
-        desk.close(within: seconds)
+        intake.close()
+        return desk.close(within: seconds)
     }
 
     /// Before the mount is taken from under those who still use it: takes no more requests, and

@@ -16,8 +16,8 @@ extension Namespace {
         switch node {
         case .root:
             children = [
-                ("control", .control), ("status.json", .status), ("disks", .disks),
-                ("snapshots", .snapshots),
+                ("control", .control), ("import", .intake), ("status.json", .status),
+                ("disks", .disks), ("snapshots", .snapshots),
             ]
         case .disks:
             children = try diskNames().shown.map { ($0.name, .disk($0.id)) }

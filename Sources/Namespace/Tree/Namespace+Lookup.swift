@@ -6,6 +6,7 @@ import Glibc
 extension Namespace {
     static let snapshotInfoSuffix = ".json"
     static let sealedSnapshotSuffix = ".sealed"
+    static let sinceInfix = ".since."
 
     /// What `name` in the folder `parent` leads to. Throws ENOENT, ENOTDIR, ESTALE.
     public func lookup(_ name: String, in parent: UInt64) throws(FileError) -> Attributes {
@@ -17,6 +18,7 @@ extension Namespace {
         let child: Node? =
             switch (parent, name) {
             case (.root, "control"): .control
+            case (.root, "import"): .intake
             case (.root, "status.json"): .status
             case (.root, "disks"): .disks
             case (.root, "snapshots"): .snapshots
@@ -37,6 +39,21 @@ extension Namespace {
         }
         return id(before: Self.sealedSnapshotSuffix).map { .sealedSnapshot($0) }
             ?? id(before: Self.snapshotInfoSuffix).map { .snapshotInfo($0) }
+            ?? difference(name, among: names)
+    }
+
+    private func difference(_ name: String, among names: ResourceNames<SnapshotID>) -> Node? {
+        guard name.hasSuffix(Self.sealedSnapshotSuffix) else { return nil }
+        let pair = name.dropLast(Self.sealedSnapshotSuffix.count)
+        // A name may hold what stands between the two.
+        for middle in pair.ranges(of: Self.sinceInfix) {
+            if let id = names.id(named: String(pair[..<middle.lowerBound])),
+                let base = names.id(named: String(pair[middle.upperBound...])), id != base
+            {
+                return .sealedDifference(id, since: base)
+            }
+        }
+        return nil
     }
 
     func diskNames() throws(FileError) -> ResourceNames<DiskID> {

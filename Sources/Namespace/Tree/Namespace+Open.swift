@@ -41,6 +41,9 @@ extension Namespace {
         case .control:
             try demandTrusted(caller)
             return (.control(ControlConversation(desk)), .stream)
+        case .intake:
+            try demandTrusted(caller)
+            return (.intake(ImportConversation(intake)), .stream)
         case .status:
             guard !mode.writes else { throw FileError(EACCES, "status.json is only read") }
             return (.text(OpenText(try status())), .none)
@@ -62,6 +65,16 @@ extension Namespace {
             }
             // Its bytes never change.
             return (.sealedSnapshot(file), .kept)
+        case .sealedDifference(let id, let base):
+            try demandTrusted(caller)
+            let file = try counted(id) { () throws(FileError) in
+                try counted(base) { () throws(FileError) in
+                    OpenSealedDifference(
+                        try engine { try store.openSealedDifference(of: id, since: base) },
+                        opens: opens, faults: faults)
+                }
+            }
+            return (.sealedDifference(file), .none)
         case .disk(let id):
             try demandTrusted(caller)
             return (.disk(try openDisk(id, mode, caller: caller)), .kept)
@@ -123,7 +136,8 @@ extension Namespace {
         if mode.writes { try demandChangeable(node) }
         guard mode.reads || mode.writes else { return }
         switch node {
-        case .control, .snapshot, .sealedSnapshot: try demandTrusted(caller)
+        case .control, .intake, .snapshot, .sealedSnapshot, .sealedDifference:
+            try demandTrusted(caller)
         case .disk(let id):
             try demandTrusted(caller)
             guard store.attached(id) != nil else { throw FileError(EACCES, "not attached") }

@@ -6,7 +6,7 @@ import Synchronization
 /// The mounted tree as a plain object: what the kernel asks becomes a call here, and no type of
 /// FUSE is known. Every call may come from any thread.
 ///
-///     control  status.json  disks/NAME  snapshots/NAME  (and NAME.sealed, NAME.json)
+///     control  import  status.json  disks/NAME  snapshots/NAME  (and NAME.sealed, NAME.json)
 ///
 /// Invariants:
 /// - what an open handle does never waits for the control thread, nor for the kernel;
@@ -18,6 +18,7 @@ public final class Namespace: Sendable {
     let opens = OpenTable()
     let clock = ChangeClock()
     let desk = ControlDesk()
+    let intake = ImportDesk()
     let faults: FaultLog
     let now: @Sendable () -> Double
     let mappings: any MappingWriter
@@ -56,6 +57,12 @@ public final class Namespace: Sendable {
         try desk.open(handler)
     }
 
+    /// From here on sealed snapshots written to `import` go to `handler`, each on a thread of its
+    /// own: it reads the file's bytes, which end with the last frame, and says what became of it.
+    public func openImports(
+        _ handler: @escaping @Sendable (@escaping SealedSnapshotFile.Source) -> ControlAnswer
+    ) { intake.open(handler) }
+
     /// The store's space, in bytes.
     public func capacity() throws(FileError) -> (total: UInt64, available: UInt64) {
         let capacity = try engine { try store.capacity() }
@@ -80,7 +87,7 @@ public final class Namespace: Sendable {
         }
     }
 
-    /// Whether the caller may make requests through `control`. Throws EACCES.
+    /// Whether the caller may write to `control` and `import`. Throws EACCES.
     public func checkControl(_ caller: Caller) throws(FileError) { try demandTrusted(caller) }
 
     /// Runs an engine call whose failure is the caller's to hear.

@@ -3,10 +3,14 @@ import DiskFormat
 /// What stands at a place of the tree.
 enum Node: Hashable, Sendable {
     case root, control, status, disks, snapshots
+    /// `import`: takes sealed snapshots.
+    case intake
     case disk(DiskID)
     case snapshot(SnapshotID)
     /// `snapshots/NAME.sealed`
     case sealedSnapshot(SnapshotID)
+    /// `snapshots/NAME.since.BASE.sealed`, which no listing shows
+    case sealedDifference(SnapshotID, since: SnapshotID)
     /// `snapshots/NAME.json`
     case snapshotInfo(SnapshotID)
 
@@ -20,7 +24,7 @@ enum Node: Hashable, Sendable {
     /// Read-only whatever the permissions say: what a snapshot is cannot change.
     var isFrozen: Bool {
         switch self {
-        case .snapshots, .snapshot, .sealedSnapshot, .snapshotInfo: true
+        case .snapshots, .snapshot, .sealedSnapshot, .sealedDifference, .snapshotInfo: true
         default: false
         }
     }

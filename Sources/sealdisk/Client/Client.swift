@@ -70,6 +70,11 @@ struct Client {
         return answer
     }
 
+    /// The store that is the door, opened for one action.
+    func open(_ path: String) throws(Failure) -> OpenedStore {
+        try openStore(at: path, keys: options.keys.keySource, holder: "sealdisk (one action)")
+    }
+
     private func deliver(_ request: String) throws(Failure) -> Answer {
         let text: String
         switch door {
@@ -81,8 +86,7 @@ struct Client {
             text = try ControlFile.perform(request, at: mount.mountPoint)
         case .store(let path):
             Hardening.apply()
-            let opened = try openStore(
-                at: path, keys: options.keys.keySource, holder: "sealdisk (one action)")
+            let opened = try open(path)
             text = opened.controlPlane(hooks: nil).perform(request).json
             do {
                 try opened.store.close()

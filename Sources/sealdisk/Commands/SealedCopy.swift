@@ -119,7 +119,7 @@ struct SealedCopy {
         return count
     }
 
-    private static func write(
+    static func write(
         _ bytes: UnsafeRawBufferPointer, to output: Int32, at offset: UInt64?, _ place: String
     ) throws(Failure) {
         var done = 0
@@ -136,7 +136,7 @@ struct SealedCopy {
         }
     }
 
-    private static func failure(_ what: String, _ error: Int32) -> Failure {
+    static func failure(_ what: String, _ error: Int32) -> Failure {
         let kind: ErrorKind =
             switch error {
             case ENOKEY: .keyRequired
@@ -153,91 +153,4 @@ struct SealedCopy {
             }
         return Failure(kind, "\(what): \(String(cString: strerror(error))).", advice: advice)
     }
-
-    // MARK: Checking
-
-    static func check(_ file: String, keys: EmbeddedKMS?) throws(Failure) -> SealedSnapshotReport {
-        let input = file == "-" ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC)
-        guard input >= 0 else { throw failure("The file \(file) cannot be opened", errno) }
-        defer { if input != STDIN_FILENO { close(input) } }
-        do {
-            return try SealedSnapshots.check(
-                reading: { buffer in
-                    var count = 0
-                    while count < buffer.count {
-                        let got = read(
-                            input, buffer.baseAddress! + count, buffer.count - count)  // a page
-                        if got < 0, errno == EINTR { continue }
-                        guard got >= 0 else {
-                            throw failure("The file \(file) cannot be read", errno)
-                        }
-                        if got == 0 { break }
-                        count += got
-                    }
-                    return count
-                }, keys: keys)
-        } catch let failure as Failure {
-            throw failure
-        } catch {
-            let refusal = Failure(Refusal(ofStore: error))
-            guard (error as? DiskError)?.code == .damaged else { throw refusal }
-            throw Failure(
-                .failed, "\(file) is damaged, or no sealed snapshot: \(error).",
-                advice: "Copy or export it again: nothing can be made whole from the rest.")
-        }
-    }
-}
-
-/// What a check found, for people and for programs.
-enum SealedReport {
-    static func text(_ report: SealedSnapshotReport) -> String {
-        var details = Details()
-        details.add("Snapshot", report.snapshot)
-        details.add("Base", report.base ?? "")
-        details.add("Disk", report.disk)
-        details.add("Size", "\(ByteSize.text(report.size)) (\(report.size) bytes)")
-        details.add("Stored", ByteSize.text(report.storedBytes))
-        details.add("Encryption", report.isEncrypted ? "AES-256-GCM" : "none")
-        details.add("Key", report.keyID ?? "")
-        details.add("Created", "\(report.created)")
-        details.add("File", "\(report.fileSize) bytes")
-        details.add("SHA-256", report.digest)
-        details.add(
-            "Checked",
-            report.isAuthentic
-                ? report.isEncrypted ? "every byte, with the key" : "every byte, by checksums"
-                : "structure and hashes; not authenticated (--with-key)")
-        return details.text
-    }
-
-    static func json(_ report: SealedSnapshotReport) -> String {
-        let fields: JSONObject = [
-            "SnapshotId": .string(report.snapshot), "BaseSnapshotId": .string(report.base ?? ""),
-            "DiskId": .string(report.disk), "Lineage": .string(report.lineage),
-            "SizeBytes": .integer(report.size), "StoredBytes": .integer(report.storedBytes),
-            "Encrypted": .bool(report.isEncrypted), "KMSKeyId": .string(report.keyID ?? ""),
-            "CreationTime": .string("\(report.created)"), "Bytes": .integer(report.fileSize),
-            "Digest": .string(report.digest), "Authenticated": .bool(report.isAuthentic),
-        ]
-        return JSON.object(fields).text
-    }
-}
-
-/// How far something long has come, told on a terminal.
-private struct Progress {
-    private let all: UInt64
-    private let what: String
-    private let isShown = isatty(STDERR_FILENO) == 1
-
-    init(of all: UInt64, _ what: String) {
-        self.all = max(1, all)
-        self.what = what
-    }
-
-    func reached(_ done: UInt64) {
-        guard isShown else { return }
-        Terminal.complain("\r\(what): \(done * 100 / all) % of \(ByteSize.text(all)) ")
-    }
-
-    func end() { if isShown { Terminal.complain("\r\u{1B}[K") } }
 }

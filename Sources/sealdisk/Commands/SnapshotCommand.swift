@@ -4,7 +4,7 @@ import ControlPlane
 struct SnapshotCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "snapshot",
-        abstract: "Create, list, compare, export, rename and delete snapshots.",
+        abstract: "Create, list, compare, export, import, rename and delete snapshots.",
         discussion: """
             A snapshot is the disk at one moment, as after a power failure. It takes no space \
             until the disk changes, and is a read-only file in the mount while a disk of its \
@@ -15,8 +15,8 @@ struct SnapshotCommand: ParsableCommand {
               mount -o ro,loop,noload /mnt/sealdisk/snapshots/monday /old
             """,
         subcommands: [
-            Create.self, List.self, Show.self, Diff.self, Usage.self, Export.self, Verify.self,
-            Rename.self, Delete.self,
+            Create.self, List.self, Show.self, Diff.self, Usage.self, Export.self, Import.self,
+            Verify.self, Rename.self, Delete.self,
         ])
 
     /// All snapshots there are.
@@ -118,6 +118,7 @@ struct SnapshotCommand: ParsableCommand {
                 noun: "snapshot", resources: snapshots,
                 unlisted: answer.fields["Damaged"]?.array ?? [])
             defer { damage.tell() }
+            Self.tell(answer.fields["Imports"]?.array ?? [])
             guard !snapshots.isEmpty else {
                 return Terminal.complain(
                     "No snapshots. Take one: sealdisk snapshot create DISK --name NAME\n")
@@ -128,6 +129,17 @@ struct SnapshotCommand: ParsableCommand {
                 : try SnapshotCommand.all(through: client)
             let table = SnapshotTable(snapshots, among: all.map { $0.text("SnapshotId") })
             Terminal.show(table.table(width: Terminal.width))
+        }
+
+        private static func tell(_ imports: [JSON]) {
+            for found in imports {
+                let id = found.text("SnapshotId")
+                Terminal.complain(
+                    found.flag("Running")
+                        ? "sealdisk: snapshot \(id) is being imported\n"
+                        : "sealdisk: the import of snapshot \(id) was not finished: give the file"
+                            + " again, or sealdisk snapshot import --discard \(id)\n")
+            }
         }
     }
 

@@ -11,8 +11,12 @@ extension SnapshotCommand {
                 in memory meanwhile: a disk of its lineage attached. Until it is whole the file is \
                 called FILE.part; the same command goes on where an interrupted one stopped.
 
+                With --from only what an earlier snapshot does not have is written; who imports it \
+                must have that one.
+
                 EXAMPLES:
                   sealdisk snapshot export monday /backup/monday.sealed
+                  sealdisk snapshot export tuesday /backup/tuesday.sealed --from monday
                   sealdisk snapshot export monday - | ssh host 'cat > monday.sealed'
                 """)
 
@@ -24,15 +28,21 @@ extension SnapshotCommand {
         @Argument(help: "The file to make, or - for standard output.")
         var file: String
 
+        @Option(
+            help: ArgumentHelp(
+                "Only the difference to this earlier snapshot of the same disk, or of one it was"
+                    + " made from.", valueName: "earlier"))
+        var from: String?
+
         func run() throws {
             let client = try Client(options)
             let mount = try client.demandMount(for: "exporting")
-            let found = try DiskCommand.first(
-                of: client.ask(Request("DescribeSnapshots", ["SnapshotId": snapshot])),
-                "Snapshots", "Snapshot")
-            let copy = SealedCopy(
-                snapshot: snapshot,
-                source: mount.file(ofSnapshot: found.text("Name")) + ".sealed")
+            let found = try Self.describe(snapshot, client)
+            var source = mount.file(ofSnapshot: found.text("SnapshotId"))
+            if let from {
+                source += ".since." + (try Self.describe(from, client).text("SnapshotId"))
+            }
+            let copy = SealedCopy(snapshot: snapshot, source: source + ".sealed")
             let made = file == "-" ? try copy.toOutput() : try copy.toFile(file)
             let text = "Exported snapshot \(snapshot): \(made.bytes) bytes, SHA-256 \(made.digest)."
             switch (file, options.json) {
@@ -45,6 +55,12 @@ extension SnapshotCommand {
                 print(JSON.object(fields).text)
             case (_, false): print(text)
             }
+        }
+
+        private static func describe(_ snapshot: String, _ client: Client) throws(Failure) -> JSON {
+            try DiskCommand.first(
+                of: client.ask(Request("DescribeSnapshots", ["SnapshotId": snapshot])),
+                "Snapshots", "Snapshot")
         }
     }
 

@@ -83,6 +83,12 @@ struct MountService {
                 let reply = plane.perform(request, readOnly: facts.isReadOnly)
                 return ControlAnswer(json: reply.json, errno: reply.errno)
             }
+            tree.openImports { source in
+                let reply = plane.importSnapshot(
+                    reading: source, readsToEnd: false,
+                    requiresEncryption: facts.requiresEncryption)
+                return ControlAnswer(json: reply.json, errno: reply.errno)
+            }
         } catch {
             throw Failure(unforeseen: error)
         }

@@ -58,6 +58,9 @@ struct CommandForm {
             "snapshot rename",
             ["SnapshotId": .argument("SNAPSHOT"), "SnapshotName": .argument("NEW-NAME")]),
         "DeleteSnapshot": CommandForm("snapshot delete", ["SnapshotId": .argument("SNAPSHOT")]),
+        "DiscardSnapshotImport": CommandForm(
+            "snapshot import",
+            ["SnapshotId": .option("--discard", "SNAPSHOT", isRequired: true)]),
         "DescribeSnapshots": CommandForm("snapshot list", ["DiskId": .option("--disk", "DISK")]),
         "DescribeSnapshotChanges": CommandForm(
             "snapshot diff",

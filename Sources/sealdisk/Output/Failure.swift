@@ -37,9 +37,10 @@ struct Failure: Error, Hashable, CustomStringConvertible {
         return Failure(self, message: "\(place): \(message)")
     }
 
-    private init(_ failure: Failure, message: String) {
+    /// The same failure in other words.
+    init(_ failure: Failure, message: String, advice: String? = nil) {
         self.message = message
-        advice = failure.advice
+        self.advice = advice ?? failure.advice
         exitCode = failure.exitCode
     }
 
