@@ -116,6 +116,9 @@ import Testing
             let t = try store.createSnapshot(of: id, attributes: [:])
             try store.deleteSnapshot(t.id)
         }
+        // Nobody else writes the manifest from here on.
+        store.reclaimer.waitUntilIdle()
+        try disk.checkpoint()
         files.arm(
             Fault(
                 [.replaceObject], prefix: "lineages/\(disk.lineage.id)/disks/", call: 2,

@@ -67,6 +67,23 @@ import Testing
         try harness.store.close()
     }
 
+    @Test func whoReadsItToItsEndLearnsItsDigest() throws {
+        let harness = try Harness()
+        let (_, id) = try Self.snapshot(harness, encrypted: true)
+        let sealed = try harness.store.openSealedSnapshot(id)
+        var bytes: [UInt8] = []
+        // What is read twice, or a little out of order, counts once.
+        _ = try sealed.bytes(2 * SealedGeometry.maximumFrameSize, 4096)
+        #expect(try harness.store.snapshot(id).digest == nil)
+        while bytes.count < Int(sealed.size) {
+            bytes += try sealed.bytes(bytes.count, 100_000)
+            _ = try sealed.bytes(0, 9000)
+        }
+        #expect(
+            try harness.store.snapshot(id).digest == Hex.text(SHA256.hash(bytes)))
+        try harness.store.close()
+    }
+
     @Test func threadsReadTheSameBytes() throws {
         let harness = try Harness()
         let (_, id) = try Self.snapshot(harness, encrypted: true)

@@ -96,7 +96,7 @@ import Testing
             SnapshotReader(
                 manifest, lineage: good.reader.lineage, memory: store.memory,
                 onDamage: { text in damage.withLock { $0.append(text) } }, onClose: {}),
-            store: store.identity.storeID)
+            store: store.identity.storeID, onDigest: { _ in })
         #expect { _ = try sealed.bytes() } throws: { ($0 as? DiskError)?.code == .damaged }
         #expect(damage.withLock { $0.count } == 1)
         #expect(try sealed.bytes(0, 9000).count == 9000)

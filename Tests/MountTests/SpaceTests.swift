@@ -111,9 +111,11 @@ extension MountSuite {
 
         /// What the store takes of its host, but for its reserve.
         private func hostBytes(_ rig: Rig) throws -> Int {
-            let text = try Command.succeed(
-                "du", "-s", "--block-size=1", "--exclude=reserve", rig.store)
-            return try #require(Int(text.split(separator: "\t")[0]))
+            // It says so if a file goes while it looks, and counts the others all the same.
+            let text = try Command.run(
+                "du", ["-s", "--block-size=1", "--exclude=reserve", rig.store]
+            ).output
+            return try #require(text.split(separator: "\t").first.flatMap { Int($0) })
         }
 
         /// By the command line: what differs between two snapshots, and what one alone holds.

@@ -90,6 +90,9 @@ struct Action: Sendable {
             describing: "DescribeSnapshotChanges",
             ["SnapshotId", "BaseSnapshotId", "StartOffset", "MaxResults"]
         ) { plane, arguments throws(Refusal) in try plane.describeSnapshotChanges(arguments) },
+        Action(describing: "DescribeDiskUsage", ["DiskId"]) { plane, arguments throws(Refusal) in
+            try plane.describeDiskUsage(arguments)
+        },
         Action(describing: "DescribeSnapshotsUsage", ["SnapshotId"]) {
             plane, arguments throws(Refusal) in try plane.describeSnapshotsUsage(arguments)
         },

@@ -35,6 +35,20 @@ extension ControlPlane {
         return reply
     }
 
+    /// What a disk holds, and what it alone holds.
+    func describeDiskUsage(_ arguments: Arguments) throws(Refusal) -> JSONObject {
+        let found = try disk(try arguments.required("DiskId"))
+        let exclusive = try engine(about: .disk(found.name)) {
+            try store.exclusiveBytes(of: found.summary.id)
+        }
+        return [
+            "DiskId": .string(found.summary.id.text),
+            "SizeBytes": .integer(found.summary.size),
+            "StoredBytes": .integer(found.summary.storedBytes),
+            "ExclusiveBytes": .integer(exclusive),
+        ]
+    }
+
     /// How many snapshots there are, and what they hold; of one, what it alone holds.
     func describeSnapshotsUsage(_ arguments: Arguments) throws(Refusal) -> JSONObject {
         if let name = try arguments.text("SnapshotId") {

@@ -19,15 +19,20 @@ public final class SealedSnapshotReader: @unchecked Sendable {
     private let cache: FrameCache
     private let monitor: Monitor
     private var starts = FrameStarts()
+    private let digest: RunningDigest
 
     /// `store` is this one's id. The snapshot is closed with the reader.
-    init(_ snapshot: SnapshotReader, store: String) throws {
+    /// `onDigest` is told the file's digest once all of it was read in order.
+    init(
+        _ snapshot: SnapshotReader, store: String, onDigest: @escaping @Sendable ([UInt8]) -> Void
+    ) throws {
         let lineage = snapshot.reader.lineage
         self.snapshot = snapshot
         (header, assembler) = try FrameAssembler.sealing(snapshot, since: nil, in: store)
         size = SealedGeometry.fileSize(blocks: snapshot.manifest.state.storedBlocks)
         cache = FrameCache(threads: lineage.environment.threads)
         monitor = lineage.environment.threads.makeMonitor()
+        digest = try RunningDigest(header, threads: lineage.environment.threads, onDigest)
     }
 
     /// Fills `buffer` with the file's bytes from `offset` on, and returns how many they are: fewer
@@ -88,7 +93,9 @@ public final class SealedSnapshotReader: @unchecked Sendable {
         } else {
             monitor.withLock { starts.expect(number.rawValue + 1, at: walk.position) }
         }
-        return try assembler.frame(number, of: runs, isLast: isLast)
+        let frame = try assembler.frame(number, of: runs, isLast: isLast)
+        digest.add(frame, number.rawValue, isLast: isLast)
+        return frame
     }
 
     /// A walk that stands at the frame's first item.
@@ -120,7 +127,9 @@ extension Store {
     public func openSealedSnapshot(_ id: SnapshotID) throws -> SealedSnapshotReader {
         let snapshot = try openSnapshot(id)
         do {
-            return try SealedSnapshotReader(snapshot, store: identity.storeID)
+            return try SealedSnapshotReader(snapshot, store: identity.storeID) { [self] digest in
+                monitor.withLock { catalogue.snapshots[id]?.digest = digest }
+            }
         } catch {
             snapshot.close()
             throw DiskError.wrap(error, while: "opening the sealed snapshot \(id)")

@@ -58,25 +58,54 @@ extension Store {
         let reader = try openSnapshot(id)  // neither it nor its key goes meanwhile
         defer { reader.close() }
         let lineage = reader.reader.lineage
-        var earlier: Set<BlockAddress>?
+        let bytes = try exclusiveBytes("snapshot \(id)", in: lineage) {
+            (reader.reader.tree.rootAddress, try collectRoots(lineage, besides: id))
+        }
+        let now = environment.clock.now()
+        monitor.withLock { catalogue.snapshots[id]?.exclusive = (bytes, now) }
+        return bytes
+    }
+
+    /// The same of an attached disk, as of its last checkpoint. Throws `.keyRequired` if it is not
+    /// attached.
+    public func exclusiveBytes(of id: DiskID) throws -> UInt64 {
+        guard let disk = attached(id) else {
+            _ = try lineage(of: id)
+            throw DiskError(
+                .keyRequired, "what disk \(id) alone holds can be told while it is attached")
+        }
+        return try disk.unlockedOperation {
+            let lineage = disk.lineage
+            return try exclusiveBytes("disk \(id)", in: lineage) {
+                let (manifest, _) = try verifiedDisk(id, in: lineage)
+                return (manifest.state.root, try collectRoots(lineage, besidesDisk: id))
+            }
+        }
+    }
+
+    /// `look` gives the root in question and all others; it is called under `actions`.
+    private func exclusiveBytes(
+        _ what: String, in lineage: Lineage, _ look: () throws -> (root: BlockAddress, Roots)
+    ) throws -> UInt64 {
+        var earlier: (BlockAddress, Set<BlockAddress>)?
         for _ in 0..<5 {
-            let roots = try actions.withLock { try collectRoots(lineage, besides: id) }
+            let (root, roots) = try actions.withLock { try look() }
             let others = roots.shared.union(roots.own)
             do {
                 let count = try Exclusive(lineage, memory: memory).count(
-                    from: reader.reader.tree.rootAddress, besides: others)
+                    from: root, besides: others)
                 return count * UInt64(Format.blockSize)
             } catch {
-                // Of another that is no root any more a page may be gone: look at who is left.
-                guard (error as? DiskError)?.code == .damaged, others != earlier else {
-                    throw DiskError.wrap(error, while: "comparing snapshot \(id) with all others")
-                }
-                earlier = others
+                // Of a map that is no root any more a page may be gone: look at what is left.
+                guard (error as? DiskError)?.code == .damaged,
+                    earlier.map({ $0 != (root, others) }) ?? true
+                else { throw DiskError.wrap(error, while: "comparing \(what) with all others") }
+                earlier = (root, others)
             }
         }
         throw DiskError(
             .busy,
-            "snapshot \(id) cannot be compared with all others while they change so fast; try again"
-                + " when less is written")
+            "\(what) cannot be compared with all others while they change so fast; try again when"
+                + " less is written")
     }
 }

@@ -46,13 +46,15 @@ extension Store {
     /// Called under `actions`. Every manifest is read and verified anew: nothing is given back on
     /// the word of one that is not authentic.
     ///
-    /// `besides`: the roots of everything but this snapshot.
-    func collectRoots(_ lineage: Lineage, besides left: SnapshotID? = nil) throws -> Roots {
+    /// `besides`, `besidesDisk`: the roots of everything but this snapshot, this disk.
+    func collectRoots(
+        _ lineage: Lineage, besides left: SnapshotID? = nil, besidesDisk leftDisk: DiskID? = nil
+    ) throws -> Roots {
         var roots = Roots()
         // As listed in the store, not in the catalogue: that leaves out what could not be read, and
         // what cannot be read now must end this, not be given back.
         for file in try sealed.list(StoreLayout.disks(lineage.id)) {
-            guard let id = Self.id(file.name, DiskID.init) else { continue }
+            guard let id = Self.id(file.name, DiskID.init), id != leftDisk else { continue }
             let path = StoreLayout.disk(lineage.id, id)
             try roots.add(
                 sealed.readManifest(path, .disk).disk(id, with: lineage.keys).0, in: lineage)

@@ -1,4 +1,5 @@
 import ChunkStore
+import CryptoPrimitives
 import DiskFormat
 import KeyManagement
 
@@ -21,6 +22,10 @@ struct Catalogue {
         var readers = 0
         var isVerified = false
         var damage = FoundDamage()
+        /// Of its sealed file, since that was read.
+        var digest: [UInt8]?
+        /// What it alone holds, in bytes, as of when that was asked for.
+        var exclusive: (bytes: UInt64, asOf: Timestamp)?
 
         var owner: DiskID? { manifest.disk }
         var attributes: [String: String] { manifest.attributes }
@@ -234,7 +239,9 @@ extension Store {
                 size: state.size, created: Timestamp(seconds: entry.manifest.created),
                 keyID: envelope?.keyID,
                 storedBytes: state.storedBlocks * UInt64(Format.blockSize),
-                attributes: entry.manifest.attributes, isOpenable: isOpen || !isEncrypted,
+                attributes: entry.manifest.attributes, digest: entry.digest.map { Hex.text($0) },
+                exclusiveBytes: entry.exclusive?.bytes, exclusiveAsOf: entry.exclusive?.asOf,
+                isOpenable: isOpen || !isEncrypted,
                 isVerified: entry.isVerified,
                 damage: entry.damage.count > 0 ? entry.damage : nil)
         }

@@ -56,6 +56,13 @@ public struct SnapshotSummary: Sendable, Hashable {
     public let keyID: String?
     public let storedBytes: UInt64
     public let attributes: [String: String]
+    /// SHA-256 of its sealed file, in hexadecimal digits; nil until that was read from beginning to
+    /// end since the store was opened.
+    public let digest: String?
+    /// Bytes that the host would get back without it, as of when that was last asked for
+    /// (`Store.exclusiveBytes`); nil if it was not since the store was opened.
+    public let exclusiveBytes: UInt64?
+    public let exclusiveAsOf: Timestamp?
     /// Whether its key is in memory, so that it can be read.
     public let isOpenable: Bool
     public let isVerified: Bool

@@ -16,6 +16,12 @@ struct SnapshotDocument: Encodable {
     let size: UInt64
     /// Bytes of its blocks that hold data.
     let storedBytes: UInt64
+    /// Bytes that it alone holds, and when that was found (`snapshot usage`); absent if nobody has
+    /// asked since the store was opened.
+    let exclusiveBytes: UInt64?
+    let exclusiveAsOf: String?
+    /// SHA-256 of the sealed file beside it; absent until that was read to its end.
+    let digest: String?
     let encrypted: Bool
     let keyID: String?
     /// Whether its authenticity was checked; only possible while its key is here.
@@ -31,6 +37,9 @@ struct SnapshotDocument: Encodable {
         time = snapshot.created.description
         size = snapshot.size
         storedBytes = snapshot.storedBytes
+        exclusiveBytes = snapshot.exclusiveBytes
+        exclusiveAsOf = snapshot.exclusiveAsOf?.description
+        digest = snapshot.digest
         encrypted = snapshot.isEncrypted
         keyID = snapshot.keyID
         verified = snapshot.isVerified

@@ -14,7 +14,8 @@ struct DiskCommand: ParsableCommand {
               sealdisk disk list
             """,
         subcommands: [
-            Create.self, List.self, Show.self, Attach.self, Detach.self, Rename.self, Resize.self,
+            Create.self, List.self, Show.self, Usage.self, Attach.self, Detach.self, Rename.self,
+            Resize.self,
             Reset.self, Reinit.self, Delete.self,
         ])
 

@@ -65,6 +65,7 @@ struct CommandForm {
         "DescribeSnapshotChanges": CommandForm(
             "snapshot diff",
             ["BaseSnapshotId": .argument("OLDER"), "SnapshotId": .argument("NEWER")]),
+        "DescribeDiskUsage": CommandForm("disk usage", ["DiskId": .argument("DISK")]),
         "DescribeSnapshotsUsage": CommandForm("snapshot usage"),
         "DescribeStore": CommandForm("api DescribeStore"),
     ]

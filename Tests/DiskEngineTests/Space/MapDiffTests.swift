@@ -150,6 +150,23 @@ import Testing
         try harness.store.close()
     }
 
+    /// A disk alone holds the blocks it changed since its snapshot, and the pages above them.
+    @Test func exclusiveOfADiskIsWhatItChanged() throws {
+        let harness = try Harness()
+        let disk = try harness.disk(4 << 20)
+        try disk.put(pattern(120 * 4096, seed: 1), at: 0)
+        _ = try harness.store.createSnapshot(of: disk.id, attributes: [:])
+        #expect(try harness.store.exclusiveBytes(of: disk.id) == 0)
+        try disk.put(pattern(7 * 4096, seed: 2), at: 40 * 4096)
+        try disk.checkpoint()
+        let pages = UInt64(MapGeometry.rootLevel) + 1
+        #expect(try harness.store.exclusiveBytes(of: disk.id) == (7 + pages) * 4096)
+        try harness.store.detach(disk.id)
+        #expect(
+            diskErrorCode { _ = try harness.store.exclusiveBytes(of: disk.id) } == .keyRequired)
+        try harness.store.close()
+    }
+
     /// What a snapshot alone holds is what the store gives back when it goes.
     @Test func exclusiveIsWhatADeletionGivesBack() throws {
         let harness = try Harness(limits: Harness.reclaimingLimits)
