@@ -11,7 +11,8 @@ import Synchronization
 /// Invariants:
 /// - every request has exactly one reply, whatever its bytes;
 /// - a refused request has changed nothing, unless its message says what was done;
-/// - actions that change something run one at a time; those that describe run beside them.
+/// - actions that change something run one at a time; beside them run those that describe, imports,
+///   and attaching a disk, which may take long.
 ///
 /// `perform` may wait for the engine and for the kernel: never call it on a thread that serves the
 /// kernel's requests.
@@ -100,7 +101,7 @@ public final class ControlPlane: Sendable {
                 recommend: "Unmount the store and mount it without ro.")
         }
         let arguments = try Arguments(request, of: action, region: store.identity.region)
-        guard action.changes else { return try action.perform(self, arguments) }
+        guard action.takesTurn else { return try action.perform(self, arguments) }
         return try turn.withLock { _ throws(Refusal) in try action.perform(self, arguments) }
     }
 }

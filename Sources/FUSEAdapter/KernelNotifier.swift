@@ -8,7 +8,8 @@ import Namespace
 /// and attributes; never names (`Attributes.nameValidity`).
 ///
 /// `@unchecked Sendable`: libfuse's notifications may come from any thread, and the session
-/// outlives the control thread, which alone makes them (`MountSession` ends it first).
+/// outlives the threads of requests and imports, which alone make them (`MountSession` ends those
+/// first).
 struct KernelNotifier: KernelCache, @unchecked Sendable {
     let session: OpaquePointer
 

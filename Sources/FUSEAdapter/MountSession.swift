@@ -6,10 +6,10 @@ import Synchronization
 /// A mount of a tree, from its mount(2) to its end.
 ///
 /// Order: `init` mounts; `serve` answers the kernel until the tree is unmounted or `stop` is
-/// called; `end` takes the mount away. The tree's control thread ends before the session does.
+/// called; `end` takes the mount away. The tree's control threads end before the session does.
 ///
 /// Invariant: libfuse's session is reached through `phase` alone, under its lock, but by the thread
-/// in `serve` and by the tree's control thread, which both end before it is destroyed.
+/// in `serve` and by the tree's control threads, which all end before it is destroyed.
 public final class MountSession: Sendable {
     /// Enough for the depth of reads that wait for a cold disk; libfuse makes them as they are
     /// needed.
@@ -113,7 +113,7 @@ public final class MountSession: Sendable {
     /// it is what is mounted at its folder, from where it is taken away; else the folder is left
     /// alone, for another file system may be there meanwhile. After `serve` has returned; a second
     /// time does nothing. A request to `control` has `seconds` to finish; after that the session
-    /// stays in memory, for the control thread may use it.
+    /// stays in memory, for a control thread may use it.
     public func end(isInPlace: Bool, within seconds: Double) {
         let isUnused = tree.closeControl(within: seconds)
         let last = phase.withLock { phase -> Session? in

@@ -24,7 +24,7 @@ final class Gate: @unchecked Sendable {
 }
 
 /// Blocks the first store call that meets `when` once armed.
-private final class Hold: Sendable {
+final class Hold: Sendable {
     let reached = Gate(), go = Gate()
     let armed = Atomic<Bool>(false)
     let when: @Sendable (StoreOperation, String) -> Bool

@@ -36,6 +36,22 @@ import Testing
         #expect(try fixture.names(in: "disks") == ["data"])
     }
 
+    @Test func aSlowRequestKeepsNoOtherWaiting() async throws {
+        let fixture = try Fixture()
+        let isDone = Watched(false)
+        try fixture.tree.openControl { request in
+            if request == Array("slow".utf8) { isDone.when { $0 } _: { _ in } }
+            return ControlAnswer(json: "{}", errno: 0)
+        }
+        let (slow, quick) = (
+            try fixture.open("control", writes: true), try fixture.open("control", writes: true)
+        )
+        async let late = send("slow", to: slow)
+        #expect(try await send("quick", to: quick).get() == 5)
+        isDone.withLock { $0 = true }
+        #expect(try await late.get() == 4)
+    }
+
     @Test func aRefusalFailsTheWriteAndIsRead() async throws {
         let fixture = try Fixture()
         let file = try fixture.open("control", writes: true)

@@ -3,8 +3,11 @@ struct Action: Sendable {
     let name: String
     /// Every parameter it takes, beside `RegionId`, which all take.
     let parameters: [String]
-    /// Whether it may change something; such actions run one at a time.
+    /// Whether it may change something.
     let changes: Bool
+    /// Whether it waits for its turn among those that change something. One that may take long, and
+    /// that the engine keeps from getting in the way of others, does not.
+    let takesTurn: Bool
     let perform: @Sendable (ControlPlane, Arguments) throws(Refusal) -> JSONObject
 
     /// Parameters that every action takes.
@@ -52,9 +55,10 @@ struct Action: Sendable {
         Action("ModifyDiskAttribute", ["DiskId", "DiskName", "Description"]) {
             plane, arguments throws(Refusal) in try plane.modifyDisk(arguments)
         },
-        Action("AttachDisk", ["DiskId", "DiskName", "InstanceId", "Encrypted"]) {
-            plane, arguments throws(Refusal) in try plane.attachDisk(arguments)
-        },
+        // It waits for the KMS, and replays a log.
+        Action(
+            "AttachDisk", ["DiskId", "DiskName", "InstanceId", "Encrypted"], takesTurn: false
+        ) { plane, arguments throws(Refusal) in try plane.attachDisk(arguments) },
         Action("DetachDisk", ["DiskId", "InstanceId"]) { plane, arguments throws(Refusal) in
             try plane.detachDisk(arguments)
         },
@@ -102,12 +106,13 @@ struct Action: Sendable {
     ]
 
     private init(
-        _ name: String, _ parameters: [String], changes: Bool = true,
+        _ name: String, _ parameters: [String], changes: Bool = true, takesTurn: Bool = true,
         _ perform: @escaping @Sendable (ControlPlane, Arguments) throws(Refusal) -> JSONObject
     ) {
         self.name = name
         self.parameters = parameters
         self.changes = changes
+        self.takesTurn = takesTurn
         self.perform = perform
     }
 
@@ -115,6 +120,6 @@ struct Action: Sendable {
         describing name: String, _ parameters: [String],
         _ perform: @escaping @Sendable (ControlPlane, Arguments) throws(Refusal) -> JSONObject
     ) {
-        self.init(name, parameters, changes: false, perform)
+        self.init(name, parameters, changes: false, takesTurn: false, perform)
     }
 }

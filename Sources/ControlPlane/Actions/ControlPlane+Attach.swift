@@ -14,7 +14,7 @@ extension ControlPlane {
         if let encrypted = try arguments.flag("Encrypted") {
             try demand(encrypted, of: disk)
         }
-        guard let hooks else {
+        guard hooks != nil else {
             throw Refusal(
                 .notMounted,
                 "Disk '\(disk.name)' can be attached only where the store is mounted: its file is"
@@ -28,7 +28,7 @@ extension ControlPlane {
                 recommend: "Use it as it is, or detach it: `DetachDisk DiskId=\(disk.name)`.")
         }
         _ = try engine(about: .disk(disk.name)) { try store.attach(id) }
-        hooks.didChange(.diskAttached(id))
+        announce(.diskAttached(id))
         return [:]
     }
 

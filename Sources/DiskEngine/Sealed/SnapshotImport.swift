@@ -83,13 +83,15 @@ extension Store {
             ?? openLineage(file.header.lineage, for: use, while: what)
         do {
             let header = try file.openHeader(with: lineage.keys)
-            return try acting(what) {
+            let (disk, isResumed) = try acting(what) {
                 try demandImportable(header)
                 try checkNotBeingDeleted(lineage.id)
                 let found = try interim(for: header)
                 let disk = try found ?? makeInterim(for: header, in: lineage)
-                return (try start(disk, in: lineage), found != nil)
+                try reserve(disk)
+                return (disk, found != nil)
             }
+            return (try start(disk, in: lineage, while: what), isResumed)
         } catch {
             closeLineage(lineage.id)
             throw error
@@ -147,9 +149,7 @@ extension Store {
     /// is of no use, and goes. Called under `actions`.
     private func interim(for header: SealedSnapshotHeader) throws -> DiskID? {
         guard let found = incoming(header.snapshot) else { return nil }
-        guard monitor.withLock({ catalogue.attached[found.manifest.id] == nil }) else {
-            throw DiskError(.busy, "snapshot \(header.snapshot) is being imported at this moment")
-        }
+        try demandIdle(found.manifest)
         if found.manifest.sourceSnapshot == header.base { return found.manifest.id }
         try removeInterim(found.manifest.id, of: header.lineage, isLast: false)
         return nil
@@ -271,9 +271,7 @@ extension Store {
         guard let lineage = incoming(id)?.lineage else { throw Self.noImport(of: id) }
         try deleting("import of snapshot \(id)", of: lineage) {
             guard let found = incoming(id) else { throw Self.noImport(of: id) }
-            guard monitor.withLock({ catalogue.attached[found.manifest.id] == nil }) else {
-                throw DiskError(.busy, "snapshot \(id) is being imported at this moment")
-            }
+            try demandIdle(found.manifest)
             let isLast = monitor.withLock { !catalogue.isUsed(lineage, besides: found.manifest.id) }
             try removeInterim(found.manifest.id, of: lineage, isLast: isLast)
         }
@@ -287,6 +285,17 @@ extension Store {
             try sealed.removeIfThere(StoreLayout.disk(lineage, entry.manifest.id))
             loaded.disks[entry.manifest.id] = nil
             reclaimer.request(lineage)
+        }
+    }
+
+    private func demandIdle(_ interim: DiskManifest) throws {
+        let isIdle = monitor.withLock {
+            catalogue.attached[interim.id] == nil && !catalogue.starting.contains(interim.id)
+        }
+        guard isIdle else {
+            throw DiskError(
+                .busy,
+                "snapshot \(interim.incoming?.text ?? "") is being imported at this moment")
         }
     }
 

@@ -44,7 +44,10 @@ struct Catalogue {
     /// Those that somebody is opening at this moment.
     var opening: Set<LineageID> = []
     var attached: [DiskID: Disk] = [:]
-    /// Those of them whose detach has begun: no snapshot is opened any more on their account.
+    /// Disks that are being opened at this moment, or are open for an action on a detached disk:
+    /// whoever put one here is alone with it, and needs no lock for what takes long.
+    var starting: Set<DiskID> = []
+    /// Attached ones whose detach has begun: no snapshot is opened any more on their account.
     var detaching: Set<DiskID> = []
     /// Whether the store is being closed: nothing begins any more.
     var isClosed = false

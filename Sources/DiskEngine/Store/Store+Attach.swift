@@ -27,23 +27,48 @@ extension Store {
             try detachedLineage(of: id), for: KeyUse(action: "AttachDisk", resource: id.text),
             while: what)
         do {
-            return try acting(what) { try start(id, in: lineage) }
+            try acting(what) { try reserve(id) }
+            return try start(id, in: lineage, while: what)
         } catch {
             closeLineage(lineage.id)
             throw error
         }
     }
 
-    /// Opens a detached disk of an open lineage and puts it to work, under `actions`.
-    func start(_ id: DiskID, in lineage: Lineage) throws -> Disk {
+    /// From here on a detached disk is the caller's alone, to open it or to work on it; every
+    /// success has its `release` or `start`. Called under `actions`.
+    func reserve(_ id: DiskID) throws {
+        // The key was fetched without a lock: it may have been deleted in part meanwhile.
+        try checkNotBeingDeleted(try detachedLineage(of: id))
+        monitor.withLock { _ = catalogue.starting.insert(id) }
+    }
+
+    private func release(_ id: DiskID) {
+        monitor.withLock {
+            catalogue.starting.remove(id)
+            monitor.announce()
+        }
+    }
+
+    /// Opens a reserved disk of an open lineage and puts it to work. Called without a lock:
+    /// replaying a log takes its time, and holds up nobody.
+    func start(_ id: DiskID, in lineage: Lineage, while what: String) throws -> Disk {
+        defer { release(id) }
         let disk = try open(id, in: lineage)
-        monitor.withLock { catalogue.attached[id] = disk }
-        shareMapMemory()
-        remember(disk)
-        if sealed.isMarkedReclaimable(lineage.id) { reclaimer.request(lineage.id) }
-        let (sessions, next) = lineage.withManifest { ($0.sessions.count, $0.nextSession) }
-        reclaimer.note(sessions: sessions, next: next, in: lineage.id)
-        return disk
+        do {
+            return try acting(what) {
+                monitor.withLock { catalogue.attached[id] = disk }
+                shareMapMemory()
+                remember(disk)
+                if sealed.isMarkedReclaimable(lineage.id) { reclaimer.request(lineage.id) }
+                let (sessions, next) = lineage.withManifest { ($0.sessions.count, $0.nextSession) }
+                reclaimer.note(sessions: sessions, next: next, in: lineage.id)
+                return disk
+            }
+        } catch {
+            try? disk.close()  // the store is being closed
+            throw error
+        }
     }
 
     /// Ends the attachment. The caller has made sure that nobody uses the disk and that no new
@@ -122,12 +147,10 @@ extension Store {
         }
     }
 
-    /// Opens a detached disk of an open lineage, under `actions`: its verified manifest, its
-    /// recovered map. Every call has its `close()`.
+    /// Opens a reserved disk of an open lineage: its verified manifest, its recovered map. Every
+    /// call has its `close()`.
     private func open(_ id: DiskID, in lineage: Lineage) throws -> Disk {
-        // Once more: while the key was fetched it may have been attached, or deleted in part.
-        let lineageID = try detachedLineage(of: id)
-        try checkNotBeingDeleted(lineageID)
+        let lineageID = lineage.id
         do {
             let (manifest, version) = try verifiedDisk(id, in: lineage)
             let recovered = try Recovery(lineage: lineage, manifest: manifest, memory: memory).run()
@@ -175,19 +198,30 @@ extension Store {
         try check()
         let use = KeyUse(action: action, resource: id.text)
         return try withLineage(try lineage(of: id), for: use, while: what) { lineage in
-            try acting(what) {
+            let done = try acting(what) { () -> R? in
                 try check()
-                return try with(id, in: lineage, body)
+                guard let disk = attached(id) else {
+                    try reserve(id)
+                    return nil
+                }
+                defer { remember(disk) }
+                return try body(disk)
             }
+            return try done
+                ?? onDetached(id, in: lineage) { disk in
+                    try acting(what) {
+                        try check()
+                        return try body(disk)
+                    }
+                }
         }
     }
 
-    private func with<R>(_ id: DiskID, in lineage: Lineage, _ body: (Disk) throws -> R) throws -> R
+    /// A reserved disk, open for the moment. Opening and closing it hold up nobody.
+    private func onDetached<R>(_ id: DiskID, in lineage: Lineage, _ body: (Disk) throws -> R) throws
+        -> R
     {
-        if let disk = attached(id) {
-            defer { remember(disk) }
-            return try body(disk)
-        }
+        defer { release(id) }
         let disk = try open(id, in: lineage)
         let result = Result { try body(disk) }
         let closed = Result { try disk.close() }

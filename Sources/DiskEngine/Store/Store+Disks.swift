@@ -132,6 +132,7 @@ extension Store {
         try acting("resizing disk \(id)") {
             // It may have been attached meanwhile.
             if try resizeAttached(id, to: size) { return }
+            _ = try detachedLineage(of: id)
             let present = try disk(id)
             guard CheckpointRecord.isValidSize(size) else { throw DiskError.invalidSize(size) }
             guard size >= max(present.size, present.pendingSize ?? 0) else {
@@ -231,6 +232,10 @@ extension Store {
             guard let entry = catalogue.disks[id] else { throw catalogue.missing(id) }
             guard catalogue.attached[id] == nil else {
                 throw DiskError(.busy, "disk \(id) is attached; detach it first")
+            }
+            guard !catalogue.starting.contains(id) else {
+                throw DiskError(
+                    .busy, "disk \(id) is being attached, or worked on; try again in a moment")
             }
             return entry.lineage
         }

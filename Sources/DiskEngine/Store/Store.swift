@@ -119,6 +119,8 @@ public final class Store: @unchecked Sendable {
         reclaimer.stop()
         // An action that still waits for its key comes too late.
         actions.withLock { monitor.withLock { catalogue.isClosed = true } }
+        // Who is opening a disk finds it closed, and is done with that disk before it goes on.
+        monitor.withLock { while !catalogue.starting.isEmpty { monitor.wait() } }
         var failure: (any Error)?
         let disks = disksAtWork()
         for disk in disks {

@@ -21,7 +21,7 @@ public final class ControlConversation: Sendable {
 
     init(_ desk: ControlDesk) { self.desk = desk }
 
-    /// Carries out a request on the control thread, then calls `answer` there with the bytes taken
+    /// Carries out a request on a control thread, then calls `answer` there with the bytes taken
     /// (all of them) or the errno of the refusal. `answer` is called exactly once, on this thread
     /// when the request cannot even be taken.
     public func submit(

@@ -20,52 +20,74 @@ public struct ControlAnswer: Sendable {
     }
 }
 
-/// The thread that carries out requests to `control`, one after the other in the order they came.
+/// The threads that carry out requests to `control`, which are begun in the order they came.
 ///
 /// A request may wait for the kernel (to write out mappings, to drop what it caches), and the
 /// kernel then waits for the threads that serve its requests: so it must not run on one of them.
+/// There are several, so that one that waits for the KMS or a long log keeps no other waiting; what
+/// must not happen at once the control plane sees to.
 final class ControlQueue: Sendable {
     typealias Job = @Sendable () -> Void
+    static let threads = 4
 
     private struct State: Sendable {
         var jobs: [Job] = []
         var isStopping = false
-        var hasEnded = false
-        var thread: ServiceThread?
+        var running = 0
+        var threads: [ServiceThread] = []
     }
 
     private let state = Watched(State())
 
+    /// Throws EAGAIN if the host gives no thread; with one at least the queue goes on.
     func start() throws(FileError) {
-        let state = state
-        let thread = try ServiceThread {
-            while let job = Self.next(of: state) { job() }
-            state.withLock { $0.hasEnded = true }
+        for index in 0..<Self.threads {
+            do throws(FileError) {
+                try startThread()
+            } catch {
+                guard index > 0 else { throw error }
+                return
+            }
         }
-        state.withLock { $0.thread = thread }
+    }
+
+    private func startThread() throws(FileError) {
+        let state = state
+        state.withLock { $0.running += 1 }
+        do throws(FileError) {
+            let thread = try ServiceThread {
+                while let job = Self.next(of: state) { job() }
+                state.withLock { $0.running -= 1 }
+            }
+            state.withLock { $0.threads.append(thread) }
+        } catch {
+            state.withLock { $0.running -= 1 }
+            throw error
+        }
     }
 
     /// Queues a job; false once the queue is stopping, and the job will not run.
     func submit(_ job: @escaping Job) -> Bool {
         state.withLock { state in
-            guard !state.isStopping, state.thread != nil else { return false }
+            guard !state.isStopping, !state.threads.isEmpty else { return false }
             state.jobs.append(job)
             return true
         }
     }
 
-    /// Takes no more jobs, lets those that were taken finish, and ends the thread. False if that
-    /// takes longer than `seconds`: then the thread goes on by itself, and what it uses must stay.
+    /// Takes no more jobs, lets those that were taken finish, and ends the threads. False if that
+    /// takes longer than `seconds`: then the threads go on by themselves, and what they use must
+    /// stay.
     func stop(within seconds: Double) -> Bool {
         state.withLock { $0.isStopping = true }
         return state.within(seconds: seconds) {
-            $0.hasEnded || $0.thread == nil
-        } _: { state, hasEnded in
-            if hasEnded {
-                state.thread?.join()
-                state.thread = nil
+            $0.running == 0
+        } _: { state, haveEnded in
+            if haveEnded {
+                for thread in state.threads { thread.join() }
+                state.threads = []
             }
-            return hasEnded
+            return haveEnded
         }
     }
 

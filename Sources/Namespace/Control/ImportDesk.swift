@@ -39,11 +39,17 @@ final class ImportDesk: Sendable {
     }
 
     /// No import begins any more. Those under way end where they are: what they brought is kept.
-    func close() {
+    /// False if one takes longer for that than `seconds`.
+    func close(within seconds: Double) -> Bool {
         let lines = state.withLock { state in
             state.handler = nil
             return state.running.values
         }
         for line in lines { line.withLock { $0.isClosed = true } }
+        return state.within(seconds: seconds) {
+            $0.running.isEmpty
+        } _: {
+            $1
+        }
     }
 }

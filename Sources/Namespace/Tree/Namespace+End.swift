@@ -3,13 +3,14 @@ import DiskFormat
 
 /// The tree at the end of its mount.
 extension Namespace {
-    /// Takes no more requests through `control`, and lets those that were taken finish. False if
-    /// one takes longer than `seconds`, as while it waits for the KMS or the medium: its thread
-    /// goes on, and may still use the kernel's cache and the store.
+    /// Takes no more requests through `control`, lets those that were taken finish, ends imports
+    /// where they are. False if one takes longer than `seconds`, as while it waits for the KMS or
+    /// the medium: its thread goes on, and may still use the kernel's cache and the store.
     @discardableResult
     public func closeControl(within seconds: Double = flushPatience) -> Bool {
-        intake.close()
-        return desk.close(within: seconds)
+        let deadline = now() + seconds
+        let haveEnded = intake.close(within: seconds)
+        return desk.close(within: max(0, deadline - now())) && haveEnded
     }
 
     /// Before the mount is taken from under those who still use it: takes no more requests, and

@@ -3,7 +3,8 @@ import DiskEngine
 import DiskFormat
 import Glibc
 
-/// What the control plane asks of the tree and tells it. All of it comes on the control thread.
+/// What the control plane asks of the tree and tells it. All of it comes on threads of
+/// requests and imports, one call at a time but for questions.
 extension Namespace: MountHooks {
     /// How long the asynchronous release of handles is waited for, in seconds.
     static let releasePatience = 1.0

@@ -9,7 +9,7 @@ import Synchronization
 ///     control  import  status.json  disks/NAME  snapshots/NAME  (and NAME.sealed, NAME.json)
 ///
 /// Invariants:
-/// - what an open handle does never waits for the control thread, nor for the kernel;
+/// - what an open handle does never waits for a control thread, nor for the kernel;
 /// - nothing here is held locked while the kernel is told to drop what it caches.
 public final class Namespace: Sendable {
     public let facts: MountFacts
@@ -49,8 +49,7 @@ public final class Namespace: Sendable {
 
     var kernelCache: (any KernelCache)? { kernel.withLock { $0 } }
 
-    /// From here on requests written to `control` go to `handler`, one at a time, on a thread of
-    /// their own.
+    /// From here on requests written to `control` go to `handler`, on threads of their own.
     public func openControl(
         _ handler: @escaping @Sendable ([UInt8]) -> ControlAnswer
     ) throws(FileError) {
