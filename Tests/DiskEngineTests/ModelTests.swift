@@ -56,8 +56,25 @@ private struct Model {
         }
     }
 
+    /// Everything goes, in any order; then nothing is left of it.
     mutating func finish() throws {
         try verifyAll()
+        while !disks.isEmpty || !snapshots.isEmpty {
+            if let id = snapshots.keys.sorted().randomElement(using: &generator),
+                disks.isEmpty || Bool.random(using: &generator)
+            {
+                try harness.store.deleteSnapshot(id)
+                snapshots[id] = nil
+            } else {
+                let id = pick(disks.keys.sorted())
+                try detach(id)
+                try harness.store.deleteDisk(id)
+                disks[id] = nil
+            }
+        }
+        harness.store.reclaimer.waitUntilIdle()
+        let left = harness.files.names.filter { $0 != "store.json" && $0 != "reserve" }
+        try expect(left.isEmpty, "left of what was deleted: \(left)")
         try harness.store.close()
     }
 
@@ -69,7 +86,8 @@ private struct Model {
         case 60..<70: try flush(id)
         case 70..<78: try snapshot(id)
         case 78..<81: try deleteSnapshot()
-        case 81..<84: try clone()
+        case 81..<83: try clone()
+        case 83..<84: try sendAway()
         case 84..<87: try reset()
         case 87..<88: try reinitialize(id)
         case 88..<91: try grow(id)
@@ -142,6 +160,28 @@ private struct Model {
         disks[made.id] = reference
         origins[made.id] = reference.content
         _ = try attached(made.id)
+    }
+
+    /// A snapshot leaves as a file and comes back, whole or as the difference to another.
+    private mutating func sendAway() throws {
+        guard let id = snapshots.keys.sorted().randomElement(using: &generator) else { return }
+        let store = harness.store
+        guard disks[snapshots[id]!.disk] != nil else { return }
+        _ = try attached(snapshots[id]!.disk)
+        let lineage = try store.snapshot(id).lineage
+        let base = try snapshots.keys.sorted().filter {
+            try $0 != id && store.snapshot($0).lineage == lineage
+        }.randomElement(using: &generator)
+        let whole = try harness.sealed(id)
+        let file = try base.map { try harness.difference(id, since: $0) } ?? whole
+        try store.deleteSnapshot(id)
+        if Bool.random(using: &generator) {
+            let cut = Int.random(in: 0..<file.count, using: &generator)
+            _ = try? store.importing(Array(file[..<cut]))
+        }
+        _ = try store.importing(file)
+        try expect(harness.sealed(id) == whole, "snapshot \(id) came back as another")
+        try verify(id)
     }
 
     private mutating func reset() throws {

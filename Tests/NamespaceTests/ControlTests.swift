@@ -40,7 +40,12 @@ import Testing
         let fixture = try Fixture()
         let isDone = Watched(false)
         try fixture.tree.openControl { request in
-            if request == Array("slow".utf8) { isDone.when { $0 } _: { _ in } }
+            if request == Array("slow".utf8) {
+                isDone.when {
+                    $0
+                } _: { _ in
+                }
+            }
             return ControlAnswer(json: "{}", errno: 0)
         }
         let (slow, quick) = (
