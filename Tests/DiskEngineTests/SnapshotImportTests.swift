@@ -179,6 +179,28 @@ import Testing
         try from.store.close()
     }
 
+    /// The disk's session is older than the one that the snapshot came in with.
+    @Test func anAttachedDiskIsPutBackToAnImport() throws {
+        let harness = try Harness()
+        let disk = try harness.disk(UInt64(Self.blocks * 4096))
+        try Self.fill(disk, seed: 1)
+        let snapshot = try harness.store.createSnapshot(of: disk.id, attributes: [:])
+        let content = try disk.bytes()
+        let file = try harness.sealed(snapshot.id)
+        try harness.store.deleteSnapshot(snapshot.id)
+        try disk.put(pattern(9 * 4096, seed: 2), at: 0)
+        _ = try harness.store.importing(file)
+        try harness.store.reset(disk.id, to: snapshot.id)
+        let fresh = try #require(harness.store.attached(disk.id))
+        #expect(try fresh.bytes() == content)
+        try fresh.put(pattern(4096, seed: 3), at: 0)
+        try harness.store.detach(disk.id)
+        let again = try harness.store.attach(disk.id)
+        #expect(try again.bytes(4096) == Array(content[4096...]))
+        #expect(try again.bytes(0, 4096) == pattern(4096, seed: 3))
+        try harness.store.close()
+    }
+
     @Test func whatIsGivenUpLeavesNothing() throws {
         let from = try Harness()
         let rig = try Differences(from, encrypted: true)

@@ -71,6 +71,29 @@ extension Store {
         }
     }
 
+    /// An attached disk whose session is older than the one that wrote a snapshot, which then came
+    /// in by an import, is opened anew: what a session writes may name only what it or earlier ones
+    /// wrote (`Lineage+Sessions.swift`). Called under `actions`; the disk is not open for anybody.
+    func renewSession(of id: DiskID, for snapshot: SnapshotID) throws {
+        guard let disk = attached(id),
+            let session = disk.monitor.withLock({ disk.log.session?.number }),
+            let state = monitor.withLock({ catalogue.snapshots[snapshot]?.manifest.state }),
+            state.session?.number ?? 0 > session
+        else { return }
+        do {
+            try disk.close()
+            let fresh = try open(id, in: disk.lineage)
+            monitor.withLock { catalogue.attached[id] = fresh }
+            remember(fresh)
+        } catch {
+            monitor.withLock { catalogue.attached[id] = nil }
+            shareMapMemory()
+            closeLineage(disk.lineage.id)
+            throw DiskError(
+                .sessionOver, "disk \(id) was detached: \(error)", cause: error)
+        }
+    }
+
     /// Ends the attachment. The caller has made sure that nobody uses the disk and that no new
     /// request will come. Drains, checkpoints, wipes the key if no other disk of the lineage is
     /// attached. The disk is detached in every case but `.busy`; another error says what could not

@@ -87,6 +87,9 @@ extension Store {
     /// Throws `.notFound`, `.invalid` for a snapshot of another disk, `.busy`, `.noSpace`, `.io`.
     public func reset(_ id: DiskID, to snapshot: SnapshotID) throws {
         let lineage = try lineage(of: id)
+        try reclaimer.withSuspended(lineage) {
+            try acting("resetting disk \(id)") { try renewSession(of: id, for: snapshot) }
+        }
         try acting("resetting disk \(id)", on: id, for: "ResetDisk") {
             let summary = try self.snapshot(snapshot)
             guard summary.disk == id else {
