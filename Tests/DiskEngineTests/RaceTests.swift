@@ -58,7 +58,9 @@ final class Runner: Sendable {
         tree.unpin(b..<b + 8)
         tree.freeze()
         var n: UInt32 = 10
-        for page in tree.frozen.values.sorted(by: MapTree.isWrittenBefore) {
+        for page in tree.frozen.values.sorted(by: {
+            ($0.id.level, $0.id.index) < ($1.id.level, $1.id.index)
+        }) {
             tree.written(page, at: addr(n))
             n += 1
         }

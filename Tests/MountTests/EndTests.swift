@@ -18,6 +18,19 @@ extension MountSuite {
             try rig.unmount()
         }
 
+        /// Numbers of processes are used again.
+        @Test func whatAnEarlierProcessOfTheNumberLeftIsNotTold() throws {
+            let rig = try Rig()
+            let daemon = try rig.mountInForeground(
+                through: [
+                    "sh", "-c", "echo earlier > /run/sealdisk-$$.failure; exec \"$0\" \"$@\"",
+                ])
+            #expect(
+                daemon.started.process.processIdentifier == (try rig.daemon()),
+                "the note was not left under its number")
+            try rig.unmount()
+        }
+
         /// Who reads what the daemon prints may go: that ends no mount.
         @Test func aBrokenPipeEndsNothing() throws {
             let rig = try Rig()
@@ -179,12 +192,14 @@ struct ForegroundMount {
 extension Rig {
     /// Returns when the mount answers.
     func mountInForeground(
-        _ options: String..., environment more: [String: String] = [:]
+        _ options: String..., environment more: [String: String] = [:],
+        through wrapper: [String] = []
     ) throws -> ForegroundMount {
-        let arguments =
-            ["mount", store, mountPoint, "--foreground"] + options.flatMap { ["-o", $0] }
+        let command =
+            wrapper + [Self.program, "mount", store, mountPoint, "--foreground"]
+            + options.flatMap { ["-o", $0] }
         let started = try Command.start(
-            Self.program, arguments, environment: environment.merging(more) { $1 })
+            command[0], Array(command.dropFirst()), environment: environment.merging(more) { $1 })
         while !FileManager.default.fileExists(atPath: mountPoint + "/status.json") {
             try #require(started.process.isRunning, "it did not mount")
             usleep(10_000)

@@ -130,7 +130,11 @@ final class Rig {
         unmountAll { $0 != "fuse.sealdisk" }
         for loop in loops() { _ = try? Command.run("losetup", ["-d", loop]) }
         unmountAll { _ in true }
-        for pid in daemons { kill(pid, SIGKILL) }
+        for pid in daemons {
+            kill(pid, SIGKILL)
+            // The note for whoever unmounts, if nobody did.
+            unlink("/run/sealdisk-\(pid).failure")
+        }
         guardian.stop()
         Guardian.remove(mountPoint)
         try? FileManager.default.removeItem(atPath: folder)

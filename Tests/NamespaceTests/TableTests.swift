@@ -36,11 +36,11 @@ import Testing
 
 @Suite struct KnownNamesTests {
     /// A look-up among many does not list the many, until one of them changes.
-    @Test func namesAreMadeOnceForEachStateOfTheCatalogue() throws {
+    @Test func namesAreMadeOnceForEachStateOfTheCatalogue() {
         let known = KnownNames<DiskID>()
         var made = 0
         for revision: UInt64 in [1, 1, 1, 2, 2] {
-            _ = try known.names(as: revision) { () throws(FileError) in
+            _ = known.names(as: revision) {
                 made += 1
                 return ResourceNames([])
             }

@@ -37,12 +37,15 @@ extension ControlPlane {
             throw Self.ambiguous(.disk, "are called '\(name)'", ids: called.map(\.id.text))
         }
         if let one = called.first { return named(one) }
-        let all = try disks()
-        if let begun = try Self.find(name, amongIDs: all.map(\.summary.id.text), .disk) {
-            return all[begun]
+        let ids = store.diskAttributes().map(\.id)
+        if let begun = try Self.find(name, amongIDs: ids.map(\.text), .disk),
+            let disk = try? store.disk(ids[begun])
+        {
+            return named(disk)
         }
         try refuseDamaged("disk", name)
-        throw Self.missing(.diskNotFound, "disk", name, all.map(\.name), "`DescribeDisks`")
+        let names = try disks().map(\.name)
+        throw Self.missing(.diskNotFound, "disk", name, names, "`DescribeDisks`")
     }
 
     /// The same for a snapshot.
@@ -53,13 +56,15 @@ extension ControlPlane {
             throw Self.ambiguous(.snapshot, "are called '\(name)'", ids: called.map(\.id.text))
         }
         if let one = called.first { return named(one) }
-        let all = try snapshots()
-        if let begun = try Self.find(name, amongIDs: all.map(\.summary.id.text), .snapshot) {
-            return all[begun]
+        let ids = store.snapshotAttributes().map(\.id)
+        if let begun = try Self.find(name, amongIDs: ids.map(\.text), .snapshot),
+            let snapshot = try? store.snapshot(ids[begun])
+        {
+            return named(snapshot)
         }
         try refuseDamaged("snapshot", name)
-        throw Self.missing(
-            .snapshotNotFound, "snapshot", name, all.map(\.name), "`DescribeSnapshots`")
+        let names = try snapshots().map(\.name)
+        throw Self.missing(.snapshotNotFound, "snapshot", name, names, "`DescribeSnapshots`")
     }
 
     /// Disks with a name, in the order of their ids.
@@ -135,18 +140,15 @@ extension ControlPlane {
 
     /// A message of the engine's or the mounted tree's, with names in place of ids.
     func withNames(_ message: String) -> String {
-        var text = message
-        let disks = (try? store.disks()) ?? []
-        for (disk, name) in zip(disks, Self.uniqueNames(disks.map(\.givenName))) {
-            guard let name else { continue }
-            text.replace("disk \(disk.id)", with: "disk '\(name)'")
+        message.replacing(/disk (d-[0-9a-z]{20})/) { match in
+            let name = DiskID(String(match.1)).flatMap { try? store.disk($0) }
+                .map { named($0).name }
+            return name.flatMap { $0 == match.1 ? nil : "disk '\($0)'" } ?? String(match.0)
+        }.replacing(/snapshot (s-[0-9a-z]{20})/) { match in
+            let name = SnapshotID(String(match.1)).flatMap { try? store.snapshot($0) }
+                .map { named($0).name }
+            return name.flatMap { $0 == match.1 ? nil : "snapshot '\($0)'" } ?? String(match.0)
         }
-        let snapshots = (try? store.snapshots()) ?? []
-        for (snapshot, name) in zip(snapshots, Self.uniqueNames(snapshots.map(\.givenName))) {
-            guard let name else { continue }
-            text.replace("snapshot \(snapshot.id)", with: "snapshot '\(name)'")
-        }
-        return text
     }
 
     private static func uniqueNames(_ names: [String?]) -> [String?] {

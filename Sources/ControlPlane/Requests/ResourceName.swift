@@ -42,18 +42,25 @@ enum Attribute {
     static let clientRequest = "ClientRequest"
 }
 
-extension DiskSummary {
-    /// The name it was given; nil when it has none, or one that may not be.
-    public var givenName: String? {
-        attributes[Attribute.diskName].flatMap { ResourceName.isValidForDisk($0) ? $0 : nil }
+extension ResourceName {
+    /// The name that a disk with these attributes was given; nil when it has none, or one that may
+    /// not be.
+    public static func ofDisk(_ attributes: [String: String]) -> String? {
+        attributes[Attribute.diskName].flatMap { isValidForDisk($0) ? $0 : nil }
+    }
+
+    /// The same of a snapshot.
+    public static func ofSnapshot(_ attributes: [String: String]) -> String? {
+        attributes[Attribute.snapshotName].flatMap { isValidForSnapshot($0) ? $0 : nil }
     }
 }
 
+extension DiskSummary {
+    /// See `ResourceName.ofDisk`.
+    public var givenName: String? { ResourceName.ofDisk(attributes) }
+}
+
 extension SnapshotSummary {
-    /// The name it was given; nil when it has none, or one that may not be.
-    public var givenName: String? {
-        attributes[Attribute.snapshotName].flatMap {
-            ResourceName.isValidForSnapshot($0) ? $0 : nil
-        }
-    }
+    /// See `ResourceName.ofSnapshot`.
+    public var givenName: String? { ResourceName.ofSnapshot(attributes) }
 }

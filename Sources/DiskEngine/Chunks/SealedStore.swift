@@ -123,6 +123,7 @@ final class SealedStore: Sendable {
         try removeFolder(StoreLayout.disks(lineage))
         try removeFolder(StoreLayout.snapshots(lineage))
         try removeFolder(StoreLayout.chunks(lineage))
+        try removeIfThere(StoreLayout.reclaimMark(lineage))
         try removeIfThere(StoreLayout.deletionMark(lineage))
         try removeFolder(StoreLayout.lineage(lineage))
     }

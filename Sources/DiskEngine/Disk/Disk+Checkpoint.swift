@@ -108,11 +108,11 @@ extension Disk {
 
     /// Writes frozen pages level by level, so that a page is written when its children are.
     private func writeFrozenPages() throws {
-        // Thousands may be frozen: they are sorted without the lock, by what never changes.
-        let frozen = Array(map.frozen.values)
-        let sorted = monitor.withoutLock { frozen.sorted(by: MapTree.isWrittenBefore) }
+        var levels = frozenPages()
+        // Thousands are let go: not under the lock either.
+        defer { monitor.withoutLock { levels = [] } }
         for level in 0...MapGeometry.rootLevel {
-            var pages = sorted.drop { $0.id.level < level }.prefix { $0.id.level == level }
+            var pages = levels[Int(level)][...]
             while !pages.isEmpty {
                 if let page = pages.first, page.isAllHoles {
                     map.written(page, at: .hole)
@@ -137,6 +137,17 @@ extension Disk {
                 complete(slots)
                 pages = pages.dropFirst(slots.count)
             }
+        }
+    }
+
+    /// By level, each in order. Thousands may be frozen: they are sorted without the lock, by what
+    /// never changes; nor does what is frozen but by the checkpoint itself.
+    private func frozenPages() -> [[MapPage]] {
+        let frozen = map.frozen
+        return monitor.withoutLock {
+            var levels = [[MapPage]](repeating: [], count: Int(MapGeometry.rootLevel) + 1)
+            for page in frozen.values { levels[Int(page.id.level)].append(page) }
+            return levels.map { $0.sorted { $0.id.index < $1.id.index } }
         }
     }
 

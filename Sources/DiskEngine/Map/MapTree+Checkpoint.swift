@@ -5,14 +5,9 @@ extension MapTree {
     /// Precondition: no checkpoint is under way.
     func freeze() {
         precondition(frozen.isEmpty)  // Disk+Checkpoint runs one at a time
-        frozen = dirty
-        dirty = [:]
+        // The empty one has grown before: growing it again would hold up writers.
+        swap(&frozen, &dirty)
         epoch += 1
-    }
-
-    /// The order in which a checkpoint writes pages: children before parents, then by index.
-    static func isWrittenBefore(_ a: MapPage, _ b: MapPage) -> Bool {
-        (a.id.level, a.id.index) < (b.id.level, b.id.index)
     }
 
     /// A frozen page was written at `address`, or is all holes and needs no writing (`.hole`).

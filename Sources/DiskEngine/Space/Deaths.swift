@@ -21,6 +21,8 @@ struct Deaths {
         let position: UInt64
         fileprivate(set) var bound: UInt64
         fileprivate let runs: [Run]
+        /// Slots, and those of them that lie above `bound`.
+        fileprivate let slots: Int
         fileprivate var own: Int
 
         /// Those that nobody else can reach.
@@ -36,9 +38,13 @@ struct Deaths {
     private(set) var bound: UInt64 = .max
     /// Whether `bound` is as low as the roots allow; else it is where the session began.
     var isBoundExact = false
-    /// Slots in it that lie above `bound`, and the others.
+    /// Slots of all that lie above their bound, and of all; of the last interval alone. Kept as
+    /// slots come and go: there may be hundreds of thousands of runs, and counting them would hold
+    /// up writers.
     private(set) var own = 0
-    private(set) var doubtful = 0
+    private var slots = 0
+    private var currentOwn = 0
+    private var currentSlots = 0
     /// Those of them that died of discards since they were last taken.
     var discarded = 0
     /// Set when there were too many to keep: only a walk of the maps can tell them now.
@@ -57,12 +63,17 @@ struct Deaths {
     }
 
     /// Slots that a pass could give back.
-    var worth: Int { isIncomplete ? 1 << 40 : isBoundExact ? own : own + doubtful }
+    var worth: Int { isIncomplete ? 1 << 40 : isBoundExact ? own : slots }
 
     /// A slot died. Those of other lanes are not this disk's to tell.
     mutating func add(_ address: UInt64) {
         guard address >> 52 == UInt64(lane) else { return }
-        if address > bound { own += 1 } else { doubtful += 1 }
+        slots += 1
+        currentSlots += 1
+        if address > bound {
+            own += 1
+            currentOwn += 1
+        }
         if let last = current.indices.last,
             current[last].first + current[last].count == address
         {
@@ -89,7 +100,8 @@ struct Deaths {
     mutating func forget() {
         current = []
         cut = []
-        (own, doubtful, discarded, runCount) = (0, 0, 0, 0)
+        (own, slots, currentOwn, currentSlots) = (0, 0, 0, 0)
+        (discarded, runCount) = (0, 0)
         discharge()
     }
 
@@ -102,10 +114,12 @@ struct Deaths {
     /// The disk's checkpoint cuts its log at `position`.
     mutating func cut(at position: LogPosition) {
         if current.isEmpty { return }
-        let earlier = cut.reduce(0) { $0 + $1.own }
         cut.append(
-            Interval(position: position.raw, bound: bound, runs: current, own: own - earlier))
+            Interval(
+                position: position.raw, bound: bound, runs: current, slots: currentSlots,
+                own: currentOwn))
         current = []
+        (currentOwn, currentSlots) = (0, 0)
     }
 
     /// Takes those that died before a cut at or before `position`, the replay-from of the older
@@ -114,47 +128,59 @@ struct Deaths {
     mutating func take(before position: LogPosition) -> (dead: [Interval], isIncomplete: Bool) {
         let taken = Array(cut.prefix { $0.position <= position.raw })
         cut.removeFirst(taken.count)
-        recount()
+        own -= taken.reduce(0) { $0 + $1.own }
+        slots -= taken.reduce(0) { $0 + $1.slots }
+        runCount -= taken.reduce(0) { $0 + $1.runs.count }
+        discarded = min(discarded, slots)
+        discharge()
         defer { isIncomplete = false }
         return (taken, isIncomplete)
     }
 
     /// A snapshot with this root was taken of the disk: it may reach what was written before its
     /// root, unless that died before its cut. (Cuts are taken one at a time: one that lies before
-    /// the root is the snapshot's, or an earlier one.)
+    /// the root is the snapshot's, or an earlier one.) So what is counted anew is what died since.
     mutating func share(below root: BlockAddress) {
         guard !root.isHole, root.chunk.lane == lane, bound != .max else { return }
         bound = max(bound, root.rawValue)
         for index in cut.indices where cut[index].position > root.rawValue {
-            cut[index].bound = max(cut[index].bound, bound)
+            setBound(max(cut[index].bound, bound), ofInterval: index)
         }
-        recount()
+        recountCurrent()
+    }
+
+    /// Intervals whose count a lower bound would change, for `count(_:above:)`, which takes long
+    /// and needs no lock.
+    func intervals(above address: UInt64) -> [Interval] { cut.filter { $0.bound > address } }
+
+    static func count(_ interval: Interval, above bound: UInt64) -> Int {
+        interval.runs.reduce(0) { $0 + ($1.first > bound ? Int($1.count) : 0) }
     }
 
     /// Nobody else reaches anything above `address`; `isExact` if that was found by walking the
-    /// maps of all others.
-    mutating func setBound(_ address: UInt64, isExact: Bool) {
+    /// maps of all others. `counts`: of intervals, by position, their slots above it.
+    mutating func setBound(_ address: UInt64, isExact: Bool, counts: [UInt64: Int] = [:]) {
         bound = address
         isBoundExact = isExact
-        for index in cut.indices { cut[index].bound = min(cut[index].bound, address) }
-        recount()
+        for index in cut.indices where cut[index].bound > address {
+            setBound(address, ofInterval: index, count: counts[cut[index].position])
+        }
+        recountCurrent()
     }
 
-    private mutating func recount() {
-        (own, doubtful, runCount) = (0, 0, 0)
-        func count(_ runs: [Run], above bound: UInt64) -> Int {
-            let certain = runs.reduce(0) { $0 + ($1.first > bound ? Int($1.count) : 0) }
-            own += certain
-            doubtful += runs.reduce(0) { $0 + Int($1.count) } - certain
-            runCount += runs.count
-            return certain
-        }
-        for index in cut.indices {
-            cut[index].own = count(cut[index].runs, above: cut[index].bound)
-        }
-        _ = count(current, above: bound)
-        discarded = min(discarded, own + doubtful)
-        discharge()
+    private mutating func setBound(_ bound: UInt64, ofInterval index: Int, count: Int? = nil) {
+        guard cut[index].bound != bound else { return }
+        cut[index].bound = bound
+        let new = count ?? Self.count(cut[index], above: bound)
+        own += new - cut[index].own
+        cut[index].own = new
+    }
+
+    /// What died since the last cut; a checkpoint was taken just before.
+    private mutating func recountCurrent() {
+        let new = current.reduce(0) { $0 + ($1.first > bound ? Int($1.count) : 0) }
+        own += new - currentOwn
+        currentOwn = new
     }
 }
 

@@ -63,7 +63,10 @@ extension Disk {
 
     /// See `Deaths.setBound`. Called under `Store.actions`.
     func setDeathsBound(_ address: UInt64) {
-        monitor.withLock { map.deaths?.setBound(address, isExact: true) }
+        let old = monitor.withLock { map.deaths?.intervals(above: address) ?? [] }
+        let counts = Dictionary(
+            uniqueKeysWithValues: old.map { ($0.position, Deaths.count($0, above: address)) })
+        monitor.withLock { map.deaths?.setBound(address, isExact: true, counts: counts) }
     }
 
     /// See `Deaths.share`. Called under `Store.actions`.

@@ -76,10 +76,13 @@ extension Store {
         }
         return try disk.unlockedOperation {
             let lineage = disk.lineage
-            return try exclusiveBytes("disk \(id)", in: lineage) {
+            let bytes = try exclusiveBytes("disk \(id)", in: lineage) {
                 let (manifest, _) = try verifiedDisk(id, in: lineage)
                 return (manifest.state.root, try collectRoots(lineage, besidesDisk: id))
             }
+            let now = environment.clock.now()
+            monitor.withLock { catalogue.disks[id]?.exclusive = (bytes, now) }
+            return bytes
         }
     }
 

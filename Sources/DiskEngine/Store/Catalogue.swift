@@ -12,6 +12,8 @@ struct Catalogue {
         var pendingSize: UInt64?
         /// Whether the manifest was authenticated since the store was opened.
         var isVerified = false
+        /// What it alone holds, in bytes, as of when that was asked for.
+        var exclusive: (bytes: UInt64, asOf: Timestamp)?
 
         var owner: DiskID? { nil }
         var attributes: [String: String] { manifest.attributes }
@@ -177,11 +179,24 @@ extension Store {
 
     /// All disks, in the order of their creation.
     public func disks() throws -> [DiskSummary] {
-        let ids = monitor.withLock {
+        diskAttributes().compactMap { try? disk($0.id) }
+    }
+
+    /// The attributes of all disks, in the order of their creation: one look at the catalogue, none
+    /// at the disks that are attached.
+    public func diskAttributes() -> [(id: DiskID, attributes: [String: String])] {
+        monitor.withLock {
             catalogue.disks.values.filter { $0.manifest.incoming == nil }
-                .sorted { $0.place < $1.place }.map(\.manifest.id)
+                .sorted { $0.place < $1.place }.map { ($0.manifest.id, $0.attributes) }
         }
-        return ids.compactMap { try? disk($0) }
+    }
+
+    /// The same of snapshots.
+    public func snapshotAttributes() -> [(id: SnapshotID, attributes: [String: String])] {
+        monitor.withLock {
+            catalogue.snapshots.values.sorted { $0.place < $1.place }
+                .map { ($0.manifest.id, $0.attributes) }
+        }
     }
 
     /// Throws `.notFound`.
@@ -222,10 +237,7 @@ extension Store {
 
     /// All snapshots, in the order of their creation.
     public func snapshots() throws -> [SnapshotSummary] {
-        let ids = monitor.withLock {
-            catalogue.snapshots.values.sorted { $0.place < $1.place }.map(\.manifest.id)
-        }
-        return ids.compactMap { try? snapshot($0) }
+        snapshotAttributes().compactMap { try? snapshot($0.id) }
     }
 
     /// Throws `.notFound`.

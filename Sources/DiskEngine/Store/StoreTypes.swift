@@ -76,6 +76,10 @@ public struct StoreStatus: Sendable, Hashable, Codable {
         public let id: String
         public let size: UInt64
         public let storedBytes: UInt64
+        /// Bytes that the host would get back without it, as of when that was last asked for
+        /// (`Store.exclusiveBytes`); nil if it was not since the store was opened.
+        public let exclusiveBytes: UInt64?
+        public let exclusiveAsOf: Timestamp?
         /// The session's number in the lineage; nil until the disk first writes.
         public let session: UInt64?
         /// Log positions in slots since the session began.
@@ -106,5 +110,9 @@ public struct StoreStatus: Sendable, Hashable, Codable {
     /// What is damaged, and how: manifests that made no sense when the store was opened, and what
     /// reads of disks and snapshots have met since.
     public let damage: [String: String]
+    /// All snapshots, and the bytes they hold, those that several share counted for each.
+    public let snapshots: Int
+    public let snapshotBytes: UInt64
+    /// The attached ones.
     public let disks: [DiskStatus]
 }

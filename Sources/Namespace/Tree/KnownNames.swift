@@ -8,10 +8,10 @@ final class KnownNames<ID: Hashable & Sendable & CustomStringConvertible>: Senda
     /// The names as of `revision`, which was read before: whatever changes meanwhile raises it, so
     /// that names are never kept under a revision later than what they were made of.
     func names(
-        as revision: UInt64, _ make: () throws(FileError) -> ResourceNames<ID>
-    ) throws(FileError) -> ResourceNames<ID> {
+        as revision: UInt64, _ make: () -> ResourceNames<ID>
+    ) -> ResourceNames<ID> {
         if let known = known.withLock({ $0 }), known.revision == revision { return known.names }
-        let names = try make()
+        let names = make()
         known.withLock { $0 = (revision, names) }
         return names
     }

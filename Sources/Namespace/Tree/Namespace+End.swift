@@ -44,7 +44,7 @@ extension Namespace {
             switch resource {
             case .disk(let id): return "disk \(name(of: id)): \(handles)"
             case .snapshot(let id):
-                let name = (try? snapshotNames())?.shown.first { $0.id == id }?.name
+                let name = snapshotNames().shown.first { $0.id == id }?.name
                 return "snapshot \(name ?? "\(id)"): \(handles)"
             }
         }.sorted()
@@ -62,6 +62,6 @@ extension Namespace {
     public func tellRest() { faults.tellRest() }
 
     private func name(of disk: DiskID) -> String {
-        (try? diskNames())?.shown.first { $0.id == disk }?.name ?? "\(disk)"
+        diskNames().shown.first { $0.id == disk }?.name ?? "\(disk)"
     }
 }

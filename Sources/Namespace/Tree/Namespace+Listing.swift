@@ -20,9 +20,9 @@ extension Namespace {
                 ("disks", .disks), ("snapshots", .snapshots),
             ]
         case .disks:
-            children = try diskNames().shown.map { ($0.name, .disk($0.id)) }
+            children = diskNames().shown.map { ($0.name, .disk($0.id)) }
         case .snapshots:
-            children = try snapshotNames().shown.flatMap { entry in
+            children = snapshotNames().shown.flatMap { entry in
                 [
                     (entry.name, Node.snapshot(entry.id)),
                     (entry.name + Self.sealedSnapshotSuffix, .sealedSnapshot(entry.id)),

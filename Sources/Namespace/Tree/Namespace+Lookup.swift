@@ -23,8 +23,8 @@ extension Namespace {
             case (.root, "disks"): .disks
             case (.root, "snapshots"): .snapshots
             case (.root, _): nil
-            case (.disks, _): try diskNames().id(named: name).map { .disk($0) }
-            case (.snapshots, _): snapshot(name, among: try snapshotNames())
+            case (.disks, _): diskNames().id(named: name).map { .disk($0) }
+            case (.snapshots, _): snapshot(name, among: snapshotNames())
             default: throw FileError(ENOTDIR, "not a folder")
             }
         guard let child else { throw FileError(ENOENT, "there is no \(name) here") }
@@ -56,15 +56,17 @@ extension Namespace {
         return nil
     }
 
-    func diskNames() throws(FileError) -> ResourceNames<DiskID> {
-        try knownDisks.names(as: store.catalogueRevision) { () throws(FileError) in
-            ResourceNames(try engine { try store.disks() }.map { ($0.id, $0.givenName) })
+    func diskNames() -> ResourceNames<DiskID> {
+        knownDisks.names(as: store.catalogueRevision) {
+            ResourceNames(
+                store.diskAttributes().map { ($0.id, ResourceName.ofDisk($0.attributes)) })
         }
     }
 
-    func snapshotNames() throws(FileError) -> ResourceNames<SnapshotID> {
-        try knownSnapshots.names(as: store.catalogueRevision) { () throws(FileError) in
-            ResourceNames(try engine { try store.snapshots() }.map { ($0.id, $0.givenName) })
+    func snapshotNames() -> ResourceNames<SnapshotID> {
+        knownSnapshots.names(as: store.catalogueRevision) {
+            ResourceNames(
+                store.snapshotAttributes().map { ($0.id, ResourceName.ofSnapshot($0.attributes)) })
         }
     }
 }

@@ -59,6 +59,8 @@ final class MountEnd: Sendable {
     /// Serves until the mount is unmounted or a signal comes, and returns when everything is
     /// durable. Throws what is not, or who was cut off.
     func serve(_ signals: EndSignals) throws(Failure) {
+        // What an earlier process of this number left is nobody's any more.
+        _ = FailureNote.take(of: getpid())
         BackgroundThread.start { [self] in leave(onSignal: signals.wait()) }
         BackgroundThread.start { [self] in
             session.serve()

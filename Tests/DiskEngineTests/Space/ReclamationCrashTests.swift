@@ -85,6 +85,79 @@ import Testing
         }
     }
 
+    enum Deleted: String, CaseIterable {
+        case snapshot, disk, both
+
+        var isOfDisk: Bool { self != .snapshot }
+        var isOfSnapshot: Bool { self != .disk }
+    }
+
+    /// What was being deleted is there whole or gone; nothing else is touched, and nothing is left
+    /// behind that no deletion takes.
+    @Test(arguments: Deleted.allCases, Harness.Crash.allCases)
+    func everyCallOfADeletion(of deleted: Deleted, crash: Harness.Crash) throws {
+        func delete(_ rig: Rig) {
+            if deleted.isOfDisk { try? rig.store.deleteDisk(rig.disk.id) }
+            if deleted.isOfSnapshot { try? rig.store.deleteSnapshot(rig.snapshot.id) }
+            rig.store.reclaimer.waitUntilIdle()
+        }
+        func makeRig() throws -> Rig {
+            let rig = try Rig()
+            if deleted.isOfDisk { try rig.store.detach(rig.disk.id) }
+            rig.store.reclaimer.waitUntilIdle()
+            return rig
+        }
+        let calm = try makeRig()
+        let before = calm.files.count(of: Set(StoreOperation.allCases))
+        delete(calm)
+        let calls = calm.files.count(of: Set(StoreOperation.allCases)) - before
+        try calm.store.close()
+        #expect(calls > 3)
+        var outcomes: Set<Bool> = []
+        for call in 1...calls {
+            let rig = try makeRig()
+            rig.files.arm(Fault(Set(StoreOperation.allCases), call: call, isLasting: true))
+            delete(rig)
+            let left = rig.memory.copy()
+            if crash == .powerCut { left.crash() }
+            rig.files.disarm()
+            try? rig.store.close()
+            let isThere = try check(left, rig, deleted, "call \(call) of \(calls)")
+            outcomes.insert(isThere)
+        }
+        #expect(outcomes == [true, false], "no crash came before, or none after, the deletion")
+    }
+
+    /// Whether what was being deleted is still there.
+    private func check(_ left: MemoryStore, _ rig: Rig, _ deleted: Deleted, _ what: String) throws
+        -> Bool
+    {
+        let store = try Store(opening: left, keys: rig.keys, holder: "t", limits: Self.limits)
+        let hasDisk = (try? store.disk(rig.disk.id)) != nil
+        let hasSnapshot = (try? store.snapshot(rig.snapshot.id)) != nil
+        #expect(hasDisk || deleted.isOfDisk, "\(what)")
+        #expect(hasSnapshot || deleted.isOfSnapshot, "\(what)")
+        if hasDisk {
+            let disk = try store.attach(rig.disk.id)
+            #expect(try disk.bytes() == rig.content, "\(what)")
+            try store.detach(disk.id)
+        }
+        if hasSnapshot {
+            let clone = try store.createDisk(
+                from: rig.snapshot.id, size: UInt64(Self.blocks * 4096), attributes: [:])
+            #expect(try store.attach(clone.id).bytes() == rig.kept, "\(what)")
+            try store.detach(clone.id)
+            try store.deleteDisk(clone.id)
+            try store.deleteSnapshot(rig.snapshot.id)
+        }
+        if hasDisk { try store.deleteDisk(rig.disk.id) }
+        store.reclaimer.waitUntilIdle()
+        try store.close()
+        let names = left.names.filter { $0.hasPrefix(StoreLayout.lineages) }
+        #expect(names.isEmpty, "\(what): \(names.prefix(3))")
+        return deleted.isOfDisk ? hasDisk : hasSnapshot
+    }
+
     private func check(_ left: MemoryStore, _ rig: Rig, _ what: String) throws {
         let store = try Store(opening: left, keys: rig.keys, holder: "t", limits: Self.limits)
         let disk = try store.attach(rig.disk.id)
