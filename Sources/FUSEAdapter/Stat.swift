@@ -34,7 +34,7 @@ extension fuse_entry_param {
     /// Generation 1 for ever: inode numbers are never used again.
     init(_ attributes: Attributes) {
         self.init()
-        ino = attributes.inode
+        ino = attributes.ownInode ?? attributes.inode
         generation = 1
         attr = stat(attributes)
         attr_timeout = attributes.validity

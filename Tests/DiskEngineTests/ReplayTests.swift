@@ -22,6 +22,35 @@ import Testing
         }
     }
 
+    /// However much a disk has written, an attach reads the part of its log that its checkpoints
+    /// leave, and nothing of all before.
+    @Test func anAttachReadsABoundedPartOfTheLog() throws {
+        func reads(afterBlocks blocks: Int) throws -> Int {
+            var limits = Harness.smallLimits
+            limits.checkpointLogBlocks = 64
+            let harness = try Harness(limits: limits)
+            let disk = try harness.disk()
+            var generator = SeededGenerator(seed: 5)
+            for block in 0..<blocks {
+                let place = UInt64.random(in: 0..<256, using: &generator)
+                try disk.put(pattern(4096, seed: UInt64(block)), at: place * 4096)
+            }
+            try disk.flush()
+            let files = FaultyStore(harness.files.copy())
+            let store = try Store(
+                opening: files, keys: harness.keys, holder: "t", limits: limits)
+            let before = files.count(of: [.read, .openFile])
+            let attached = try store.attach(disk.id)
+            let count = files.count(of: [.read, .openFile]) - before
+            #expect(try attached.bytes() == disk.bytes())
+            try store.close()
+            try harness.store.close()
+            return count
+        }
+        let (few, many) = (try reads(afterBlocks: 1000), try reads(afterBlocks: 10_000))
+        #expect(many < 2 * few, "\(few) calls, then \(many)")
+    }
+
     /// One entry that touches more of the map than an engine would ever let one touch.
     @Test func oneDiscardOfEverythingIsReplayedInParts() throws {
         var log = try LongLog(encrypted: false)

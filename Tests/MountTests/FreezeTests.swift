@@ -8,6 +8,10 @@ extension MountSuite {
         private func mounted(_ rig: Rig) throws -> String {
             try rig.mount()
             try rig.attachDisk("data", mebibytes: 64)
+            return try fileSystem(rig)
+        }
+
+        private func fileSystem(_ rig: Rig) throws -> String {
             let loop = try rig.loop("data")
             try Command.succeed("mkfs.ext4", "-q", "-F", loop)
             let place = rig.folder + "/ext4"
@@ -100,6 +104,34 @@ extension MountSuite {
                     String(decoding: last, as: UTF8.self) == (end == "time" ? "late\n" : "thawed\n")
                 )
             }
+        }
+
+        /// A snapshot that was taken after the thaw is not what was asked for, and does not stay.
+        @Test func aSnapshotThatComesLateIsNone() throws {
+            let rig = try Rig()
+            let place = try mounted(rig)
+            defer { _ = try? Command.run("umount", [place]) }
+            try rig.attachDisk("other", mebibytes: 16)
+            let file = try OpenedFile(rig.file("other"), O_RDONLY)
+            // Requests that change the store take turns, and each of these waits a second for the
+            // file to be closed.
+            let slow = try (0..<3).map { _ in
+                try Command.start(
+                    "sh",
+                    [
+                        "-c", "echo DetachDisk DiskId=other >\"$1\"", "sh",
+                        rig.mountPoint + "/control",
+                    ])
+            }
+            usleep(300_000)
+            let outcome = try rig.sealdisk(
+                "snapshot", "create", "data", "--name", "rest", "--freeze", "--freeze-timeout", "1")
+            #expect(outcome.status == 5, "\(outcome)")
+            #expect(outcome.errors.contains("not taken within the 1 seconds"), "\(outcome)")
+            #expect(try !isFrozen(place))
+            for request in slow { request.process.waitUntilExit() }
+            _ = file
+            #expect(try rig.request("DescribeSnapshots")["TotalCount"] as? Int == 0)
         }
 
         @Test func thereMustBeSomethingToFreeze() throws {

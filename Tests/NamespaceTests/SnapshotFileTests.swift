@@ -26,6 +26,29 @@ import Testing
         #expect(try file.seek(.hole, from: 4096) == 8192)
     }
 
+    /// Whose key is away shows it, and the kernel keeps nothing of how it was before.
+    @Test func whatCannotBeReadHasNoMode() throws {
+        let fixture = try Fixture()
+        try fixture.attachDisk("secret", encrypted: true)
+        try fixture.perform("CreateSnapshot DiskId=secret SnapshotName=monday")
+        let paths = ["snapshots/monday", "snapshots/monday.sealed"]
+        for path in paths { #expect(try fixture.find(path).mode == 0o400) }
+        let inodes = try paths.map { try fixture.find($0).inode }
+        _ = fixture.kernel.take()
+        try fixture.perform("DetachDisk DiskId=secret")
+        let dropped = fixture.kernel.take()
+        #expect(dropped.contains(.pages(inodes[0])))
+        #expect(dropped.contains(.attributes(inodes[1])))
+        for path in paths {
+            let attributes = try fixture.find(path)
+            #expect(attributes.mode == 0)
+            #expect(attributes.validity == 0, "the kernel is not told when it changes")
+            expectErrno(ENOKEY) { _ = try fixture.open(path) }
+        }
+        try fixture.perform("AttachDisk DiskId=secret")
+        for path in paths { #expect(try fixture.find(path).mode == 0o400) }
+    }
+
     @Test func aSnapshotIsReadOnlyWhateverIsTried() throws {
         let fixture = try fixture()
         for path in ["snapshots/monday", "snapshots/monday.json"] {

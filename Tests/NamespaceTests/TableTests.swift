@@ -66,6 +66,18 @@ import Testing
         #expect(table.retire(disk) == nil)
     }
 
+    /// Of what requests are written to, every look-up has one of its own.
+    @Test func whoWritesRequestsHasANumberOfHisOwn() throws {
+        let table = InodeTable()
+        for node in [Node.control, .intake] {
+            let numbers = try (0..<10).map { _ in try #require(table.ownNumber(of: node)) }
+            #expect(Set(numbers).count == 10)
+            for number in numbers { #expect(table.node(number) == node) }
+        }
+        #expect(table.ownNumber(of: disk) == nil)
+        #expect(table.ownNumber(of: .status) == nil)
+    }
+
     @Test func theRootIsWhereTheKernelLooksForIt() {
         #expect(InodeTable().node(1) == .root)
     }

@@ -1,6 +1,9 @@
 /// What `stat` shows of a file or folder of the tree.
 public struct Attributes: Sendable, Hashable {
     public var inode: UInt64
+    /// The number under which the kernel is to know what this look-up led to, if it is not the one
+    /// that `stat` shows.
+    public var ownInode: UInt64?
     public var isFolder: Bool
     /// Permission bits, without the file type.
     public var mode: UInt32

@@ -10,11 +10,14 @@ final class InodeTable: Sendable {
     static let root: UInt64 = 1
     /// Numbers below this stand for the nodes that are always there.
     private static let firstDynamic: UInt64 = 16
+    /// Numbers from here on stand for `control` if they are even, for `import` if they are odd.
+    private static let firstOfOwn: UInt64 = 1 << 62
 
     private struct State {
         var next = InodeTable.firstDynamic
         var numbers: [Node: UInt64] = [:]
         var nodes: [UInt64: Node] = [:]
+        var nextOwn = InodeTable.firstOfOwn
 
         mutating func assign(_ number: UInt64, to node: Node) {
             numbers[node] = number
@@ -53,7 +56,20 @@ final class InodeTable: Sendable {
 
     /// nil: the number is stale.
     func node(_ number: UInt64) -> Node? {
-        state.withLock { $0.nodes[number] }
+        if number >= Self.firstOfOwn { return number.isMultiple(of: 2) ? .control : .intake }
+        return state.withLock { $0.nodes[number] }
+    }
+
+    /// A number for one look-up of a node that requests are written to; nil for all other nodes.
+    ///
+    /// The kernel lets one at a time write to an inode: with one number for all, a request that
+    /// takes long would keep every other from even being heard.
+    func ownNumber(of node: Node) -> UInt64? {
+        guard node == .control || node == .intake else { return nil }
+        return state.withLock { state in
+            defer { state.nextOwn += 2 }
+            return node == .control ? state.nextOwn : state.nextOwn + 1
+        }
     }
 
     /// Makes the node's number stale, and returns it; the next `number(of:)` is a new one.

@@ -24,9 +24,9 @@ extension Namespace {
             return sealedAttributes(of: try engine { try store.snapshot(id) })
         case .sealedDifference(let id, _):
             // How long it is shows when it was read.
-            var attributes = plain(node, mode: 0o400, validity: 0)
-            attributes.modified = ChangeTime.nanoseconds(
-                seconds: try engine { try store.snapshot(id) }.created.seconds)
+            let snapshot = try engine { try store.snapshot(id) }
+            var attributes = plain(node, mode: snapshot.isOpenable ? 0o400 : 0, validity: 0)
+            attributes.modified = ChangeTime.nanoseconds(seconds: snapshot.created.seconds)
             return attributes
         case .snapshotInfo(let id):
             let snapshot = try engine { try store.snapshot(id) }
@@ -50,7 +50,11 @@ extension Namespace {
     }
 
     private func attributes(of snapshot: SnapshotSummary) -> Attributes {
-        var attributes = plain(.snapshot(snapshot.id), mode: 0o400, validity: Self.toldValidity)
+        // The kernel is not told when a key comes, and asks.
+        let isOpenable = snapshot.isOpenable
+        var attributes = plain(
+            .snapshot(snapshot.id), mode: isOpenable ? 0o400 : 0,
+            validity: isOpenable ? Self.toldValidity : 0)
         attributes.size = snapshot.size
         attributes.storedBytes = snapshot.storedBytes
         attributes.modified = ChangeTime.nanoseconds(seconds: snapshot.created.seconds)

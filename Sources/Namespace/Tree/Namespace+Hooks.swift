@@ -76,6 +76,7 @@ extension Namespace: MountHooks {
         guard let kernelCache, let snapshots = try? store.snapshots() else { return }
         for snapshot in snapshots where snapshot.isEncrypted && !snapshot.isOpenable {
             kernelCache.dropPages(of: inodes.number(of: .snapshot(snapshot.id)))
+            kernelCache.dropAttributes(of: inodes.number(of: .sealedSnapshot(snapshot.id)))
         }
     }
 }

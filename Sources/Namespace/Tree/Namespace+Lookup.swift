@@ -11,7 +11,9 @@ extension Namespace {
     /// What `name` in the folder `parent` leads to. Throws ENOENT, ENOTDIR, ESTALE.
     public func lookup(_ name: String, in parent: UInt64) throws(FileError) -> Attributes {
         let child = try child(name, of: try node(parent))
-        return try attributes(of: child)
+        var attributes = try attributes(of: child)
+        attributes.ownInode = inodes.ownNumber(of: child)
+        return attributes
     }
 
     private func child(_ name: String, of parent: Node) throws(FileError) -> Node {

@@ -1,3 +1,4 @@
+import ChunkStore
 import DiskFormat
 import Testing
 
@@ -164,6 +165,58 @@ import Testing
         try harness.store.detach(disk.id)
         #expect(
             diskErrorCode { _ = try harness.store.exclusiveBytes(of: disk.id) } == .keyRequired)
+        try harness.store.close()
+    }
+
+    /// Damage of a map page that the comparison needs is an error, whichever of the two it is in;
+    /// never a difference that is not told.
+    @Test(arguments: [true, false], [true, false])
+    func damageOnEitherSideIsTold(encrypted: Bool, inTheNewer: Bool) throws {
+        let harness = try Harness()
+        let disk = try harness.disk(4 << 20, encrypted: encrypted)
+        try disk.put(pattern(300 * 4096, seed: 1), at: 0)
+        let older = try harness.store.createSnapshot(of: disk.id, attributes: [:])
+        try disk.put(pattern(4096, seed: 2), at: 40 * 4096)
+        let newer = try harness.store.createSnapshot(of: disk.id, attributes: [:])
+        let (a, b) = (
+            try harness.store.openSnapshot(older.id), try harness.store.openSnapshot(newer.id)
+        )
+        defer {
+            a.close()
+            b.close()
+            try? harness.store.close()
+        }
+        let root = (inTheNewer ? b : a).reader.tree.rootAddress
+        let chunk = ObjectName(StoreLayout.chunk(disk.lineage.id, root.chunk))!  // valid
+        let place = Int(disk.layout.bodyOffset(of: root.slot))
+        try harness.files.flip(chunk, byte: place)
+        #expect(diskErrorCode { _ = try b.changes(since: a, limit: 10) } == .damaged)
+        #expect(diskErrorCode { _ = try a.changes(since: b, limit: 10) } == .damaged)
+        // Nothing of it is remembered once the medium is well.
+        try harness.files.flip(chunk, byte: place)
+        #expect(
+            try b.changes(since: a, limit: 10).changes
+                == [SnapshotChange(offset: 40 * 4096, length: 4096, isHole: false)])
+    }
+
+    /// A disk that was put back to a snapshot shares all of it: neither holds anything alone.
+    @Test func exclusiveAfterAReset() throws {
+        let harness = try Harness()
+        let disk = try harness.disk(4 << 20)
+        try disk.put(pattern(120 * 4096, seed: 1), at: 0)
+        let first = try harness.store.createSnapshot(of: disk.id, attributes: [:]).id
+        try disk.put(pattern(30 * 4096, seed: 2), at: 10 * 4096)
+        let second = try harness.store.createSnapshot(of: disk.id, attributes: [:]).id
+        try harness.store.reset(disk.id, to: first)
+        for _ in 0..<2 { try disk.checkpoint() }
+        let pages = UInt64(MapGeometry.rootLevel) + 1
+        #expect(try harness.store.exclusiveBytes(of: disk.id) == 0)
+        #expect(try harness.store.exclusiveBytes(of: first) == 0)
+        #expect(try harness.store.exclusiveBytes(of: second) == (30 + pages) * 4096)
+        try disk.put(pattern(5 * 4096, seed: 3), at: 20 * 4096)
+        for _ in 0..<2 { try disk.checkpoint() }
+        #expect(try harness.store.exclusiveBytes(of: disk.id) == (5 + pages) * 4096)
+        #expect(try harness.store.exclusiveBytes(of: first) == (5 + pages) * 4096)
         try harness.store.close()
     }
 
