@@ -53,8 +53,12 @@ struct Descriptor: ~Copyable, Sendable {
     }
 
     /// Fills the buffer from `offset`; fewer bytes only at the end of the file.
+    ///
+    /// What the operation is called is made up only if it fails, here as in `write`: there are
+    /// several of them for each block that is read or written.
     func read(
-        into buffer: UnsafeMutableRawBufferPointer, at offset: off_t, _ operation: String
+        into buffer: UnsafeMutableRawBufferPointer, at offset: off_t,
+        _ operation: @autoclosure () -> String
     ) throws(StoreError) -> Int {
         var done = 0
         while done < buffer.count {
@@ -63,7 +67,8 @@ struct Descriptor: ~Copyable, Sendable {
                 pread(number, rest.baseAddress, rest.count, offset + off_t(done))
             }
             guard count >= 0 else {
-                throw StoreError(errno: errno, "\(operation) at \(offset + off_t(done))")
+                let code = errno
+                throw StoreError(errno: code, "\(operation()) at \(offset + off_t(done))")
             }
             if count == 0 { break }
             done += count
@@ -71,15 +76,18 @@ struct Descriptor: ~Copyable, Sendable {
         return done
     }
 
-    func write(_ bytes: [UInt8], at offset: off_t, _ operation: String) throws(StoreError) {
+    func write(
+        _ bytes: [UInt8], at offset: off_t, _ operation: @autoclosure () -> String
+    ) throws(StoreError) {
         try bytes.withUnsafeBufferPointer { buffer throws(StoreError) in
-            try write(UnsafeRawBufferPointer(buffer), at: offset, operation)
+            try write(UnsafeRawBufferPointer(buffer), at: offset, operation())
         }
     }
 
     /// Writes the whole buffer at `offset`.
     func write(
-        _ buffer: UnsafeRawBufferPointer, at offset: off_t, _ operation: String
+        _ buffer: UnsafeRawBufferPointer, at offset: off_t,
+        _ operation: @autoclosure () -> String
     ) throws(StoreError) {
         var done = 0
         while done < buffer.count {
@@ -90,7 +98,7 @@ struct Descriptor: ~Copyable, Sendable {
             guard count > 0 else {
                 // A write of nothing is no progress: on a regular file that is a failing medium.
                 let code = count == 0 ? EIO : errno
-                throw StoreError(errno: code, "\(operation) at \(offset + off_t(done))")
+                throw StoreError(errno: code, "\(operation()) at \(offset + off_t(done))")
             }
             done += count
         }
@@ -106,8 +114,10 @@ func retrying<Result: SignedInteger>(_ call: () -> Result) -> Result {
 }
 
 /// Throws by errno if a call returned -1.
-func check(_ result: Int32, _ operation: String) throws(StoreError) {
-    if result < 0 { throw StoreError(errno: errno, operation) }
+func check(_ result: Int32, _ operation: @autoclosure () -> String) throws(StoreError) {
+    guard result < 0 else { return }
+    let code = errno  // before anything else may change it
+    throw StoreError(errno: code, operation())
 }
 
 extension StoreError {

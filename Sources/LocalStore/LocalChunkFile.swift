@@ -26,13 +26,12 @@ final class LocalChunkFile: ChunkFile {
     }
 
     func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError) {
-        let operation = "write \(name)"
-        try checkWritable(operation)
+        try checkWritable("write \(name)")
         guard offset <= length, UInt64(buffer.count) <= length - offset else {
             throw StoreError(
-                .io, operation: operation, cause: "offset \(offset) is outside the file")
+                .io, operation: "write \(name)", cause: "offset \(offset) is outside the file")
         }
-        try file.write(buffer, at: off_t(offset), operation)
+        try file.write(buffer, at: off_t(offset), "write \(name)")
     }
 
     func synchronize() throws(StoreError) {
@@ -68,9 +67,9 @@ final class LocalChunkFile: ChunkFile {
         return (UInt64(status.st_size), UInt64(status.st_blocks) * 512)
     }
 
-    private func checkWritable(_ operation: String) throws(StoreError) {
+    private func checkWritable(_ operation: @autoclosure () -> String) throws(StoreError) {
         guard isReadOnly else { return }
         throw StoreError(
-            .readOnly, operation: operation, cause: "the store was opened read-only")
+            .readOnly, operation: operation(), cause: "the store was opened read-only")
     }
 }
