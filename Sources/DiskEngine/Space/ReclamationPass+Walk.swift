@@ -18,9 +18,10 @@ extension ReclamationPass {
                 ChunkNumber(lane: lane, sequence: $0)
             }
         }
-        let (roots, died) = try store.actions.withLock {
-            (try store.collectRoots(lineage), takeDeaths())
+        let collected = try store.actions.withLock {
+            try store.collectRoots(lineage, while: { !shouldLeave }).map { ($0, takeDeaths()) }
         }
+        guard let (roots, died) = collected else { return false }
         // Before what the walk tells, which replaces it: a chunk that goes must not come back here.
         note(died)
         let candidates = existing.filter(roots.isUnprotected)

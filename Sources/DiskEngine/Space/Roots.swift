@@ -50,6 +50,15 @@ extension Store {
     func collectRoots(
         _ lineage: Lineage, besides left: SnapshotID? = nil, besidesDisk leftDisk: DiskID? = nil
     ) throws -> Roots {
+        // Not nil: it is wanted to the end.
+        try collectRoots(lineage, besides: left, besidesDisk: leftDisk, while: { true })!
+    }
+
+    /// nil if it was not wanted any more before all were read: with many snapshots it takes long.
+    func collectRoots(
+        _ lineage: Lineage, besides left: SnapshotID? = nil, besidesDisk leftDisk: DiskID? = nil,
+        while isWanted: () -> Bool
+    ) throws -> Roots? {
         var roots = Roots()
         // As listed in the store, not in the catalogue: that leaves out what could not be read, and
         // what cannot be read now must end this, not be given back.
@@ -60,6 +69,7 @@ extension Store {
                 sealed.readManifest(path, .disk).disk(id, with: lineage.keys).0, in: lineage)
         }
         for file in try sealed.list(StoreLayout.snapshots(lineage.id)) {
+            guard isWanted() else { return nil }
             guard let id = Self.id(file.name, SnapshotID.init), id != left else { continue }
             try roots.add(verified(id, in: lineage), in: lineage)
         }
