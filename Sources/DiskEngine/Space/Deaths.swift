@@ -111,13 +111,24 @@ struct Deaths {
         charged = needed
     }
 
-    /// The disk's checkpoint cuts its log at `position`.
+    /// The disk's checkpoint cuts its log at `position`: never below the cut before, and where that
+    /// was if its checkpoint failed with nothing written. Such two are one, for intervals are told
+    /// apart by their positions.
     mutating func cut(at position: LogPosition) {
         if current.isEmpty { return }
-        cut.append(
-            Interval(
-                position: position.raw, bound: bound, runs: current, slots: currentSlots,
-                own: currentOwn))
+        var interval = Interval(
+            position: position.raw, bound: bound, runs: current, slots: currentSlots,
+            own: currentOwn)
+        if let last = cut.last, last.position == interval.position {
+            cut.removeLast()
+            own -= last.own + interval.own
+            interval = Interval(
+                position: last.position, bound: max(last.bound, bound), runs: last.runs + current,
+                slots: last.slots + currentSlots, own: 0)
+            interval.own = Self.count(interval, above: interval.bound)
+            own += interval.own
+        }
+        cut.append(interval)
         current = []
         (currentOwn, currentSlots) = (0, 0)
     }
