@@ -4,23 +4,13 @@ import Testing
 extension MountSuite {
     /// `snapshot export` and `snapshot verify`.
     @Suite struct ExportTests {
-        /// A mounted disk of some MiB with a snapshot.
-        private func snapshot(_ rig: Rig, encrypted: Bool) throws {
-            try rig.mount()
-            try rig.attachDisk("data", encrypted: encrypted, mebibytes: 16)
-            let file = try OpenedFile(rig.file("data"), O_RDWR)
-            let bytes = (0..<(1 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 9) }
-            for place in [0, 3, 9] { try file.write(bytes, at: place << 20) }
-            try rig.succeed("snapshot", "create", "data", "--name", "one")
-        }
-
         private func digest(_ file: String) throws -> String {
             String(try Command.succeed("sha256sum", file).prefix(64))
         }
 
         @Test(arguments: [true, false]) func whatIsExportedIsVerified(encrypted: Bool) throws {
             let rig = try Rig()
-            try snapshot(rig, encrypted: encrypted)
+            try rig.mountWithSnapshot(encrypted: encrypted)
             let copy = rig.folder + "/one.sealed"
             let said = try rig.succeed("snapshot", "export", "one", copy)
             let digest = try digest(copy)
@@ -53,7 +43,7 @@ extension MountSuite {
         /// Cut off, and with rubbish in what is there: the result is the same.
         @Test func anInterruptedExportGoesOn() throws {
             let rig = try Rig()
-            try snapshot(rig, encrypted: true)
+            try rig.mountWithSnapshot(encrypted: true)
             let copy = rig.folder + "/one.sealed"
             try rig.succeed("snapshot", "export", "one", copy)
             let whole = try Data(contentsOf: URL(fileURLWithPath: copy))
@@ -67,7 +57,7 @@ extension MountSuite {
 
         @Test func damageIsFound() throws {
             let rig = try Rig()
-            try snapshot(rig, encrypted: true)
+            try rig.mountWithSnapshot(encrypted: true)
             let copy = rig.folder + "/one.sealed"
             try rig.succeed("snapshot", "export", "one", copy)
             let whole = try Data(contentsOf: URL(fileURLWithPath: copy))
@@ -84,5 +74,20 @@ extension MountSuite {
             let away = try rig.sealdisk("snapshot", "export", "one", rig.folder + "/three")
             #expect(away.status != 0 && away.errors.contains("Attach"), "\(away)")
         }
+    }
+}
+
+extension Rig {
+    /// Mounts the store with a disk of some MiB, `data`, and a snapshot of it, `one`; gives the MiB
+    /// that the disk holds at three places.
+    @discardableResult
+    func mountWithSnapshot(encrypted: Bool) throws -> [UInt8] {
+        try mount()
+        try attachDisk("data", encrypted: encrypted, mebibytes: 16)
+        let file = try OpenedFile(file("data"), O_RDWR)
+        let bytes = (0..<(1 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 9) }
+        for place in [0, 3, 9] { try file.write(bytes, at: place << 20) }
+        try succeed("snapshot", "create", "data", "--name", "one")
+        return bytes
     }
 }

@@ -15,12 +15,8 @@ extension MountSuite {
 
             init(encrypted: Bool = true, account: String = "local") throws {
                 rig = try Rig()
-                try rig.mount()
-                try rig.attachDisk("data", encrypted: encrypted, mebibytes: 16)
+                let bytes = try rig.mountWithSnapshot(encrypted: encrypted)
                 let file = try OpenedFile(rig.file("data"), O_RDWR)
-                let bytes = (0..<(1 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 9) }
-                for place in [0, 3, 9] { try file.write(bytes, at: place << 20) }
-                try rig.succeed("snapshot", "create", "data", "--name", "one")
                 try file.write(Array(bytes.reversed()), at: 5 << 20)
                 try file.write([UInt8](repeating: 7, count: 5000), at: 9 << 20)
                 try rig.succeed("snapshot", "create", "data", "--name", "two")

@@ -17,8 +17,8 @@ extension Store {
     /// key if it is not here. What an import of the same snapshot left that was cut off is gone on
     /// with. `source` fills a buffer with the file's next bytes, fewer only at its end;
     /// `readsToEnd`: whether bytes behind the last frame are looked for, and an error;
-    /// `requiresEncryption`: whether a plain one is
-    /// refused. Calls the KMS (Decrypt) if it is encrypted.
+    /// `requiresEncryption`: whether a plain one is refused. Calls the KMS (Decrypt) if it is
+    /// encrypted.
     ///
     /// Throws `.alreadyExists`, `.notFound` if the base of an incremental one is not here,
     /// `.busy` if it is being imported, `.damaged` saying at which byte, `.keyRefused`, `.noSpace`,

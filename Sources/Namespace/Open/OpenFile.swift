@@ -5,8 +5,7 @@ import Glibc
 public enum OpenFile: Sendable {
     case disk(OpenDisk)
     case snapshot(OpenSnapshot)
-    case sealedSnapshot(OpenSealedSnapshot)
-    case sealedDifference(OpenSealedDifference)
+    case sealed(OpenSealedFile)
     case text(OpenText)
     case control(ControlConversation)
     case intake(ImportConversation)
@@ -18,9 +17,8 @@ public enum OpenFile: Sendable {
         switch self {
         case .disk(let file): try file.read(into: buffer, at: offset)
         case .snapshot(let file): try file.read(into: buffer, at: offset)
-        case .sealedSnapshot(let file): try file.read(into: buffer, at: offset)
+        case .sealed(let file): try file.read(into: buffer, at: offset)
         case .text(let file): file.read(into: buffer, at: offset)
-        case .sealedDifference(let file): try file.read(into: buffer, at: offset)
         case .control(let file): file.read(into: buffer)
         case .intake(let file): file.read(into: buffer)
         }
@@ -55,8 +53,7 @@ public enum OpenFile: Sendable {
     {
         switch self {
         case .disk(let file): try file.allocate(change, at: offset, length: length)
-        case .snapshot, .sealedSnapshot, .sealedDifference:
-            throw FileError(EROFS, "a snapshot does not change")
+        case .snapshot, .sealed: throw FileError(EROFS, "a snapshot does not change")
         default: throw FileError(EOPNOTSUPP, "this file has no space of its own")
         }
     }
@@ -67,14 +64,16 @@ public enum OpenFile: Sendable {
         switch self {
         case .disk(let file): return try file.seek(target, from: offset)
         case .snapshot(let file): return try file.seek(target, from: offset)
-        case .sealedSnapshot(let file):
-            return try target.position(from: offset, inDataOf: file.reader.size)
+        case .sealed(let file):
+            guard let size = file.size else { throw Self.noPositions }
+            return try target.position(from: offset, inDataOf: size)
         case .text(let file):
             return try target.position(from: offset, inDataOf: UInt64(file.bytes.count))
-        case .control, .intake, .sealedDifference:
-            throw FileError(ESPIPE, "a stream has no positions")
+        case .control, .intake: throw Self.noPositions
         }
     }
+
+    private static var noPositions: FileError { FileError(ESPIPE, "a stream has no positions") }
 }
 
 /// What fallocate(2) can do here. Disks are thin: space cannot be promised ahead, so plain

@@ -1,21 +1,50 @@
 import DiskEngine
+import DiskFormat
 
-/// An open sealed file of a snapshot. Counts as a handle on the snapshot for as long as it lives.
-public final class OpenSealedSnapshot: Sendable {
-    let reader: SealedSnapshotReader
+/// What makes the bytes of a sealed file as they are read.
+protocol SealedReader: Sendable {
+    var id: SnapshotID { get }
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws -> Int
+    func close()
+}
+
+extension SealedSnapshotReader: SealedReader {}
+extension SealedDifferenceReader: SealedReader {}
+
+/// An open sealed file, of a snapshot or of what one has that another does not. Counts as a handle
+/// on each of them for as long as it lives.
+public final class OpenSealedFile: Sendable {
+    /// Bytes; nil: a stream, whose end shows when it is read.
+    let size: UInt64?
+    private let reader: any SealedReader
+    private let snapshots: [SnapshotID]
     private let opens: OpenTable
     private let faults: FaultLog
 
-    /// `opens` was told of this handle, and is told of its end.
-    init(_ reader: SealedSnapshotReader, opens: OpenTable, faults: FaultLog) {
+    /// `opens` was told of these handles, and is told of their end.
+    convenience init(_ reader: SealedSnapshotReader, opens: OpenTable, faults: FaultLog) {
+        self.init(reader, size: reader.size, of: [reader.id], opens, faults)
+    }
+
+    /// The same.
+    convenience init(_ reader: SealedDifferenceReader, opens: OpenTable, faults: FaultLog) {
+        self.init(reader, size: nil, of: [reader.id, reader.base], opens, faults)
+    }
+
+    private init(
+        _ reader: any SealedReader, size: UInt64?, of snapshots: [SnapshotID], _ opens: OpenTable,
+        _ faults: FaultLog
+    ) {
         self.reader = reader
+        self.size = size
+        self.snapshots = snapshots
         self.opens = opens
         self.faults = faults
     }
 
     deinit {
         reader.close()
-        opens.leave(.snapshot(reader.id))
+        for snapshot in snapshots { opens.leave(.snapshot(snapshot)) }
     }
 
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileError)

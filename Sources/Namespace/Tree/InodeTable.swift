@@ -5,7 +5,8 @@ import Synchronization
 /// Invariants: a number names one node for ever and is never used again, so that what the kernel
 /// still holds under an old number (pages, names, lookups) can only become stale, never wrong; and
 /// a number that is not in the table is stale. No lookup counts are needed for that: the table has
-/// one number a node, and the kernel may forget and remember it as it likes.
+/// one number a node, and the kernel may forget and remember it as it likes. (What `control` and
+/// `import` have besides are numbers that say by themselves what they stand for.)
 final class InodeTable: Sendable {
     static let root: UInt64 = 1
     /// Numbers below this stand for the nodes that are always there.

@@ -60,21 +60,21 @@ extension Namespace {
         case .sealedSnapshot(let id):
             try demandTrusted(caller)
             let file = try counted(id) { () throws(FileError) in
-                OpenSealedSnapshot(
+                OpenSealedFile(
                     try engine { try store.openSealedSnapshot(id) }, opens: opens, faults: faults)
             }
             // Its bytes never change.
-            return (.sealedSnapshot(file), .kept)
+            return (.sealed(file), .kept)
         case .sealedDifference(let id, let base):
             try demandTrusted(caller)
             let file = try counted(id) { () throws(FileError) in
                 try counted(base) { () throws(FileError) in
-                    OpenSealedDifference(
+                    OpenSealedFile(
                         try engine { try store.openSealedDifference(of: id, since: base) },
                         opens: opens, faults: faults)
                 }
             }
-            return (.sealedDifference(file), .none)
+            return (.sealed(file), .none)
         case .disk(let id):
             try demandTrusted(caller)
             return (.disk(try openDisk(id, mode, caller: caller)), .kept)
