@@ -22,6 +22,19 @@ public protocol ChunkStore: Sendable {
         _ name: ObjectName, length: UInt64, beginning: [UInt8]
     ) throws(StoreError) -> any ChunkFile
 
+    /// Makes a file that nobody needs any more into a new one, which spares the host the search for
+    /// space: like `createFile` of `name`, but that only the first `blank` bytes read as
+    /// `beginning` and zeros. What lies behind them means nothing; it may be what `old` held. `old`
+    /// is as long as the new file is to be, and gone when this returns, durably.
+    ///
+    /// On failure there is no file `name`, with the exception that `createFile` makes, and `old` is
+    /// as it was or gone. Who has `old` open may see the new file through it.
+    /// Throws `.notFound`, `.alreadyExists`, `.foreign` if `old` has another length, `.noSpace`,
+    /// `.io`. Precondition: `beginning` is not longer than `blank`, nor that than `length`.
+    func recycleFile(
+        _ old: ObjectName, as name: ObjectName, length: UInt64, beginning: [UInt8], blank: UInt64
+    ) throws(StoreError) -> any ChunkFile
+
     /// Opens an existing file for reading, and for writing unless the store is read-only.
     /// Throws `.notFound`, `.io`.
     func openFile(_ name: ObjectName) throws(StoreError) -> any ChunkFile
@@ -108,6 +121,14 @@ public struct StoreCapacity: Sendable, Hashable {
 }
 
 extension ChunkStore {
+    /// For stores where space that was given back is as good as any other.
+    public func recycleFile(
+        _ old: ObjectName, as name: ObjectName, length: UInt64, beginning: [UInt8], blank: UInt64
+    ) throws(StoreError) -> any ChunkFile {
+        try remove(old)
+        return try createFile(name, length: length, beginning: beginning)
+    }
+
     /// A file of zeros.
     public func createFile(_ name: ObjectName, length: UInt64) throws(StoreError) -> any ChunkFile {
         try createFile(name, length: length, beginning: [])

@@ -1,7 +1,7 @@
 /// The calls of `ChunkStore` and `ChunkFile`, by name.
 public enum StoreOperation: String, Sendable, Hashable, CaseIterable {
-    case createFile, openFile, remove, readObject, replaceObject, list, removeFolder
-    case lockExclusively, capacity, reserve
+    case createFile, recycleFile, openFile, remove, readObject, replaceObject, list
+    case removeFolder, lockExclusively, capacity, reserve
     case read, write, synchronize, dropCache, deallocate, size
 }
 
@@ -12,7 +12,8 @@ public struct Fault: Sendable {
     public enum Effect: Sendable {
         /// Nothing.
         case none
-        /// `write`: the first half of the bytes. All else: nothing.
+        /// `write`: the first half of the bytes. `recycleFile`: the old file is gone. All else:
+        /// nothing.
         case half
         /// `write`, `synchronize`, `remove`, `replaceObject`, `deallocate`: all of it, and only the
         /// report is false. All else: nothing, since the contract promises a clean failure.

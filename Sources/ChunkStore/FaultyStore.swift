@@ -64,6 +64,23 @@ public final class FaultyStore: ChunkStore {
         return FaultyFile(file, name: name.path, store: self)
     }
 
+    public func recycleFile(
+        _ old: ObjectName, as name: ObjectName, length: UInt64, beginning: [UInt8], blank: UInt64
+    ) throws(StoreError) -> any ChunkFile {
+        func recycle() throws(StoreError) -> any ChunkFile {
+            try base.recycleFile(old, as: name, length: length, beginning: beginning, blank: blank)
+        }
+        if let fault = meet(.recycleFile, name.path) {
+            switch fault.effect {
+            case .none: break
+            case .half: try base.remove(old)
+            case .whole: if fault.code == .io { _ = try recycle() } else { try base.remove(old) }
+            }
+            throw error(fault, .recycleFile, name.path)
+        }
+        return FaultyFile(try recycle(), name: name.path, store: self)
+    }
+
     public func openFile(_ name: ObjectName) throws(StoreError) -> any ChunkFile {
         try begin(.openFile, name.path)
         return FaultyFile(try base.openFile(name), name: name.path, store: self)

@@ -89,6 +89,17 @@ struct MemoryFile: Sendable {
         }
     }
 
+    /// Another file now, of which all has space: blank at first, then what it held.
+    mutating func recycle(beginning: [UInt8], blank: Int) {
+        let zeros = [UInt8](repeating: 0, count: blank)
+        zeros.withUnsafeBytes { write($0, at: 0) }
+        beginning.withUnsafeBytes { write($0, at: 0) }
+        for index in pages.keys { pages[index]?.isAllocated = true }
+        allocatedPages = Self.pageCount(length)
+        handles = 0
+        synchronize()
+    }
+
     mutating func synchronize() { undo.removeAll(keepingCapacity: true) }
 
     /// A power cut: everything since the last `synchronize()` is gone.

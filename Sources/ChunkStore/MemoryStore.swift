@@ -31,6 +31,25 @@ public final class MemoryStore: ChunkStore {
         }
     }
 
+    public func recycleFile(
+        _ old: ObjectName, as name: ObjectName, length: UInt64, beginning: [UInt8], blank: UInt64
+    ) throws(StoreError) -> any ChunkFile {
+        let operation = "recycle \(old) as \(name)"
+        return try contents.withLock { state throws(StoreError) in
+            var file = try state.file(of: old, operation)
+            guard file.length == length else {
+                throw foreign(operation, "it has \(file.length) bytes, not \(length)")
+            }
+            if state.node(name) != nil {
+                throw StoreError(.alreadyExists, operation: operation, cause: "file exists")
+            }
+            file.recycle(beginning: beginning, blank: Int(blank))
+            try state.remove(old, operation)
+            let number = try state.insert(file, as: name, operation)
+            return open(number, name, &state)
+        }
+    }
+
     public func openFile(_ name: ObjectName) throws(StoreError) -> any ChunkFile {
         try contents.withLock { state throws(StoreError) in
             open(try state.number(of: name, "open \(name)"), name, &state)

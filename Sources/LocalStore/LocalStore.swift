@@ -39,6 +39,49 @@ public final class LocalStore: ChunkStore {
         do throws(StoreError) {
             try Self.allocate(length, in: new.file, operation)
             try new.file.write(beginning, at: 0, operation)
+        } catch {
+            unlinkat(place.folder.number, new.name, 0)
+            throw error
+        }
+        return try complete(new, as: name, at: place, length: length, operation)
+    }
+
+    public func recycleFile(
+        _ old: ObjectName, as name: ObjectName, length: UInt64, beginning: [UInt8], blank: UInt64
+    ) throws(StoreError) -> any ChunkFile {
+        let operation = "recycle \(old) as \(name)"
+        try checkWritable(operation)
+        let source = try self.place(of: old, creating: false, operation)
+        let file = try open(source.leaf, in: source.folder.number, O_RDWR, operation)
+        let found = UInt64(try file.status(operation).st_size)
+        guard found == length else {
+            throw StoreError(
+                .foreign, operation: operation, cause: "it has \(found) bytes, not \(length)")
+        }
+        let place = try place(of: name, creating: true, operation)
+        let new = try Temporary.taking(
+            source.leaf, of: file, in: source.folder.number, to: place.folder.number,
+            operation)
+        do throws(StoreError) {
+            // Before anything in it changes: the old name must never lead to the new contents.
+            try source.folder.synchronize(operation)
+            let zeros = [UInt8](repeating: 0, count: Int(blank) - beginning.count)
+            try new.file.write(beginning, at: 0, operation)
+            try new.file.write(zeros, at: off_t(beginning.count), operation)
+            try Self.allocate(length, in: new.file, operation)
+        } catch {
+            unlinkat(place.folder.number, new.name, 0)
+            throw error
+        }
+        return try complete(new, as: name, at: place, length: length, operation)
+    }
+
+    /// Makes a file that has its contents durable, and then its name; or it goes.
+    private func complete(
+        _ new: consuming Temporary, as name: ObjectName, at place: borrowing Place, length: UInt64,
+        _ operation: String
+    ) throws(StoreError) -> any ChunkFile {
+        do throws(StoreError) {
             try new.file.synchronize(operation)
             try new.takeName(place.leaf, in: place.folder.number, operation)
         } catch {

@@ -30,6 +30,27 @@ struct Temporary: ~Copyable {
         }
     }
 
+    private init(name: String, file: consuming Descriptor) {
+        self.name = name
+        self.file = file
+    }
+
+    /// Takes a file that has a name, `leaf` in `source`, under one that nothing else has in
+    /// `folder`. Throws by errno, with nothing changed.
+    static func taking(
+        _ leaf: String, of file: consuming Descriptor, in source: Int32, to folder: Int32,
+        _ operation: String
+    ) throws(StoreError) -> Temporary {
+        // The name is made so that it is this file's alone, and then given to the other.
+        let name = try Temporary(in: folder, operation).name
+        if retrying({ renameat(source, leaf, folder, name) }) != 0 {
+            let code = errno
+            unlinkat(folder, name, 0)
+            throw StoreError(errno: code, operation)
+        }
+        return Temporary(name: name, file: file)
+    }
+
     /// Takes `leaf` as its name if nothing has it. Throws `.alreadyExists`, or by errno.
     func takeName(_ leaf: String, in folder: Int32, _ operation: String) throws(StoreError) {
         let flags = UInt32(SEALDISK_RENAME_NOREPLACE)

@@ -65,6 +65,26 @@ struct FaultyStoreTests {
         #expect(memory.names == ["object"])
     }
 
+    /// A recycling that fails may have taken the old file away, and where the medium fails the new
+    /// one may be there.
+    @Test func aFailedRecyclingLeavesOldNothingOrNew() throws {
+        let cases: [(Fault, [String])] = [
+            (Fault([.recycleFile]), ["old"]), (Fault([.recycleFile], effect: .half), []),
+            (Fault([.recycleFile], effect: .whole, code: .noSpace), []),
+            (Fault([.recycleFile], effect: .whole), ["new"]),
+        ]
+        for (fault, left) in cases {
+            for path in memory.names { try memory.remove(try name(path)) }
+            _ = try store.createFile(try name("old"), length: 2)
+            store.arm(fault)
+            expect(fault.code) {
+                _ = try store.recycleFile(
+                    try name("old"), as: try name("new"), length: 2, beginning: [7], blank: 1)
+            }
+            #expect(memory.names == left)
+        }
+    }
+
     @Test(arguments: StoreOperation.allCases)
     func everyCallCanFailAndIsCounted(operation: StoreOperation) throws {
         let file = try store.createFile(try name("chunk"), length: 10)
@@ -79,6 +99,9 @@ struct FaultyStoreTests {
     private func call(_ operation: StoreOperation, _ file: any ChunkFile) throws {
         switch operation {
         case .createFile: _ = try store.createFile(try name("new"), length: 1)
+        case .recycleFile:
+            _ = try store.recycleFile(
+                try name("object"), as: try name("new"), length: 1, beginning: [], blank: 1)
         case .openFile: _ = try store.openFile(try name("chunk"))
         case .remove: try store.remove(try name("object"))
         case .readObject: _ = try store.readObject(try name("object"), limit: 1)

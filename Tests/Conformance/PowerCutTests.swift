@@ -8,8 +8,8 @@ import Testing
 @Suite("LocalStore: a power cut", .serialized)
 struct PowerCutTests {
     enum LastCall: CaseIterable {
-        case createFile, synchronize, deallocate, remove, replaceObject, replaceInNewFolder
-        case removeFolder, reserve
+        case createFile, recycleFile, synchronize, deallocate, remove, replaceObject
+        case replaceInNewFolder, removeFolder, reserve
     }
 
     @Test(arguments: LastCall.allCases)
@@ -45,6 +45,10 @@ struct PowerCutTests {
     private func perform(_ last: LastCall, in store: LocalStore, _ chunk: any ChunkFile) throws {
         switch last {
         case .createFile: _ = try store.createFile(try name("b/c/new"), length: 1 << 20)
+        case .recycleFile:
+            _ = try store.recycleFile(
+                try name("a/chunk"), as: try name("b/c/new"), length: 1 << 20, beginning: [9],
+                blank: 4096)
         case .synchronize:
             try chunk.write([UInt8](repeating: 2, count: 4096), at: 0)
             try chunk.synchronize()
@@ -66,6 +70,11 @@ struct PowerCutTests {
             let size = try store.openFile(try name("b/c/new")).size()
             #expect(size.length == 1 << 20)
             #expect(size.allocated >= 1 << 20)
+        case .recycleFile:
+            let file = try store.openFile(try name("b/c/new"))
+            #expect(try file.bytes(4096) == [9] + [UInt8](repeating: 0, count: 4095))
+            #expect(try file.size().allocated >= 1 << 20)
+            expect(.notFound) { _ = try store.openFile(try name("a/chunk")) }
         case .synchronize:
             let bytes = try store.openFile(try name("a/chunk")).bytes(8192)
             #expect(bytes[..<4096].allSatisfy { $0 == 2 })

@@ -23,6 +23,14 @@ struct RelievedStore: ChunkStore {
         }
     }
 
+    func recycleFile(
+        _ old: ObjectName, as name: ObjectName, length: UInt64, beginning: [UInt8], blank: UInt64
+    ) throws(StoreError) -> any ChunkFile {
+        try relieved { () throws(StoreError) in
+            try base.recycleFile(old, as: name, length: length, beginning: beginning, blank: blank)
+        }
+    }
+
     func openFile(_ name: ObjectName) throws(StoreError) -> any ChunkFile {
         try relieved { () throws(StoreError) in try base.openFile(name) }
     }

@@ -25,6 +25,20 @@ final class SealedStore: Sendable {
             layout: layout)
     }
 
+    /// The same out of the file of a dead chunk of the same layout. Blank is its slot table; what
+    /// its bodies hold was sealed under another key, and no entry speaks of it.
+    func recycleChunk(
+        _ lineage: LineageID, _ dead: ChunkNumber, as number: ChunkNumber, layout: ChunkLayout,
+        header: SealedHeader
+    ) throws(StoreError) -> SealedChunkFile {
+        SealedChunkFile(
+            try files.recycleFile(
+                Self.name(StoreLayout.chunk(lineage, dead)),
+                as: Self.name(StoreLayout.chunk(lineage, number)), length: layout.fileSize,
+                beginning: header.bytes, blank: layout.bodiesOffset),
+            layout: layout)
+    }
+
     /// The file of a chunk whose layout its header will tell.
     func openChunk(_ lineage: LineageID, _ number: ChunkNumber) throws(StoreError)
         -> UnidentifiedChunkFile

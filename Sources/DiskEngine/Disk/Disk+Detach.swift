@@ -32,9 +32,12 @@ extension Disk {
         } catch let error as DiskError where error.code == .noSpace {}
     }
 
-    /// The chunk that was prepared and not used, and the unused tail of the last. Failing costs
-    /// space, not data.
+    /// The chunk that was prepared and not used, those that would have become the next, and the
+    /// unused tail of the last. Failing costs space, not data.
     func giveBackUnused() {
+        for spare in lineage.spares.drain() {
+            try? lineage.store.removeChunk(lineage.id, spare)
+        }
         let (next, active) = monitor.withLock { (log.next, log.active) }
         if let next {
             lineage.chunks.remove(next.number)

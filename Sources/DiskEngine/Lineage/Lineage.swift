@@ -16,6 +16,7 @@ final class Lineage: @unchecked Sendable {
     let chunks: ChunkTable
     let budget: ChunkBudget
     let space: LineageSpace
+    let spares: SpareChunks
     private let monitor: Monitor
     private var manifest: LineageManifest
     private var version: UInt64
@@ -36,6 +37,7 @@ final class Lineage: @unchecked Sendable {
         self.limits = limits
         self.budget = budget
         space = LineageSpace(memory: memory)
+        spares = SpareChunks(threads: environment.threads)
         runs = RunPool(threads: environment.threads)
         chunks = ChunkTable(budget: budget, threads: environment.threads)
         monitor = environment.threads.makeMonitor()

@@ -213,14 +213,30 @@ extension Disk {
         do {
             // Before there is a file that would have to go if this failed.
             let cipher = try lineage.cipher(for: header)
-            let file = try lineage.store.createChunk(
-                lineage.id, number, layout: header.layout,
-                header: header.sealed(with: lineage.keys))
+            let file = try makeFile(header, isFromReserve: isFromReserve)
             lineage.chunks.insert(OpenChunk(number: number, file: file, cipher: cipher))
             return LogChunk(
                 number: number, file: file, cipher: cipher, isFromReserve: isFromReserve)
         } catch {
             throw DiskError.wrap(error, while: "creating chunk \(number)")
         }
+    }
+
+    /// Out of a spare chunk where there is one. Should that fail, nothing needs the spare, and
+    /// whatever is left of it the next walk of the maps finds dead.
+    private func makeFile(_ header: ChunkHeader, isFromReserve: Bool) throws -> SealedChunkFile {
+        let sealed = try header.sealed(with: lineage.keys)
+        if !isFromReserve,
+            let spare = lineage.spares.take(slots: Int(header.layout.slotCount))
+        {
+            do {
+                return try lineage.store.recycleChunk(
+                    lineage.id, spare, as: header.number, layout: header.layout, header: sealed)
+            } catch {
+                try? lineage.store.removeChunk(lineage.id, spare)
+            }
+        }
+        return try lineage.store.createChunk(
+            lineage.id, header.number, layout: header.layout, header: sealed)
     }
 }

@@ -70,8 +70,7 @@ extension MapTree {
                 if before != 0 {
                     page = writable(page)
                     page.entries[entry] = 0
-                    deaths?.add(before)
-                    deaths?.discarded += 1
+                    deaths?.addDiscarded(before)
                     // A plain disk's checkpoint may claim too few: nothing protects it but sums.
                     if storedBlocks > 0 { storedBlocks -= 1 }
                 }

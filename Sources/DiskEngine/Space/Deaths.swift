@@ -47,6 +47,8 @@ struct Deaths {
     private var currentSlots = 0
     /// Those of them that died of discards since they were last taken.
     var discarded = 0
+    /// Slots that died of discards, until they are accounted for by `overwritten(of:)`.
+    private var discards = 0
     /// Set when there were too many to keep: only a walk of the maps can tell them now.
     private(set) var isIncomplete = false
     /// Slots worth a pass of reclamation at which one is asked for next.
@@ -64,6 +66,13 @@ struct Deaths {
 
     /// Slots that a pass could give back.
     var worth: Int { isIncomplete ? 1 << 40 : isBoundExact ? own : slots }
+
+    /// A slot died by being discarded.
+    mutating func addDiscarded(_ address: UInt64) {
+        add(address)
+        discarded += 1
+        discards += 1
+    }
 
     /// A slot died. Those of other lanes are not this disk's to tell.
     mutating func add(_ address: UInt64) {
@@ -101,7 +110,7 @@ struct Deaths {
         current = []
         cut = []
         (own, slots, currentOwn, currentSlots) = (0, 0, 0, 0)
-        (discarded, runCount) = (0, 0)
+        (discarded, discards, runCount) = (0, 0, 0)
         discharge()
     }
 
@@ -146,6 +155,14 @@ struct Deaths {
         discharge()
         defer { isIncomplete = false }
         return (taken, isIncomplete)
+    }
+
+    /// Slots of what was taken that died by being overwritten, at least: whatever was discarded
+    /// until now is presumed to be among them.
+    mutating func overwritten(of taken: [Interval]) -> Int {
+        let all = taken.reduce(0) { $0 + $1.own }
+        defer { discards -= min(discards, all) }
+        return all - min(discards, all)
     }
 
     /// A snapshot with this root was taken of the disk: it may reach what was written before its

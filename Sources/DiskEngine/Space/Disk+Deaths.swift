@@ -55,6 +55,8 @@ extension Disk {
             guard var deaths = map.deaths else { return taken }
             map.deaths = nil
             (taken.dead, taken.isIncomplete) = deaths.take(before: older.replayFrom)
+            taken.spareRoom = min(
+                deaths.overwritten(of: taken.dead), Int(map.storedBlocks / 8))
             deaths.askAt = deaths.worth + worthAPass
             map.deaths = deaths
             return taken
@@ -86,4 +88,7 @@ struct TakenDeaths {
     var protectedFrom: UInt32 = 0
     /// Whether more died than could be kept.
     var isIncomplete = false
+    /// Slots that may be kept to be written again: no more than died by being overwritten, and
+    /// than an eighth of what the disk holds.
+    var spareRoom = 0
 }

@@ -11,6 +11,7 @@ extension ReclamationPass {
 
     /// False if it was left before its end.
     func walk(_ reclaimed: inout Reclaimed) throws -> Bool {
+        try giveBackSpares(beyond: 0, &reclaimed)
         let (lanes, sessionsFrom) = lineage.withManifest { ($0.nextLane, $0.nextSession) }
         var existing: Candidates = []
         for lane in 1..<lanes {
@@ -70,6 +71,7 @@ extension ReclamationPass {
         for number in part where !shouldLeave {
             let usual = roots.slotsPerChunk[number.lane]
             guard let live = mark.live(number), live.count > 0 else {
+                if lineage.spares.holds(number) { continue }
                 let blocks = space[number].map { $0.liveCount + $0.waitingCount }
                 try delete(number, blocks: blocks ?? usual ?? 0, &reclaimed)
                 continue

@@ -21,6 +21,7 @@ struct ReclamationPass {
         } else {
             let died = store.actions.withLock { takeDeaths() }
             note(died)
+            try giveBackSpares(beyond: isUrgent ? 0 : died.spareRoom, &reclaimed)
         }
         try giveBack(&reclaimed)
         space.bound()
@@ -36,6 +37,8 @@ struct ReclamationPass {
         fileprivate(set) var protectedFrom: [UInt16: UInt32] = [:]
         /// Whether there were others, that could not be kept.
         var isIncomplete = false
+        /// Slots that may be kept to be written again.
+        fileprivate(set) var spareRoom = 0
     }
 
     /// Called under `actions`, so that no snapshot is between its state and its manifest.
@@ -45,6 +48,7 @@ struct ReclamationPass {
             let taken = disk.takeDeaths()
             died.runs.append((disk, taken.dead))
             died.protectedFrom[taken.lane] = taken.protectedFrom
+            died.spareRoom += taken.spareRoom
             if taken.isIncomplete { died.isIncomplete = true }
         }
         return died
@@ -62,6 +66,13 @@ struct ReclamationPass {
     }
 
     // MARK: Giving back
+
+    /// Spare chunks, as many as exceed `room` slots: with 0 all of them, and none is kept.
+    func giveBackSpares(beyond room: Int, _ reclaimed: inout Reclaimed) throws {
+        for spare in lineage.spares.beginPass(room: room) {
+            try remove(spare.number, blocks: spare.slots, &reclaimed)
+        }
+    }
 
     private func giveBack(_ reclaimed: inout Reclaimed) throws {
         for number in space.candidates where !shouldLeave {
@@ -82,7 +93,12 @@ struct ReclamationPass {
             return
         }
         if chunk.liveCount == 0 {
-            try delete(number, blocks: chunk.waitingCount, &reclaimed)
+            if lineage.spares.keep(number, slots: chunk.slotCount) {
+                lineage.chunks.remove(number)
+                space[number] = nil
+            } else {
+                try delete(number, blocks: chunk.waitingCount, &reclaimed)
+            }
             return
         }
         let before = try file.allocated()
@@ -109,8 +125,12 @@ struct ReclamationPass {
 
     func delete(_ number: ChunkNumber, blocks: Int, _ reclaimed: inout Reclaimed) throws {
         lineage.chunks.remove(number)
-        try store.sealed.removeChunk(lineage.id, number)
+        try remove(number, blocks: blocks, &reclaimed)
         space[number] = nil
+    }
+
+    private func remove(_ number: ChunkNumber, blocks: Int, _ reclaimed: inout Reclaimed) throws {
+        try store.sealed.removeChunk(lineage.id, number)
         reclaimed.chunks += 1
         reclaimed.bytes += UInt64(blocks * Format.blockSize)
     }

@@ -61,7 +61,7 @@ extension Store {
         let (lineages, disks) = monitor.withLock {
             (catalogue.openLineages.values.map(\.lineage), Array(catalogue.attached.values))
         }
-        return lineages.reduce(0) { $0 + $1.space.waitingBlocks }
+        return lineages.reduce(0) { $0 + $1.space.waitingBlocks + $1.spares.slots }
             + disks.reduce(0) { $0 + $1.waitingDeaths }
     }
 
@@ -72,7 +72,8 @@ extension Store {
         }
         let dying = Set(disks.filter { $0.waitingDeaths > 0 }.map(\.lineage.id))
         return lineages.filter {
-            !$0.space.isKnown || $0.space.waitingBlocks > 0 || dying.contains($0.id)
+            !$0.space.isKnown || $0.space.waitingBlocks > 0 || $0.spares.slots > 0
+                || dying.contains($0.id)
         }.map(\.id)
     }
 
