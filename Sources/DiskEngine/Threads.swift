@@ -1,24 +1,31 @@
 import Glibc
 
-/// A mutex with two conditions: `wait` releases the lock and takes it again when something was
+/// A mutex with conditions: `wait` releases the lock and takes it again when something was
 /// announced. The engine's only way to synchronise, so that a simulator may supply its own and
 /// decide who runs.
 ///
-/// Operations wait for `.progress`, background threads for `.work`: a commit that nobody waits for
-/// must not wake a thread that has nothing to do.
+/// Operations wait for `.progress`, or for the log to be `.written` so far; background threads for
+/// `.work`. A commit that nobody waits for must not wake a thread that has nothing to do.
+///
+/// The mutex is one that spins for a moment before it sleeps: what is done under it takes less than
+/// going to sleep (16 writers on 2 processors: 0.06 futex calls a write instead of 0.2 to 0.4).
 open class Monitor: @unchecked Sendable {
     // @unchecked: pthread's objects are made for use from any thread and never move.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let conditions: UnsafeMutablePointer<pthread_cond_t>
 
     public enum Event: Int, Sendable, CaseIterable {
-        case progress, work
+        case progress, written, work
     }
 
     public init() {
         mutex = .allocate(capacity: 1)
         mutex.initialize(to: pthread_mutex_t())
-        pthread_mutex_init(mutex, nil)
+        var attributes = pthread_mutexattr_t()
+        pthread_mutexattr_init(&attributes)
+        pthread_mutexattr_settype(&attributes, CInt(PTHREAD_MUTEX_ADAPTIVE_NP))
+        pthread_mutex_init(mutex, &attributes)
+        pthread_mutexattr_destroy(&attributes)
         conditions = .allocate(capacity: Event.allCases.count)
         conditions.initialize(repeating: pthread_cond_t(), count: Event.allCases.count)
         for event in Event.allCases { pthread_cond_init(conditions + event.rawValue, nil) }

@@ -75,14 +75,29 @@ private func write(
     default: break
     }
     do throws(FileError) {
-        let count = try file.write(payload, at: UInt64(offset))
-        request.reply(written: count)
+        let write = try file.submit(payload, at: UInt64(offset))
+        guard let whenDone = write.whenDone else { return request.reply(written: write.count) }
+        park(request, until: whenDone)
     } catch {
         request.fail(error)
     }
 }
 
-private typealias Answer = @Sendable (Result<Int, FileError>) -> Void
+private typealias Answer = SubmittedWrite.Answer
+
+/// Has the request answered by whoever knows the outcome.
+private func park(
+    _ request: consuming Request, until whenDone: (@escaping Answer) -> Void
+) {
+    let parked = ParkedRequest(request)
+    whenDone { result in
+        guard let request = parked.take() else { return }
+        switch result {
+        case .success(let count): request.reply(written: count)
+        case .failure(let error): request.fail(error)
+        }
+    }
+}
 
 /// A write that another thread will answer. The caller is checked at every one, not only when it
 /// opened the file: a handle may have been inherited or passed on.
@@ -95,14 +110,7 @@ private func hand(
     } catch {
         return request.fail(error)
     }
-    let parked = ParkedRequest(request)
-    submit(bytes) { result in
-        guard let request = parked.take() else { return }
-        switch result {
-        case .success(let count): request.reply(written: count)
-        case .failure(let error): request.fail(error)
-        }
-    }
+    park(request) { submit(bytes, $0) }
 }
 
 private func flush(

@@ -110,7 +110,25 @@ extension OpenFile {
             byteCount: bytes.count, alignment: 4096)
         defer { buffer.deallocate() }
         buffer.copyBytes(from: bytes)
-        return try write(UnsafeRawBufferPointer(buffer), at: offset)
+        let write = try submit(UnsafeRawBufferPointer(buffer), at: offset)
+        guard let whenDone = write.whenDone else { return write.count }
+        let answer = Answer()
+        whenDone { answer.give($0) }
+        return try answer.wait().get()
+    }
+}
+
+/// The outcome of a write that is answered later.
+private final class Answer: Sendable {
+    private let result = Mutex<Result<Int, FileError>?>(nil)
+
+    func give(_ outcome: Result<Int, FileError>) { result.withLock { $0 = outcome } }
+
+    func wait() -> Result<Int, FileError> {
+        while true {
+            if let outcome = result.withLock({ $0 }) { return outcome }
+            usleep(100)
+        }
     }
 }
 

@@ -94,10 +94,7 @@ extension Disk {
             log.isPaused = false
             monitor.announce()
         }
-        while !log.isQuiet {
-            try checkAlive()
-            monitor.wait()
-        }
+        try waitUntilWritten(to: log.reservedTo)
         map.freeze()
         log.changesSinceCut = 0
         // The chunk was made ready above.

@@ -20,7 +20,11 @@ extension Disk {
     func makeDurable(to position: UInt64) throws {
         while log.durableTo < position {
             try checkAlive()
-            if log.isSyncing || log.writtenTo < position {
+            if log.writtenTo < position {
+                try waitUntilWritten(to: position)
+                continue
+            }
+            if log.isSyncing {
                 monitor.wait()
                 continue
             }

@@ -3,28 +3,45 @@ import DiskFormat
 // A write claims its blocks, then goes piece by piece: plan reserves consecutive slots, perform
 // seals into a borrowed buffer and writes bodies and entries, commit publishes the addresses. It is
 // acknowledged when its slots and every earlier slot are written, so that what a killed process
-// leaves is a prefix that holds every acknowledged write. Everything here but `write` is called
-// under the lock, and releases it where it waits and for `perform`.
+// leaves is a prefix that holds every acknowledged write. All but the public calls are made under
+// the lock, and releases it where it waits and for `perform`.
 extension Disk {
     /// Writes `source` at `offset`; any offset and length inside the disk.
     ///
     /// Throws `.invalid` outside it, `.noSpace` with nothing of the piece in question written,
     /// `.io`, `.sessionOver`. Blocks before the failing one may have been written.
     public func write(_ source: UnsafeRawBufferPointer, at offset: UInt64) throws {
+        try submit(source, at: offset)?.wait()
+    }
+
+    /// Writes `source`, and returns what is left to wait for: nil if it is acknowledged. Until then
+    /// a read sees it already, but what a killed process leaves may lack it. `source` may be used
+    /// again at once. Throws as `write` does.
+    ///
+    /// Slots are seldom written in the order in which they were reserved. A thread that waited for
+    /// those before its own would sleep at every fifth write (16 writers, 2 processors); instead
+    /// whoever writes the last of them tells the others' authors.
+    public func submit(_ source: UnsafeRawBufferPointer, at offset: UInt64) throws -> PendingWrite?
+    {
         try operation(on: offset, UInt64(source.count)) {
-            guard !source.isEmpty else { return }
+            guard !source.isEmpty else { return nil }
             do {
-                try claimAndWrite(source, at: offset)
+                let position = try claimAndWrite(source, at: offset)
+                return log.writtenTo >= position
+                    ? nil : PendingWrite(disk: self, position: position, offset: offset)
             } catch {
                 throw located(error, at: offset, "writing")
             }
         }
     }
 
-    private func claimAndWrite(_ source: UnsafeRawBufferPointer, at offset: UInt64) throws {
+    /// Returns the log position behind the last slot.
+    private func claimAndWrite(_ source: UnsafeRawBufferPointer, at offset: UInt64) throws
+        -> UInt64
+    {
         let blockSize = UInt64(Format.blockSize)
         let end = offset + UInt64(source.count)
-        try withClaim(on: offset / blockSize..<(end + blockSize - 1) / blockSize) {
+        return try withClaim(on: offset / blockSize..<(end + blockSize - 1) / blockSize) {
             var position: UInt64 = 0
             var done = 0
             while done < source.count {
@@ -44,7 +61,7 @@ extension Disk {
                 }
                 done += split.length
             }
-            try waitUntilWritten(to: position)
+            return position
         }
     }
 
@@ -131,16 +148,17 @@ extension Disk {
     func waitUntilWritten(to position: UInt64) throws {
         while log.writtenTo < position {
             try checkAlive()
-            monitor.wait()
+            log.await(position)
+            monitor.wait(for: .written)
         }
     }
 
     /// The slots are written and published.
     func commit(_ slots: Reservation) {
-        complete(slots)
         log.changesSinceCut += UInt64(slots.count)
         checkpointIfDue()
         askForReclamation()
+        complete(slots)
     }
 
     /// Asks for a checkpoint once the log is long or the map has its share of dirty pages. Called
@@ -155,11 +173,14 @@ extension Disk {
         }
     }
 
-    /// The slots are written; who waits for the log to be written so far goes on.
+    /// The slots are written; who waits for the log to be written so far goes on. The lock is
+    /// released to tell those who do not wait.
     func complete(_ slots: Reservation) {
-        guard log.complete(slots) else { return }
-        monitor.announce()
+        if log.complete(slots) { monitor.announce(.written) }
         if !log.closed.isEmpty { monitor.announce(.work) }
+        guard log.hasDue else { return }
+        let acknowledgements = log.takeAcknowledgements()
+        monitor.withoutLock { for tell in acknowledgements { tell(nil) } }
     }
 
     /// Writers slow down when a checkpoint cannot keep up.

@@ -1,4 +1,5 @@
 import DiskFormat
+import Synchronization
 
 /// An attached disk. It behaves like an NVMe drive with a volatile write cache: a write that has
 /// returned is seen by every later read and survives the death of this process; it survives power
@@ -18,7 +19,11 @@ public final class Disk: @unchecked Sendable {
     /// Whether it takes the blocks of a snapshot that is on its way in, and is nobody's disk.
     let takesImport: Bool
     var claims = Claims()
-    var bytes: UInt64
+    /// Its size; `size` says the same to who has not the lock.
+    var bytes: UInt64 {
+        didSet { shownBytes.store(bytes, ordering: .releasing) }
+    }
+    private let shownBytes: Atomic<UInt64>
     var manifest: DiskManifest
     var manifestVersion: UInt64
     /// Where the log of the sessions before this one ends; nil if the disk never wrote.
@@ -59,6 +64,7 @@ public final class Disk: @unchecked Sendable {
         monitor = recovered.reader.monitor
         log = Log()
         bytes = recovered.size
+        shownBytes = Atomic(recovered.size)
         generation = recovered.generation
         previousEnd = recovered.end
         // Checked when the manifest was decoded.
@@ -66,8 +72,8 @@ public final class Disk: @unchecked Sendable {
         reader = recovered.reader
     }
 
-    /// Size in bytes.
-    public var size: UInt64 { monitor.withLock { bytes } }
+    /// Size in bytes. Read on every request before its operation begins, hence without the lock.
+    public var size: UInt64 { shownBytes.load(ordering: .acquiring) }
     /// Bytes of blocks that are not holes.
     public var storedBytes: UInt64 {
         monitor.withLock { map.storedBlocks * UInt64(Format.blockSize) }
@@ -145,18 +151,20 @@ public final class Disk: @unchecked Sendable {
     /// Ends the session with its first failure. Called under the lock.
     func fail(_ error: DiskError) {
         if log.failure == nil { log.failure = error }
-        monitor.announce()
-        monitor.announce(.work)
+        for tell in log.takeAcknowledgements(all: true) { tell(sessionOver(error)) }
+        for event in Monitor.Event.allCases { monitor.announce(event) }
     }
 
     /// Throws if the session is over. Called under the lock.
     func checkAlive() throws {
-        if let failure = log.failure {
-            throw DiskError(
-                .sessionOver,
-                "disk \(id) takes no more writes since: \(failure.message); detach it and attach it"
-                    + " again", cause: failure)
-        }
+        if let failure = log.failure { throw sessionOver(failure) }
+    }
+
+    func sessionOver(_ failure: DiskError) -> DiskError {
+        DiskError(
+            .sessionOver,
+            "disk \(id) takes no more writes since: \(failure.message); detach it and attach it"
+                + " again", cause: failure)
     }
 
     /// An error met on this disk at a byte offset, with both in its message. Called under the lock.

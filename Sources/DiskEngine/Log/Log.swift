@@ -42,6 +42,9 @@ struct Reservation {
     }
 }
 
+/// Tells the author of a write that it is acknowledged, or why the session is over instead.
+typealias Acknowledgement = @Sendable (DiskError?) -> Void
+
 /// The end of a disk's log in memory. Positions count slots from the session's beginning on, over
 /// all its chunks. Guarded by the disk's monitor.
 ///
@@ -67,6 +70,11 @@ final class Log {
     private(set) var durableTo: UInt64 = 0
     /// The newest place known durable, for chunk headers; nil before the session's first flush.
     private(set) var durablePosition: LogPosition?
+    /// The lowest position that somebody waits for `writtenTo` to reach.
+    private var awaited = UInt64.max
+    /// Who is told, as soon as every slot below a position is written; and those whose turn it is.
+    private var waiting: [(position: UInt64, tell: Acknowledgement)] = []
+    private var due: [Acknowledgement] = []
     private struct InFlight {
         let end: UInt64
         var isDone = false
@@ -98,16 +106,40 @@ final class Log {
             count: taken, end: reservedTo, durableSlots: chunk.durableSlots)
     }
 
-    /// The reservation's slots are written (or voided) and published. True if `writtenTo` advanced.
+    /// Somebody is about to wait until every slot below `position` is written.
+    func await(_ position: UInt64) { awaited = min(awaited, position) }
+
+    /// Has `tell` called once every slot below `position` is written. Precondition: not all are.
+    func acknowledge(_ position: UInt64, _ tell: @escaping Acknowledgement) {
+        waiting.append((position, tell))
+    }
+
+    /// Whose turn has come, to be told outside of the lock; or all, as the session is over.
+    func takeAcknowledgements(all: Bool = false) -> [Acknowledgement] {
+        defer { due = [] }
+        guard all else { return due }
+        defer { waiting = [] }
+        return due + waiting.map(\.tell)
+    }
+
+    var hasDue: Bool { !due.isEmpty }
+
+    /// The reservation's slots are written (or voided) and published. True if somebody who waits
+    /// may go on; whoever must still wait says so again.
     func complete(_ reservation: Reservation) -> Bool {
-        let before = writtenTo
         inFlight[Int(reservation.id - firstInFlight)].isDone = true
         while let oldest = inFlight.first, oldest.isDone {
             writtenTo = oldest.end
             inFlight.removeFirst()
             firstInFlight += 1
         }
-        return writtenTo > before
+        if !waiting.isEmpty {
+            due += waiting.lazy.filter { [writtenTo] in $0.position <= writtenTo }.map(\.tell)
+            waiting.removeAll { [writtenTo] in $0.position <= writtenTo }
+        }
+        guard writtenTo >= awaited else { return false }
+        awaited = .max
+        return true
     }
 
     /// Makes `chunk` the active one. Precondition: there is none, or it is full.

@@ -1,6 +1,20 @@
 import DiskEngine
 import Glibc
 
+/// What became of a write: how many bytes it took, and whether that is to be told yet.
+public struct SubmittedWrite: Sendable {
+    public typealias Answer = @Sendable (Result<Int, FileError>) -> Void
+
+    public let count: Int
+    /// Not acknowledged yet: calls back, once, when it is or cannot be. nil: it is.
+    public let whenDone: (@Sendable (@escaping Answer) -> Void)?
+
+    init(count: Int, whenDone: (@Sendable (@escaping Answer) -> Void)? = nil) {
+        self.count = count
+        self.whenDone = whenDone
+    }
+}
+
 /// An open file of an attached disk. Counts as a handle on it for as long as it lives.
 public final class OpenDisk: Sendable {
     let disk: Disk
@@ -34,17 +48,26 @@ public final class OpenDisk: Sendable {
     }
 
     /// Like a block device: a write across the end is short, one at the end has no space.
-    func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError) -> Int {
-        guard !buffer.isEmpty else { return 0 }
+    func submit(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError)
+        -> SubmittedWrite
+    {
+        guard !buffer.isEmpty else { return SubmittedWrite(count: 0) }
         let count = clamp(buffer.count, at: offset)
         guard count > 0 else {
             throw FileError(ENOSPC, "write at byte \(offset), the end of disk \(disk.id)")
         }
-        try run("write", at: offset) {
-            try disk.write(.init(rebasing: buffer[..<count]), at: offset)
+        let pending = try run("write", at: offset) {
+            try disk.submit(.init(rebasing: buffer[..<count]), at: offset)
         }
         time.touch()
-        return count
+        guard let pending else { return SubmittedWrite(count: count) }
+        return SubmittedWrite(count: count) { answer in
+            pending.whenWritten { error in
+                guard let error else { return answer(.success(count)) }
+                self.faults.report(error, "write", of: "disk \(self.disk.id)", at: offset)
+                answer(.failure(FileError(error)))
+            }
+        }
     }
 
     func synchronize() throws(FileError) {

@@ -24,14 +24,15 @@ public enum OpenFile: Sendable {
         }
     }
 
-    /// Writes to a disk; how many bytes of `buffer` it took. (`control` and `import` take what is
-    /// written through `submit`, for they answer later.)
-    public func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError) -> Int
+    /// Writes to a disk, and may answer later. (`control` and `import` take what is written through
+    /// a `submit` of their own.) `buffer` may be used again when this returns.
+    public func submit(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError)
+        -> SubmittedWrite
     {
         guard case .disk(let file) = self else {
             throw FileError(EBADF, "this file is not written at an offset")
         }
-        return try file.write(buffer, at: offset)
+        return try file.submit(buffer, at: offset)
     }
 
     /// Makes what was written durable.
