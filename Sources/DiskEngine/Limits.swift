@@ -36,6 +36,11 @@ public struct Limits: Sendable {
     static let reserveChunkSlots: UInt32 = 256
     /// The least that the space reserve sets aside: some such chunks and manifests.
     static let leastReserve: UInt64 = 4 << 20
+    /// Slots that are written as blank ahead of their use (1 MiB), once so many flushes in a row
+    /// had so few slots to make durable.
+    static let preparedSlots: UInt32 = 256
+    static let smallFlushes = 4
+    static let smallFlush: UInt64 = 16
     /// Blocks read in one go by recovery.
     static let blocksPerScan = 256
 

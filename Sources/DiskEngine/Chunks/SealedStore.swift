@@ -215,6 +215,27 @@ final class SealedChunkFile: Sendable {
         try file.write(run.entryBytes, at: layout.entryOffset(of: run.firstSlot))
     }
 
+    /// Writes zeros where slots will come that were never written: they stay blank. Precondition:
+    /// nobody writes to them meanwhile.
+    func writeBlank(_ slots: Range<UInt32>) throws(StoreError) {
+        try Self.writeZeros(
+            to: file,
+            layout.bodyOffset(of: slots.lowerBound)..<layout.bodyOffset(of: slots.upperBound))
+        try Self.writeZeros(
+            to: file,
+            layout.entryOffset(of: slots.lowerBound)..<layout.entryOffset(of: slots.upperBound))
+    }
+
+    private static func writeZeros(to file: any ChunkFile, _ range: Range<UInt64>)
+        throws(StoreError)
+    {
+        let zeros = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: range.count, alignment: Format.blockSize)
+        defer { zeros.deallocate() }
+        zeros.initializeMemory(as: UInt8.self, repeating: 0)
+        try file.write(UnsafeRawBufferPointer(zeros), at: range.lowerBound)
+    }
+
     /// Reads consecutive slots into the caller's memory. What lies beyond the end of the file reads
     /// as zeros, which no suite accepts as a slot.
     func read(

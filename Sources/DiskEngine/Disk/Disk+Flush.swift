@@ -28,6 +28,8 @@ extension Disk {
                 monitor.wait()
                 continue
             }
+            prepareSlots(flushing: log.writtenTo - log.durableTo)
+            guard !log.isSyncing, log.durableTo < position else { continue }
             // Every slot below `reach` is written now, before the fdatasyncs begin.
             let reach = log.writtenTo
             let chunks = log.chunks(unsyncedBelow: reach).map(\.file)
@@ -48,5 +50,24 @@ extension Disk {
             }
         }
         try checkAlive()
+    }
+
+    /// Who flushes after every few blocks would wait each time for the host's file system to record
+    /// that places which were only set aside are now in use (ext4: 5,600 fdatasyncs a second of
+    /// such places, 11,200 of places that were written before). So the next slots are written ahead
+    /// as blank, many at a time: one flush in so many pays for all. Called under the lock, which is
+    /// released meanwhile. If it fails nothing is lost: who writes the slots will hear of it.
+    private func prepareSlots(flushing slots: UInt64) {
+        log.smallFlushes = slots <= Limits.smallFlush ? log.smallFlushes + 1 : 0
+        guard log.smallFlushes >= Limits.smallFlushes, !log.isPreparing, let active = log.active,
+            !active.isFull, active.preparedSlots <= active.nextSlot
+        else { return }
+        let end = min(active.nextSlot + Limits.preparedSlots, active.slotCount)
+        let places = active.nextSlot..<end
+        active.preparedSlots = end
+        log.isPreparing = true
+        monitor.withoutLock { try? active.file.writeBlank(places) }
+        log.isPreparing = false
+        monitor.announce()
     }
 }

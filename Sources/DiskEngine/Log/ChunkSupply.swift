@@ -32,7 +32,7 @@ extension Disk {
     func makeChunkReady(for purpose: SlotPurpose) throws {
         while true {
             try checkAlive()
-            if log.isPaused || log.isOpeningSession {
+            if log.isPaused || log.isOpeningSession || log.isPreparing {
                 monitor.wait()
             } else if log.session == nil {
                 try openSession()
@@ -213,10 +213,11 @@ extension Disk {
         do {
             // Before there is a file that would have to go if this failed.
             let cipher = try lineage.cipher(for: header)
-            let file = try makeFile(header, isFromReserve: isFromReserve)
+            let (file, isRecycled) = try makeFile(header, isFromReserve: isFromReserve)
             lineage.chunks.insert(OpenChunk(number: number, file: file, cipher: cipher))
             return LogChunk(
-                number: number, file: file, cipher: cipher, isFromReserve: isFromReserve)
+                number: number, file: file, cipher: cipher, isFromReserve: isFromReserve,
+                isRecycled: isRecycled)
         } catch {
             throw DiskError.wrap(error, while: "creating chunk \(number)")
         }
@@ -224,19 +225,23 @@ extension Disk {
 
     /// Out of a spare chunk where there is one. Should that fail, nothing needs the spare, and
     /// whatever is left of it the next walk of the maps finds dead.
-    private func makeFile(_ header: ChunkHeader, isFromReserve: Bool) throws -> SealedChunkFile {
+    private func makeFile(_ header: ChunkHeader, isFromReserve: Bool) throws
+        -> (SealedChunkFile, isRecycled: Bool)
+    {
         let sealed = try header.sealed(with: lineage.keys)
         if !isFromReserve,
             let spare = lineage.spares.take(slots: Int(header.layout.slotCount))
         {
             do {
-                return try lineage.store.recycleChunk(
+                let file = try lineage.store.recycleChunk(
                     lineage.id, spare, as: header.number, layout: header.layout, header: sealed)
+                return (file, true)
             } catch {
                 try? lineage.store.removeChunk(lineage.id, spare)
             }
         }
-        return try lineage.store.createChunk(
+        let file = try lineage.store.createChunk(
             lineage.id, header.number, layout: header.layout, header: sealed)
+        return (file, false)
     }
 }

@@ -13,12 +13,19 @@ final class LogChunk {
     var nextSlot: UInt32 = 0
     /// Slots known durable: the mark that descriptors carry.
     var durableSlots: UInt32 = 0
+    /// Slots whose place on the medium was written before: making them durable needs nothing but
+    /// their own bytes. Of a recycled chunk all of them.
+    var preparedSlots: UInt32
 
-    init(number: ChunkNumber, file: SealedChunkFile, cipher: ChunkCipher, isFromReserve: Bool) {
+    init(
+        number: ChunkNumber, file: SealedChunkFile, cipher: ChunkCipher, isFromReserve: Bool,
+        isRecycled: Bool
+    ) {
         self.number = number
         self.file = file
         self.cipher = cipher
         self.isFromReserve = isFromReserve
+        preparedSlots = isRecycled ? file.layout.slotCount : 0
     }
 
     var slotCount: UInt32 { file.layout.slotCount }
@@ -84,6 +91,10 @@ final class Log {
 
     /// While a checkpoint takes its cut, nothing is reserved.
     var isPaused = false
+    /// Slots are being prepared, from the next one on: nothing is reserved meanwhile.
+    var isPreparing = false
+    /// Flushes in a row that had little to make durable.
+    var smallFlushes = 0
     /// An fdatasync is under way; who needs one waits for it first.
     var isSyncing = false
     /// Why the session is over, if it is.
