@@ -1,0 +1,1 @@
+"""The benchmarks: SealDisk's disks beside what they can be compared with."""
