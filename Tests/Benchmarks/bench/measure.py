@@ -102,8 +102,8 @@ class Meter:
         text = run(
             "fio", "--name=job", f"--filename={self._file}", f"--size={self._size}", *job.fio,
             f"--runtime={self._seconds}", *duration, "--allow_file_create=0", "--refill_buffers",
-            "--buffer_compress_percentage=0", "--randrepeat=0", "--output-format=json",
-            "--eta=never", timeout=self._patience())
+            "--buffer_compress_percentage=0", "--randrepeat=0", "--lat_percentiles=1",
+            "--output-format=json", "--eta=never", timeout=self._patience())
         return outcome_of(json.loads(text[text.index("{"):])["jobs"][0], job)
 
     def _patience(self) -> float:
@@ -119,7 +119,8 @@ def outcome_of(result: dict, job: Job) -> Outcome:
         value = main["bw_bytes"] / (1 << 20)
     else:
         value = read["iops"] + write["iops"]
-    latency = result["sync"]["lat_ns"] if job.counts_syncs else main["clat_ns"]
+    # From submission on: where the kernel does not go on meanwhile, completion takes no time.
+    latency = (result["sync"] if job.counts_syncs else main)["lat_ns"]
     percentiles = latency.get("percentile", {})
     p50, p99 = (percentiles.get(key) for key in ("50.000000", "99.000000"))
     return Outcome(

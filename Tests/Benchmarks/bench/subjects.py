@@ -1,12 +1,13 @@
 """What is compared: each subject shows one file of the same size, whichever way it keeps it."""
 
+import json
 import os
 import secrets
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
-from .system import Daemon, is_mounted, run, unmount
+from .system import Daemon, Failure, answers, free_ports, is_mounted, run, unmount
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Subject(ABC):
         """Takes it away, whatever state it is in."""
         unmount(self.mount_point)
         for daemon in reversed(self._daemons):
-            daemon.end()
+            daemon.await_end()
 
     def serve(self, *command: object, mount_point: Path | None = None, **options) -> None:
         """Starts the server and waits until its mount is there."""
@@ -178,7 +179,59 @@ class Luks(Subject):
             "writable=on,growable=off")
 
 
+class S3Backer(Subject):
+    """s3backer: blocks of its file are objects, here of an S3 server on this machine.
+
+    Its processor time is its own, without the S3 server's."""
+
+    name = "s3backer"
+    note = "s3backer with encryption (AES-CBC, HMAC), over an S3 server on this machine"
+    is_peer = True
+    block = 128 << 10
+    _server: Daemon | None = None
+
+    def set_up(self) -> None:
+        port = self._start_server()
+        # The mount is over an empty bucket: there is nothing to detect the sizes from.
+        self.serve(
+            "s3backer", "-f", f"--baseURL=http://127.0.0.1:{port}/",
+            f"--accessFile={self.folder / 'access'}", f"--size={self.size}",
+            f"--blockSize={self.block >> 10}k", "--encrypt",
+            f"--passwordFile={self.make_secret()}", "bucket", self.mount_point)
+        self.path = self.mount_point / "file"
+
+    def _start_server(self) -> int:
+        """Starts the S3 server, with one user, and returns its port."""
+        if not self.tools.weed:
+            raise Failure("s3backer needs --weed")
+        user, password = "bench", secrets.token_hex(16)
+        (self.folder / "access").write_text(f"{user}:{password}\n")
+        users = self.folder / "users.json"
+        users.write_text(json.dumps({"identities": [{
+            "name": user, "credentials": [{"accessKey": user, "secretKey": password}],
+            "actions": ["Admin", "Read", "Write", "List"]}]}))
+        data = self.folder / "objects"
+        data.mkdir()
+        names = [part + kind for part in ("master.port", "volume.port", "filer.port", "s3.port")
+                 for kind in ("", ".grpc")]
+        ports = dict(zip(names, free_ports(len(names))))
+        self._server = Daemon(
+            self.folder / "server.log",
+            [self.tools.weed, "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+             *(f"-{name}={port}" for name, port in ports.items()), "-s3", f"-s3.config={users}",
+             "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket",
+             "-master.telemetry=false", "-master.volumeSizeLimitMB=1024", "-volume.max=100",
+             "-volume.minFreeSpace=1"])
+        self._server.wait_until(lambda: answers(ports["s3.port"]))
+        return ports["s3.port"]
+
+    def stop(self) -> None:
+        super().stop()
+        if self._server:
+            self._server.end()
+
+
 ALL: dict[str, type[Subject]] = {
     subject.name: subject
-    for subject in (File, Fuse, Gcm, Plain, Encrypted, Gocryptfs, Luks)
+    for subject in (File, Fuse, Gcm, Plain, Encrypted, Gocryptfs, Luks, S3Backer)
 }

@@ -2,8 +2,10 @@
 
 import os
 import re
+import socket
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Callable, Sequence
 
@@ -74,16 +76,37 @@ class Daemon:
                 raise Failure(f"{self._process.args[0]} {state}:\n{text}")
             time.sleep(0.05)
 
+    def await_end(self) -> None:
+        """Waits for the end that an unmount brings; if it does not, ends it."""
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.end()
+
     def end(self) -> None:
-        """Waits for the end that an unmount brings; else ends it, kindly at first."""
-        for signal in (None, self._process.terminate, self._process.kill):
-            if signal:
-                signal()
-            try:
-                self._process.wait(timeout=5)
-                return
-            except subprocess.TimeoutExpired:
-                continue
+        """Ends it: kindly, and after five seconds for certain."""
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(timeout=5)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens at."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens at a port of this machine."""
+    with socket.socket() as client:
+        client.settimeout(1)
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def processor_seconds(pids: Sequence[int]) -> float:
