@@ -6,10 +6,11 @@ import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NoReturn, Sequence
+from typing import Callable, Iterable, NoReturn, Sequence
 
 from .jobs import GROUPS, Job
 from .measure import Meter
+from .plot import BASE, draw
 from .report import Report
 from .stack import LoopStack
 from .subjects import ALL, Subject, Tools
@@ -49,7 +50,7 @@ def main() -> None:
             subjects.append(subject)
         measure_files(subjects, [job for job in jobs if not job.on_loop], options, report)
         measure_loops(subjects, [job for job in jobs if job.on_loop], options, report)
-    print(report.markdown())
+    print(report.markdown(), end="")
     if options.out:
         save(report, options.out)
 
@@ -102,6 +103,8 @@ def save(report: Report, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.md").write_text(report.markdown())
     (folder / "results.json").write_text(json.dumps(report.raw(), indent=1) + "\n")
+    if BASE in report.subjects and len(report.subjects) > 1:
+        draw(report, folder / "plot.svg")
 
 
 def progress(text: str) -> None:
@@ -111,39 +114,45 @@ def progress(text: str) -> None:
 
 def parse() -> argparse.Namespace:
     """The options, as the run script passes them on."""
-    def names_of(known: Sequence[str]):
-        def names(text: str) -> list[str]:
-            chosen = text.split(",")
-            for name in chosen:
-                if name not in known:
-                    raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
-            return [name for name in known if name in chosen]
-        return names
-
-    def natural(text: str) -> int:
-        if not text.isdecimal() or int(text) < 1:
-            raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
-        return int(text)
-
-    def size(text: str) -> int:
-        try:
-            return parse_size(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is no size such as 512M") from None
-
     parser = Parser(prog="run", add_help=False)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--sealdisk", type=Path)
     parser.add_argument("--limit", type=Path)
     parser.add_argument("--weed", type=Path)
-    parser.add_argument("--subjects", type=names_of(list(ALL)), default=list(ALL))
-    parser.add_argument("--jobs", type=names_of(list(GROUPS)), default=list(GROUPS))
+    parser.add_argument("--subjects", type=names_of(ALL), default=list(ALL))
+    parser.add_argument("--jobs", type=names_of(GROUPS), default=list(GROUPS))
     parser.add_argument("--rounds", type=natural, default=5)
     parser.add_argument("--seconds", type=natural, default=3)
     parser.add_argument("--size", type=size, default=1 << 30)
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
+
+
+def names_of(known: Iterable[str]) -> Callable[[str], list[str]]:
+    """A type of option: names with commas between them, which it puts into our order."""
+    def names(text: str) -> list[str]:
+        chosen = text.split(",")
+        for name in chosen:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
+        return [name for name in known if name in chosen]
+    return names
+
+
+def natural(text: str) -> int:
+    """A type of option: 1 and more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
+    return int(text)
+
+
+def size(text: str) -> int:
+    """A type of option: bytes."""
+    try:
+        return parse_size(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 512M") from None
 
 
 if __name__ == "__main__":

@@ -185,7 +185,7 @@ class S3Backer(Subject):
     Its processor time is its own, without the S3 server's."""
 
     name = "s3backer"
-    note = "s3backer with encryption (AES-CBC, HMAC), over an S3 server on this machine"
+    note = "s3backer with encryption, over an S3 server on this machine"
     is_peer = True
     block = 128 << 10
     _server: Daemon | None = None
