@@ -78,6 +78,13 @@ public protocol ChunkFile: AnyObject, Sendable {
     /// Reads up to `buffer.count` bytes at `offset`; fewer only at the end of the file.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(StoreError)
         -> Int
+    /// The same; calls `beforeWaiting`, once at most, if it has to wait for the medium, before it
+    /// does: the moment to have what is read next fetched at the same time.
+    func read(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64, beforeWaiting: () -> Void
+    ) throws(StoreError) -> Int
+    /// A hint: the range is read soon. Begins to fetch it, as far as that takes no waiting.
+    func prefetch(at offset: UInt64, length: UInt64)
     /// Writes the whole buffer, which must lie within the file: its length never changes.
     /// On failure any part of the range may have been written. Throws `.noSpace` (after a
     /// `deallocate`), `.io`.
@@ -92,6 +99,17 @@ public protocol ChunkFile: AnyObject, Sendable {
     func deallocate(at offset: UInt64, length: UInt64) throws(StoreError)
     /// Length in bytes, and bytes of space the host has allocated for it.
     func size() throws(StoreError) -> (length: UInt64, allocated: UInt64)
+}
+
+extension ChunkFile {
+    /// For files that never wait, or cannot tell.
+    public func read(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64, beforeWaiting: () -> Void
+    ) throws(StoreError) -> Int {
+        try read(into: buffer, at: offset)
+    }
+
+    public func prefetch(at offset: UInt64, length: UInt64) {}
 }
 
 /// Held while a store belongs to this process; released at the latest when the process ends.

@@ -1,6 +1,7 @@
 import CLinuxFile
 import ChunkStore
 import Glibc
+import Synchronization
 
 /// An open file of a `LocalStore`. The kernel keeps calls on disjoint ranges apart; there is no
 /// state of ours to protect.
@@ -10,6 +11,8 @@ final class LocalChunkFile: ChunkFile {
     /// As it was when the file was opened; nothing in the contract changes it.
     private let length: UInt64
     private let isReadOnly: Bool
+    /// Whether the file system can say that a read would wait; presumed until it says no.
+    private let saysIfItWaits = Atomic<Bool>(true)
 
     init(_ file: consuming Descriptor, name: ObjectName, length: UInt64, isReadOnly: Bool) {
         self.file = file
@@ -23,6 +26,30 @@ final class LocalChunkFile: ChunkFile {
     ) throws(StoreError) -> Int {
         guard offset < length else { return 0 }
         return try file.read(into: buffer, at: off_t(offset), "read \(name)")
+    }
+
+    func read(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64, beforeWaiting: () -> Void
+    ) throws(StoreError) -> Int {
+        guard offset < length, saysIfItWaits.load(ordering: .relaxed) else {
+            return try read(into: buffer, at: offset)
+        }
+        var part = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
+        let number = file.number
+        let count = preadv2(number, &part, 1, off_t(offset), Int32(SEALDISK_RWF_NOWAIT))
+        if count == buffer.count { return count }
+        if count < 0, errno == EOPNOTSUPP {
+            saysIfItWaits.store(false, ordering: .relaxed)
+        } else {
+            beforeWaiting()
+        }
+        // From the beginning: the rest is what takes its time.
+        return try read(into: buffer, at: offset)
+    }
+
+    func prefetch(at offset: UInt64, length: UInt64) {
+        // A hint that is refused is no failure.
+        _ = posix_fadvise(file.number, off_t(offset), off_t(length), POSIX_FADV_WILLNEED)
     }
 
     func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError) {

@@ -129,4 +129,30 @@ struct FileContract {
             }
         }
     }
+
+    /// Whether or not the file system says that a read would wait: the bytes are the same, and it
+    /// says so once at most.
+    @Test(arguments: StoreKind.allCases)
+    func readsThatTellOfWaitingReadTheSame(kind: StoreKind) throws {
+        try kind.withStore { store in
+            let file = try store.createFile(try name("chunk"), length: 3 << 20)
+            let bytes = (0..<(3 << 20)).map { UInt8(truncatingIfNeeded: $0 / 4099) }
+            try file.write(bytes, at: 0)
+            for round in 0..<3 {
+                if round == 1 { try file.dropCache() }
+                if round == 2 { file.prefetch(at: 0, length: 1 << 20) }
+                var told = 0
+                var read = [UInt8](repeating: 0, count: 2 << 20)
+                let count = try read.withUnsafeMutableBytes { buffer in
+                    try file.read(into: buffer, at: 1_500_000) { told += 1 }
+                }
+                #expect(count == (3 << 20) - 1_500_000)
+                #expect(Array(read[..<count]) == Array(bytes[1_500_000...]))
+                #expect(told <= 1)
+                #expect(
+                    try read.withUnsafeMutableBytes { try file.read(into: $0, at: 4 << 20) {} } == 0
+                )
+            }
+        }
+    }
 }

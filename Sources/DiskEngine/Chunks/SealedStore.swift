@@ -237,14 +237,26 @@ final class SealedChunkFile: Sendable {
     }
 
     /// Reads consecutive slots into the caller's memory. What lies beyond the end of the file reads
-    /// as zeros, which no suite accepts as a slot.
+    /// as zeros, which no suite accepts as a slot. `beforeWaiting` is called if it has to wait for
+    /// the medium; entries and bodies are fetched at the same time then.
     func read(
         from slot: UInt32, entries: UnsafeMutableRawBufferPointer,
-        bodies: UnsafeMutableRawBufferPointer
+        bodies: UnsafeMutableRawBufferPointer, beforeWaiting: () -> Void = {}
     ) throws(StoreError) -> UnopenedRun {
-        try fill(bodies, at: layout.bodyOffset(of: slot))
-        try fill(entries, at: layout.entryOffset(of: slot))
+        let place = layout.bodyOffset(of: slot)
+        try fill(entries, at: layout.entryOffset(of: slot)) {
+            file.prefetch(at: place, length: UInt64(bodies.count))
+            beforeWaiting()
+        }
+        try fill(bodies, at: place, beforeWaiting: beforeWaiting)
         return UnopenedRun(firstSlot: slot, entries: entries, bodies: bodies)
+    }
+
+    /// A hint: the slots are read soon.
+    func prefetch(_ count: Int, from slot: UInt32) {
+        file.prefetch(
+            at: layout.entryOffset(of: slot), length: UInt64(count * Format.entrySize))
+        file.prefetch(at: layout.bodyOffset(of: slot), length: UInt64(count * Format.blockSize))
     }
 
     /// The first slot from `slot` up to the chunk's end whose entry holds anything; nil if there is
@@ -269,10 +281,11 @@ final class SealedChunkFile: Sendable {
         return nil
     }
 
-    private func fill(_ buffer: UnsafeMutableRawBufferPointer, at offset: UInt64)
-        throws(StoreError)
-    {
-        let count = try file.read(into: buffer, at: offset)
+    private func fill(
+        _ buffer: UnsafeMutableRawBufferPointer, at offset: UInt64,
+        beforeWaiting: () -> Void = {}
+    ) throws(StoreError) {
+        let count = try file.read(into: buffer, at: offset, beforeWaiting: beforeWaiting)
         if count < buffer.count {
             UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
                 .initializeMemory(as: UInt8.self, repeating: 0)

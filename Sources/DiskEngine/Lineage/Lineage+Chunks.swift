@@ -51,17 +51,29 @@ extension Lineage {
 
     /// Reads `bodies.count / 4096` consecutive slots from `address` on and opens them in place.
     /// Throws `.damaged`, naming chunk and slot, if one is not what `expecting` says.
+    /// `beforeWaiting` is called if it has to wait for the medium, before it does.
     func read(
         from address: BlockAddress, into bodies: UnsafeMutableRawBufferPointer,
-        expecting: (Int) -> ExpectedSlot
+        beforeWaiting: () -> Void = {}, expecting: (Int) -> ExpectedSlot
     ) throws {
-        try read(from: address, of: chunk(address.chunk), into: bodies, expecting: expecting)
+        try read(
+            from: address, of: chunk(address.chunk), into: bodies, beforeWaiting: beforeWaiting,
+            expecting: expecting)
+    }
+
+    /// A hint: these slots are read soon. Of chunks that are open.
+    func prefetch(_ count: Int, from address: BlockAddress) {
+        guard let chunk = chunks.find(address.chunk),
+            Int(address.slot) + count <= Int(chunk.file.layout.slotCount)
+        else { return }
+        chunk.file.prefetch(count, from: address.slot)
     }
 
     /// The same of a chunk that is open already.
     func read(
         from address: BlockAddress, of chunk: OpenChunk,
-        into bodies: UnsafeMutableRawBufferPointer, expecting: (Int) -> ExpectedSlot
+        into bodies: UnsafeMutableRawBufferPointer, beforeWaiting: () -> Void = {},
+        expecting: (Int) -> ExpectedSlot
     ) throws {
         let count = bodies.count / Format.blockSize
         guard Int(address.slot) + count <= Int(chunk.file.layout.slotCount) else {
@@ -71,7 +83,9 @@ extension Lineage {
             try withUnsafeTemporaryAllocation(
                 byteCount: count * Format.entrySize, alignment: 8
             ) { entries in
-                let run = try chunk.file.read(from: address.slot, entries: entries, bodies: bodies)
+                let run = try chunk.file.read(
+                    from: address.slot, entries: entries, bodies: bodies,
+                    beforeWaiting: beforeWaiting)
                 if let bad = try chunk.cipher.open(run, expecting: expecting) {
                     bodies.initializeMemory(as: UInt8.self, repeating: 0)
                     throw DiskError(

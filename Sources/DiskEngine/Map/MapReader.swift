@@ -85,13 +85,23 @@ extension MapReader {
         }
     }
 
-    /// Perform: reads extents that begin at `block`; how far it came, and what stopped it.
+    /// Perform: reads extents that begin at `block`; how far it came, and what stopped it. What was
+    /// overwritten at random lies scattered: once one of them has to wait for the medium, all are
+    /// fetched at the same time.
     private func read(
         _ extents: [Extent], at first: BlockNumber, into buffer: UnsafeMutableRawBufferPointer,
         from base: BlockNumber
     ) -> (BlockNumber, (block: BlockNumber, extent: Extent, error: any Error)?) {
         var block = first
-        for extent in extents {
+        var isFetched = extents.count == 1
+        for (index, extent) in extents.enumerated() {
+            func fetchRest() {
+                if isFetched { return }
+                isFetched = true
+                for next in extents[(index + 1)...] where !next.address.isHole {
+                    lineage.prefetch(next.count, from: next.address)
+                }
+            }
             let offset = Int(block - base) * Format.blockSize
             let place = UnsafeMutableRawBufferPointer(
                 rebasing: buffer[offset..<offset + extent.count * Format.blockSize])
@@ -100,9 +110,9 @@ extension MapReader {
             } else {
                 let start = block
                 do {
-                    try lineage.read(from: extent.address, into: place) {
-                        .data(start + UInt64($0))
-                    }
+                    try lineage.read(
+                        from: extent.address, into: place, beforeWaiting: fetchRest,
+                        expecting: { .data(start + UInt64($0)) })
                 } catch {
                     return (block, (block, extent, error))
                 }

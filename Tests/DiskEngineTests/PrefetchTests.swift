@@ -1,0 +1,115 @@
+import ChunkStore
+import DiskFormat
+import KeyManagement
+import Synchronization
+import Testing
+
+@testable import DiskEngine
+
+/// What is read next is fetched while the medium is waited for anyway.
+@Suite struct PrefetchTests {
+    /// A store on a medium that is always waited for.
+    private final class SlowStore: ChunkStore {
+        let base = MemoryStore()
+        /// Whether reads say that they wait, and the ranges that were asked for ahead.
+        let isCold = Atomic<Bool>(false)
+        let fetched = Mutex<[Range<UInt64>]>([])
+
+        private final class SlowFile: ChunkFile {
+            let base: any ChunkFile
+            let store: SlowStore
+
+            init(_ base: any ChunkFile, _ store: SlowStore) {
+                self.base = base
+                self.store = store
+            }
+
+            func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64)
+                throws(StoreError) -> Int
+            {
+                try base.read(into: buffer, at: offset)
+            }
+            func read(
+                into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64,
+                beforeWaiting: () -> Void
+            ) throws(StoreError) -> Int {
+                if store.isCold.load(ordering: .relaxed) { beforeWaiting() }
+                return try base.read(into: buffer, at: offset)
+            }
+            func prefetch(at offset: UInt64, length: UInt64) {
+                store.fetched.withLock { $0.append(offset..<offset + length) }
+            }
+            func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError) {
+                try base.write(buffer, at: offset)
+            }
+            func synchronize() throws(StoreError) { try base.synchronize() }
+            func dropCache() throws(StoreError) { try base.dropCache() }
+            func deallocate(at offset: UInt64, length: UInt64) throws(StoreError) {
+                try base.deallocate(at: offset, length: length)
+            }
+            func size() throws(StoreError) -> (length: UInt64, allocated: UInt64) {
+                try base.size()
+            }
+        }
+
+        func createFile(_ name: ObjectName, length: UInt64, beginning: [UInt8])
+            throws(StoreError) -> any ChunkFile
+        {
+            SlowFile(try base.createFile(name, length: length, beginning: beginning), self)
+        }
+        func openFile(_ name: ObjectName) throws(StoreError) -> any ChunkFile {
+            SlowFile(try base.openFile(name), self)
+        }
+        func remove(_ name: ObjectName) throws(StoreError) { try base.remove(name) }
+        func readObject(_ name: ObjectName, limit: Int) throws(StoreError) -> [UInt8] {
+            try base.readObject(name, limit: limit)
+        }
+        func replaceObject(_ name: ObjectName, with bytes: [UInt8]) throws(StoreError) {
+            try base.replaceObject(name, with: bytes)
+        }
+        func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] {
+            try base.list(folder)
+        }
+        func removeFolder(_ folder: ObjectName) throws(StoreError) {
+            try base.removeFolder(folder)
+        }
+        func lockExclusively(holder: String) throws(StoreError) -> any StoreLock {
+            try base.lockExclusively(holder: holder)
+        }
+        func capacity() throws(StoreError) -> StoreCapacity { try base.capacity() }
+        func reserve(_ bytes: UInt64, name: ObjectName) throws(StoreError) -> UInt64 {
+            try base.reserve(bytes, name: name)
+        }
+    }
+
+    @Test func whatLiesScatteredIsFetchedAtTheSameTime() throws {
+        let slow = SlowStore()
+        try Store.create(in: slow, account: "tests", region: "here")
+        let store = try Store(
+            opening: slow, keys: InMemoryKMS(), holder: "tests", limits: Harness.smallLimits)
+        let id = try store.createDisk(encrypted: true, size: 1 << 20, attributes: [:]).id
+        let disk = try store.attach(id)
+        // Every other block anew, backwards: no two of them lie side by side.
+        var expected = pattern(16 * 4096, seed: 1)
+        try disk.put(expected, at: 0)
+        for block in stride(from: 14, through: 0, by: -2) {
+            let bytes = pattern(4096, seed: UInt64(100 + block))
+            try disk.put(bytes, at: UInt64(block * 4096))
+            expected.replaceSubrange(block * 4096..<(block + 1) * 4096, with: bytes)
+        }
+        #expect(try disk.bytes(0, 16 * 4096) == expected)
+        #expect(slow.fetched.withLock { $0 } == [], "nothing is fetched that is at hand")
+
+        slow.isCold.store(true, ordering: .relaxed)
+        #expect(try disk.bytes(0, 16 * 4096) == expected)
+        let bodies = slow.fetched.withLock { $0.filter { $0.count == 4096 } }
+        // Each block once for all, and once more by its own read, when its entry had to wait.
+        #expect(Set(bodies).count == 16)
+        #expect(bodies.count == 15 + 16)
+
+        slow.fetched.withLock { $0 = [] }
+        #expect(try disk.bytes(4096, 4096) == Array(expected[4096..<8192]))
+        #expect(slow.fetched.withLock { $0.count } == 1, "a single block's body, with its entry")
+        try store.close()
+    }
+}
