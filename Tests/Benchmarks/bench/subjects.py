@@ -188,6 +188,8 @@ class S3Backer(Subject):
     note = "s3backer with encryption, over an S3 server on this machine"
     is_peer = True
     block = 128 << 10
+    cache = 8 << 20
+    """Its own cache, in bytes: much less than the file, and never ahead of the server."""
     _server: Daemon | None = None
 
     def set_up(self) -> None:
@@ -197,7 +199,8 @@ class S3Backer(Subject):
             "s3backer", "-f", f"--baseURL=http://127.0.0.1:{port}/",
             f"--accessFile={self.folder / 'access'}", f"--size={self.size}",
             f"--blockSize={self.block >> 10}k", "--encrypt",
-            f"--passwordFile={self.make_secret()}", "bucket", self.mount_point)
+            f"--passwordFile={self.make_secret()}", "--blockCacheSync",
+            f"--blockCacheSize={self.cache // self.block}", "bucket", self.mount_point)
         self.path = self.mount_point / "file"
 
     def _start_server(self) -> int:
