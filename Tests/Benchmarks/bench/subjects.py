@@ -199,7 +199,7 @@ class S3Backer(Subject):
             "s3backer", "-f", f"--baseURL=http://127.0.0.1:{port}/",
             f"--accessFile={self.folder / 'access'}", f"--size={self.size}",
             f"--blockSize={self.block >> 10}k", "--encrypt",
-            f"--passwordFile={self.make_secret()}", "--blockCacheSync",
+            f"--passwordFile={self.make_secret()}", "--blockCacheSync", "--blockCacheWriteDelay=0",
             f"--blockCacheSize={self.cache // self.block}", "bucket", self.mount_point)
         self.path = self.mount_point / "file"
 
