@@ -14,10 +14,10 @@ public struct Limits: Sendable {
     public var unsyncedChunks = 4
     /// Space set aside for discards, checkpoints and manifests, bytes; less on a small medium.
     public var reserveBytes: UInt64 = 128 << 20
-    /// Dead blocks of a disk at which a pass of reclamation is asked for: a quarter of those it
-    /// holds, but at least so many (8 MiB) and at most so many (1 GiB).
+    /// Dead blocks of a disk at which a pass of reclamation is asked for: an eighth of those it
+    /// holds, but at least so many (8 MiB) and at most so many (512 MiB).
     public var leastReclaimBlocks: UInt64 = 2048
-    public var mostReclaimBlocks: UInt64 = 262_144
+    public var mostReclaimBlocks: UInt64 = 131_072
     /// Discarded blocks that are given back without waiting for more: 1 MiB.
     public var leastDiscardBlocks = 256
     /// Chunks whose slots a walk of the maps notes in one go; fewer where there is no memory for
@@ -26,8 +26,9 @@ public struct Limits: Sendable {
     /// Store all-zero blocks as discards.
     public var detectZeroes = false
 
-    /// Blocks sealed and written in one go. Callers' writes of any length are cut into these.
-    static let blocksPerRun = 32
+    /// Blocks sealed and written in one go. Callers' writes of any length are cut into these: the
+    /// kernel's longest request is one, so that what is written together lies together.
+    static let blocksPerRun = 256
     /// Dirty map pages that a disk may have before it checkpoints, however many disks share.
     static let leastDirtyPages = 16
     /// Map leaves that one discard entry may touch.

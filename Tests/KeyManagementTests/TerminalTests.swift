@@ -73,8 +73,8 @@ import Testing
         await #expect(processExitsWith: .success) {
             // A session of its own has no controlling terminal.
             setsid()
-            close(0)
-            guard open("/dev/null", O_RDWR) == 0 else { exit(2) }
+            // Not by closing 0: another thread's file may take its place.
+            guard dup2(open("/dev/null", O_RDWR), 0) == 0 else { exit(2) }
             do throws(KeyError) {
                 _ = try Terminal.open()
                 exit(3)

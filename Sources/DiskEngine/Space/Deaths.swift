@@ -48,7 +48,7 @@ struct Deaths {
     /// Those of them that died of discards since they were last taken.
     var discarded = 0
     /// Slots that died of discards, until they are accounted for by `overwritten(of:)`.
-    private var discards = 0
+    private(set) var discards = 0
     /// Set when there were too many to keep: only a walk of the maps can tell them now.
     private(set) var isIncomplete = false
     /// Slots worth a pass of reclamation at which one is asked for next.

@@ -11,11 +11,12 @@ extension Disk {
         }
     }
 
-    /// Slots that make a pass worth its two checkpoints: a quarter of what the disk holds.
+    /// Slots that make a pass worth its two checkpoints: an eighth of what the disk holds. (As
+    /// much may be left by the pass before.)
     private var worthAPass: Int {
         let limits = lineage.limits
         return Int(
-            min(max(map.storedBlocks / 4, limits.leastReclaimBlocks), limits.mostReclaimBlocks))
+            min(max(map.storedBlocks / 8, limits.leastReclaimBlocks), limits.mostReclaimBlocks))
     }
 
     /// Asks for a pass once enough has died. Called under the lock.
@@ -55,8 +56,10 @@ extension Disk {
             guard var deaths = map.deaths else { return taken }
             map.deaths = nil
             (taken.dead, taken.isIncomplete) = deaths.take(before: older.replayFrom)
+            taken.holdsDiscards = deaths.discards > 0
+            taken.mayWait = worthAPass
             taken.spareRoom = min(
-                deaths.overwritten(of: taken.dead), Int(map.storedBlocks / 8))
+                deaths.overwritten(of: taken.dead), Int(map.storedBlocks / 4))
             deaths.askAt = deaths.worth + worthAPass
             map.deaths = deaths
             return taken
@@ -89,6 +92,10 @@ struct TakenDeaths {
     /// Whether more died than could be kept.
     var isIncomplete = false
     /// Slots that may be kept to be written again: no more than died by being overwritten, and
-    /// than an eighth of what the disk holds.
+    /// than a quarter of what the disk holds.
     var spareRoom = 0
+    /// Dead slots that need not be given back by this pass.
+    var mayWait = 0
+    /// Whether any may have been discarded.
+    var holdsDiscards = false
 }

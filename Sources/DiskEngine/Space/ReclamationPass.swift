@@ -7,12 +7,20 @@ struct ReclamationPass {
     let lineage: Lineage
     /// Everything that is dead goes, not only what is worth the effort.
     let isUrgent: Bool
+    /// Dead blocks that may stay where they are, in chunks that live in part: see `giveBack`.
+    private var mayWait = 0
+
+    init(store: Store, lineage: Lineage, isUrgent: Bool) {
+        self.store = store
+        self.lineage = lineage
+        self.isUrgent = isUrgent
+    }
 
     var space: LineageSpace { lineage.space }
     var shouldLeave: Bool { store.reclaimer.shouldLeave }
 
     /// nil if it was left before its end.
-    func run(walking: Bool) throws -> Reclaimed? {
+    mutating func run(walking: Bool) throws -> Reclaimed? {
         // A disk whose session is over tells nothing more, and keeps nobody else from telling.
         for disk in disks where !shouldLeave { try? disk.settleDeaths() }
         var reclaimed = Reclaimed()
@@ -21,6 +29,7 @@ struct ReclamationPass {
         } else {
             let died = store.actions.withLock { takeDeaths() }
             note(died)
+            mayWait = isUrgent || died.holdsDiscards ? 0 : died.mayWait
             try giveBackSpares(beyond: isUrgent ? 0 : died.spareRoom, &reclaimed)
         }
         try giveBack(&reclaimed)
@@ -39,6 +48,10 @@ struct ReclamationPass {
         var isIncomplete = false
         /// Slots that may be kept to be written again.
         fileprivate(set) var spareRoom = 0
+        /// Dead blocks that need not go now, unless any of it was discarded: who discards wants the
+        /// space back at once.
+        fileprivate(set) var mayWait = 0
+        fileprivate(set) var holdsDiscards = false
     }
 
     /// Called under `actions`, so that no snapshot is between its state and its manifest.
@@ -49,7 +62,9 @@ struct ReclamationPass {
             died.runs.append((disk, taken.dead))
             died.protectedFrom[taken.lane] = taken.protectedFrom
             died.spareRoom += taken.spareRoom
+            died.mayWait += taken.mayWait
             if taken.isIncomplete { died.isIncomplete = true }
+            if taken.holdsDiscards { died.holdsDiscards = true }
         }
         return died
     }
@@ -74,8 +89,22 @@ struct ReclamationPass {
         }
     }
 
+    /// Chunks that died whole; and of others the dead blocks, most first, until as many are left as
+    /// may wait. So who overwrites a disk in the order in which it was written finds chunk after
+    /// chunk that became a spare with all its space, where it would have been punched when it was
+    /// half dead; and of what is overwritten at random more goes in one hole.
     private func giveBack(_ reclaimed: inout Reclaimed) throws {
+        var dying: [(number: ChunkNumber, waiting: Int)] = []
         for number in space.candidates where !shouldLeave {
+            guard let chunk = space[number] else { continue }
+            if chunk.liveCount == 0 {
+                try giveBack(number, &reclaimed)
+            } else {
+                dying.append((number, chunk.waitingCount))
+            }
+        }
+        dying.sort { ($1.waiting, $0.number) < ($0.waiting, $1.number) }
+        for (number, _) in dying where space.waitingBlocks > mayWait && !shouldLeave {
             try giveBack(number, &reclaimed)
         }
     }

@@ -5,7 +5,7 @@ import DiskFormat
 /// write, and less to make durable, than a new one.
 ///
 /// Who overwrites a disk uses up as many chunks as die. So a pass keeps as many slots as were used
-/// up since the pass before, within the room it has: an eighth of what the disks hold, and none of
+/// up since the pass before, within the room it has: a quarter of what the disks hold, and none of
 /// what was discarded or deleted. They are dead chunks like others: whoever walks the
 /// maps may delete them, and a process that is killed leaves nothing special behind.
 final class SpareChunks: @unchecked Sendable {

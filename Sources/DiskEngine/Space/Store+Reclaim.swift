@@ -31,7 +31,7 @@ extension Store {
         }
         defer { closeLineage(id) }
         return try passes.withLock {
-            let pass = ReclamationPass(store: self, lineage: lineage, isUrgent: isUrgent)
+            var pass = ReclamationPass(store: self, lineage: lineage, isUrgent: isUrgent)
             let result: Reclaimed?
             do {
                 result = try pass.run(walking: walking || !lineage.space.isMarked)

@@ -63,6 +63,35 @@ import Testing
         try rig.store.close()
     }
 
+    /// Who writes a disk over in order needs neither new chunks nor holes in old ones, with passes
+    /// when they are due.
+    @Test func overwritingInOrderMakesNoChunkAndPunchesNoHole() throws {
+        var limits = SpareChunkTests.limits
+        limits.leastReclaimBlocks = 64
+        let blocks = 2048
+        let faulty = FaultyStore(MemoryStore())
+        try Store.create(in: faulty, account: "tests", region: "here")
+        let store = try Store(
+            opening: faulty, keys: InMemoryKMS(), holder: "tests", limits: limits)
+        let disk = try store.attach(
+            store.createDisk(encrypted: true, size: UInt64(blocks * 4096), attributes: [:]).id)
+        func overwrite(seed: UInt64) throws {
+            for piece in 0..<blocks / 16 {
+                try disk.put(pattern(16 * 4096, seed: seed), at: UInt64(piece * 16 * 4096))
+                store.reclaimer.waitUntilIdle()
+            }
+        }
+        for seed in 0..<3 { try overwrite(seed: UInt64(seed)) }
+        let before = [StoreOperation.createFile, .recycleFile, .deallocate].map {
+            faulty.count(of: [$0])
+        }
+        for seed in 3..<7 { try overwrite(seed: UInt64(seed)) }
+        #expect(faulty.count(of: [.createFile]) - before[0] <= 4)
+        #expect(faulty.count(of: [.recycleFile]) - before[1] >= 4 * blocks / 64 - 4)
+        #expect(faulty.count(of: [.deallocate]) == before[2])
+        try store.close()
+    }
+
     /// What a stale entry or body of a chunk's earlier life could do, it would do at recovery.
     @Test(arguments: Harness.Crash.allCases)
     func recoveryOfRecycledChunksFindsAllThatWasFlushed(_ crash: Harness.Crash) throws {
