@@ -61,6 +61,9 @@ let package = Package(
             exclude: ["Documentation.docc"],
             swiftSettings: strict),
 
+        // Counts what a thread asks of Swift's runtime.
+        .target(name: "CRuntimeCounts", path: "Tests/CRuntimeCounts"),
+
         // One folder of tests a module, in the same order; then the tests of the whole.
         .testTarget(
             name: "CryptoPrimitivesTests", dependencies: ["CryptoPrimitives"],
@@ -72,7 +75,7 @@ let package = Package(
         .testTarget(
             name: "DiskFormatTests", dependencies: ["DiskFormat"], swiftSettings: strict),
         .testTarget(
-            name: "DiskEngineTests", dependencies: ["DiskEngine", "LocalStore"],
+            name: "DiskEngineTests", dependencies: ["DiskEngine", "LocalStore", "CRuntimeCounts"],
             swiftSettings: strict),
         .testTarget(
             name: "ControlPlaneTests", dependencies: ["ControlPlane", "LocalStore"],

@@ -54,7 +54,7 @@ final class Runner: Sendable {
             .init(chunk: .init(lane: 1, sequence: 1), slot: n)
         }
         _ = tree.pinLeaves(of: b..<b + 8)
-        tree.store(b + 5, at: addr(5))
+        tree.store(b + 5..<b + 6, at: addr(5))
         tree.unpin(b..<b + 8)
         tree.freeze()
         var n: UInt32 = 10

@@ -32,7 +32,9 @@ import Testing
             for leaf in 0..<Self.leaves {
                 let blocks = leaf * 512..<(leaf + 1) * 512
                 try disk.reader.planned { $0.pinLeaves(of: blocks) }
-                for block in blocks { disk.map.store(block, at: .init(chunk: chunk, slot: 0)) }
+                for block in blocks {
+                    disk.map.store(block..<block + 1, at: .init(chunk: chunk, slot: 0))
+                }
                 disk.map.unpin(blocks)
             }
         }

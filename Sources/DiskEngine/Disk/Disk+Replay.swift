@@ -31,7 +31,7 @@ extension Disk {
                 try valve.makeRoom(at: address)
                 try monitor.withLock {
                     try reader.planned { $0.pinLeaves(of: blocks) }
-                    map.store(blocks.lowerBound, at: address)
+                    map.store(blocks.prefix(1), at: address)
                     map.unpin(blocks)
                 }
             case .discard:

@@ -122,9 +122,7 @@ extension Disk {
                 // A run's source has a base address: it holds at least one block.
                 body: { source.baseAddress! + $0 * Format.blockSize })
         }
-        for index in 0..<slots.count {
-            map.store(block + UInt64(index), at: slots.address(index))
-        }
+        map.store(block..<block + UInt64(slots.count), at: slots.address(0))
         commit(slots)
         return slots
     }

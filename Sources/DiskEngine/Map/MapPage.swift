@@ -48,8 +48,8 @@ final class MapPage {
     init(_ id: PageID, memory: MapMemory) {
         self.id = id
         self.memory = memory
-        let bytes = UnsafeMutableRawPointer.allocate(
-            byteCount: Format.blockSize, alignment: 4096)
+        // Aligned to pages it would take two of them: the allocator keeps its own words in front.
+        let bytes = UnsafeMutableRawPointer.allocate(byteCount: Format.blockSize, alignment: 16)
         entries = bytes.initializeMemory(as: UInt64.self, repeating: 0, count: MapGeometry.fanOut)
         memory.pageAppeared()
     }

@@ -25,14 +25,19 @@ extension MapTree {
         for leaf in leaves { pages[leaf]?.pins -= 1 }
     }
 
-    /// Publishes one block. Precondition: its leaf is pinned.
-    func store(_ block: BlockNumber, at address: BlockAddress) {
-        // Resident because it is pinned.
-        let page = writable(pages[.leaf(of: block)]!)
-        let entry = MapGeometry.entry(of: block, level: 0)
-        let before = page.entries[entry]
-        page.entries[entry] = address.rawValue
-        if before == 0 { storedBlocks += 1 } else { deaths?.add(before) }
+    /// Publishes blocks that lie in consecutive slots from `address` on. Precondition: their leaves
+    /// are pinned.
+    func store(_ blocks: Range<BlockNumber>, at address: BlockAddress) {
+        for leaf in Self.leaves(of: blocks) {
+            // Resident because it is pinned.
+            let entries = writable(pages[leaf]!).entries
+            for block in blocks.clamped(to: leaf.blocks) {
+                let entry = MapGeometry.entry(of: block, level: 0)
+                let before = entries[entry]
+                entries[entry] = address.rawValue + (block - blocks.lowerBound)
+                if before == 0 { storedBlocks += 1 } else { deaths?.add(before) }
+            }
+        }
     }
 
     /// How far a discard of `blocks` may go in one log entry; the leaves it touches are pinned.

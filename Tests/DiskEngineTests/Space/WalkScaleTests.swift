@@ -46,7 +46,7 @@ import Testing
             let isDue = try disk.monitor.withLock { () -> Bool in
                 defer { (disk.monitor as? TimedMonitor)?.isWriter = true }
                 try disk.reader.planned { $0.pinLeaves(of: block..<block + 1) }
-                disk.map.store(block, at: address(block))
+                disk.map.store(block..<block + 1, at: address(block))
                 disk.map.unpin(block..<block + 1)
                 return disk.map.dirty.count >= disk.dirtyLimit
             }
