@@ -23,20 +23,23 @@ def _one_size(place: Place, size: int) -> dict[str, float]:
     bed, pieces = place.bed(), load.scattered(size, place.plan.scattered)
     bed.create("disk", size)
     file = bed.disk("disk")
-    figures = {"attach blank, ms": milliseconds(bed.request("AttachDisk DiskId=disk"))}
+    bed.request("AttachDisk DiskId=disk")
     write(bed, file, pieces)
     times: dict[str, list[float]] = {}
     for number in range(place.plan.rounds):
-        for name, request in (
-                ("detach, ms", "DetachDisk DiskId=disk"),
-                ("attach, ms", "AttachDisk DiskId=disk"),
-                ("take a snapshot, ms", f"CreateSnapshot DiskId=disk SnapshotName=s{number}"),
-                ("delete it, ms", f"DeleteSnapshot SnapshotId=s{number}")):
+        bed.create(f"blank{number}", size)
+        for name, request, writes in (
+                ("attach blank, ms", f"AttachDisk DiskId=blank{number}", False),
+                ("detach blank, ms", f"DetachDisk DiskId=blank{number}", True),
+                ("detach, ms", "DetachDisk DiskId=disk", False),
+                ("attach, ms", "AttachDisk DiskId=disk", True),
+                ("snapshot, ms", f"CreateSnapshot DiskId=disk SnapshotName=s{number}", True),
+                ("delete it, ms", f"DeleteSnapshot SnapshotId=s{number}", False)):
             times.setdefault(name, []).append(bed.request(request))
-            # Something for the next to do: a block of every piece.
-            if name != "detach, ms":
+            if writes:
+                # Something for the next to do: a block of every piece.
                 write(bed, file, [(offset, BLOCK) for offset, _ in pieces])
-    figures |= {name: milliseconds(*those) for name, those in times.items()}
+    figures = {name: milliseconds(*those) for name, those in times.items()}
     for kind in ("read", "write"):
         figures[f"{kind}, IOPS"] = place.typical(lambda: load.replay(bed, file, pieces, kind))
     figures |= {"memory, MiB": bed.memory(), "store, MiB": bed.stored()}

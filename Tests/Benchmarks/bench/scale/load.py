@@ -38,7 +38,8 @@ def rate(files: Sequence[Path], *options: str, jobs: int = 1, seconds: int = 1) 
 
 def write_anywhere(file: Path, amount: int) -> float:
     """IOPS of `amount` bytes of 4 KiB writes, anywhere on a disk."""
-    return _fio([file], *depth("randwrite"), f"--io_size={amount}", "--random_generator=tausworthe64")
+    return _fio([file], *depth("randwrite"), f"--io_size={amount}", "--norandommap",
+                "--random_generator=tausworthe64")
 
 
 def depth(kind: str) -> tuple[str, ...]:

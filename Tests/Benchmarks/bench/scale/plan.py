@@ -22,7 +22,7 @@ class Plan:
     jobs: Sequence[int] = (1, 2, 4, 8, 16)
     filled: int = GIB
     snapshots: Sequence[int] = (0, 10, 100, 1000)
-    lost: Sequence[int] = (0, 64 * MIB, 256 * MIB, 512 * MIB)
+    lost: Sequence[int] = (0, 64 * MIB, 256 * MIB, 480 * MIB, 512 * MIB)
     rounds: int = 3
     """Of every figure but those that can be had once only."""
 

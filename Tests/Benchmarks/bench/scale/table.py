@@ -31,9 +31,9 @@ class Table:
         """Every figure of the largest size in proportion to that of the smallest that has it."""
         ratios = {}
         for name in self._columns():
-            values = [figures[name] for _, figures in self.rows if figures.get(name)]
-            if len(values) > 1:
-                ratios[name] = values[-1] / values[0]
+            having = self._having(name)
+            if len(having) > 1 and having[-1] == self.rows[-1]:
+                ratios[name] = having[-1][1][name] / having[0][1][name]
         return ratios
 
     def markdown(self) -> str:
@@ -45,13 +45,29 @@ class Table:
                             markdown_table([self.work, *columns], rows), self._conclusion()])
 
     def _conclusion(self) -> str:
-        ratios = {name.partition(",")[0]: ratio for name, ratio in self.ratios().items()}
-        flat = [f"{name} {_times(ratio)}" for name, ratio in ratios.items() if _is_flat(ratio)]
-        rest = [f"{name} {_times(ratio)}" for name, ratio in ratios.items()
-                if not _is_flat(ratio)]
-        parts = [f"{kind}: {', '.join(those)}" for kind, those in
-                 (("flat", flat), ("not flat", rest)) if those]
+        ratios = self.ratios()
+        kinds = {"flat": [name for name, ratio in ratios.items() if _is_flat(ratio)],
+                 "not flat": [name for name, ratio in ratios.items() if not _is_flat(ratio)]}
+        parts = [f"{kind}: {', '.join(self._say(name, ratios[name]) for name in names)}"
+                 for kind, names in kinds.items() if names]
         return f"{self.rows[-1][0]} / {self.rows[0][0]}: {'; '.join(parts)}."
+
+    def _say(self, name: str, ratio: float) -> str:
+        """A ratio, with where it begins if not at the top, and what lies far off between."""
+        first, *between, _ = self._having(name)
+        notes = [] if first == self.rows[0] else [f"from {first[0]}"]
+        low, high = sorted((1, ratio))
+        off = [(each, size) for size, figures in between
+               if not low / FLAT <= (each := figures[name] / first[1][name]) <= high * FLAT]
+        if off:
+            each, size = max(off, key=lambda pair: max(pair[0], 1 / pair[0]))
+            notes.append(f"{_times(each)} at {size}")
+        note = f" ({', '.join(notes)})" if notes else ""
+        return f"{name.partition(',')[0]} {_times(ratio)}{note}"
+
+    def _having(self, name: str) -> list[tuple[str, dict[str, float]]]:
+        """The rows with that figure, other than 0."""
+        return [row for row in self.rows if row[1].get(name)]
 
     def _columns(self) -> list[str]:
         return list(dict.fromkeys(name for _, figures in self.rows for name in figures))
