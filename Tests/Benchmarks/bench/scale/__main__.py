@@ -59,10 +59,10 @@ def markdown(facts: dict[str, object], tables: list[Table]) -> str:
                              for name, value in facts.items())
     explanation = (
         "Times are those of requests through the control file, without the start of a program; "
-        "the least that one takes is `request ms`. Medians of the rounds, where a figure can be "
-        "had more than once. Below each table, what the largest size is in proportion to the "
-        f"smallest that has the figure; up to ×{FLAT}, or its inverse, is noise and counts as "
-        "flat.")
+        "the least that one takes is `request ms`. Where a figure can be had more than once it is "
+        "the median of the rounds, and of IOPS the best. Below each table, what the largest size "
+        "is in proportion to the smallest that has the figure, and what lies far off between; up "
+        f"to ×{FLAT}, or its inverse, is noise and counts as flat.")
     return "\n\n".join(["# Scale", f"{introduction}.", explanation,
                         *(table.markdown() for table in tables)]) + "\n"
 

@@ -49,9 +49,9 @@ class Place:
         bed.start()
         return bed
 
-    def typical(self, measure: Callable[[], float]) -> float:
-        """The median over the plan's rounds."""
-        return median(measure() for _ in range(self.plan.rounds))
+    def fastest(self, measure: Callable[[], float]) -> float:
+        """The best over the plan's rounds: what else goes on only makes it slower."""
+        return max(measure() for _ in range(self.plan.rounds))
 
 
 def milliseconds(*seconds: float) -> float:
