@@ -86,23 +86,23 @@ class Report:
             heads.append(f"{SUBJECT} / fastest peer")
         rows = []
         for job in jobs:
-            cells = [_number(self.median(job, each, lambda figure: figure.value))
+            cells = [number(self.median(job, each, lambda figure: figure.value))
                      for each in self.subjects]
             cells += [_ratio(self.ratio(job, SUBJECT, base)) for base in bases]
             if has_peers:
                 peer = self.best_peer(job)
                 cells.append(f"{_ratio(self.ratio(job, SUBJECT, peer))} ({peer})")
             rows.append([f"{job.name} ({job.unit})", *cells])
-        return _markdown_table(["job", *heads], rows)
+        return markdown_table(["job", *heads], rows)
 
     def _table(self, jobs: Sequence[Job], columns: "Columns") -> str:
         rows = [[job.name, *(self._cell(job, each, columns) for each in self.subjects)]
                 for job in jobs]
-        return _markdown_table(["job", *self.subjects], rows)
+        return markdown_table(["job", *self.subjects], rows)
 
     def _cell(self, job: Job, subject: str, columns: "Columns") -> str:
         values = [self.median(job, subject, column) for column in columns]
-        return " / ".join(_number(value) for value in values if value is not None)
+        return " / ".join(number(value) for value in values if value is not None)
 
 
 Columns = Sequence[Callable[[Figure], float | None]]
@@ -110,7 +110,8 @@ _latencies: Columns = (lambda figure: figure.p50_us, lambda figure: figure.p99_u
 _costs: Columns = (lambda figure: figure.cpu_us_per_operation,)
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Three digits of a figure."""
     if value is None:
         return ""
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
@@ -120,6 +121,7 @@ def _ratio(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def _markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table whose first column is text and whose others are figures."""
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

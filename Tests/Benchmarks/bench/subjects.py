@@ -110,19 +110,27 @@ class SealDisk(Subject):
     """A disk of SealDisk, in a store and a mount of its own."""
 
     def set_up(self) -> None:
-        store = self.folder / "store"
-        self._environment = os.environ | {
-            "SEALDISK_KEYSTORE": str(self.folder / "keystore.json"),
-            "SEALDISK_STORE": str(store),
-        }
-        self._command("init", store)
-        self._command("kms", "activate", "--key-file", self.folder / "key")
-        self.serve(self.tools.sealdisk, "mount", "--foreground", store, self.mount_point,
-                   env=self._environment)
+        self.make_store()
+        self.mount()
         self._command("disk", "create", "disk", "--size", f"{self.size >> 10}KiB",
                       f"--{self.name}")
         self._command("disk", "attach", "disk")
         self.path = self.mount_point / "disks" / "disk"
+
+    def make_store(self) -> None:
+        """Makes the store and its keystore."""
+        self.store = self.folder / "store"
+        self._environment = os.environ | {
+            "SEALDISK_KEYSTORE": str(self.folder / "keystore.json"),
+            "SEALDISK_STORE": str(self.store),
+        }
+        self._command("init", self.store)
+        self._command("kms", "activate", "--key-file", self.folder / "key")
+
+    def mount(self) -> None:
+        """Mounts the store."""
+        self.serve(self.tools.sealdisk, "mount", "--foreground", self.store, self.mount_point,
+                   env=self._environment)
 
     def _command(self, *words: object) -> None:
         run(self.tools.sealdisk, *words, env=self._environment)

@@ -83,6 +83,11 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self.end()
 
+    def kill(self) -> None:
+        """Ends it without a warning, as a crash does."""
+        self._process.kill()
+        self._process.wait(timeout=10)
+
     def end(self) -> None:
         """Ends it: kindly, and after five seconds for certain."""
         self._process.terminate()

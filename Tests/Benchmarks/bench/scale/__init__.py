@@ -1,0 +1,1 @@
+"""How what SealDisk does costs as the work grows: disks, jobs, snapshots, lost checkpoints."""
