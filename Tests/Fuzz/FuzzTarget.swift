@@ -1,15 +1,15 @@
 import Glibc
 
 /// One parser under fuzzing: valid examples of what it reads, and what must hold for any bytes.
-struct FuzzTarget {
+struct FuzzTarget: Sendable {
     let name: String
-    let seeds: () throws -> [[UInt8]]
+    let seeds: @Sendable () throws -> [[UInt8]]
     /// Errors are refusals, and welcome; what must hold is `require`d.
-    let run: ([UInt8]) throws -> Void
+    let run: @Sendable ([UInt8]) throws -> Void
 
     init(
-        _ name: String, seeds: @escaping () throws -> [[UInt8]],
-        run: @escaping ([UInt8]) throws -> Void
+        _ name: String, seeds: @escaping @Sendable () throws -> [[UInt8]],
+        run: @escaping @Sendable ([UInt8]) throws -> Void
     ) {
         self.name = name
         self.seeds = seeds
