@@ -88,7 +88,7 @@ let package = Package(
 
 // Fuzzing (Tests/fuzz) is built only when it is asked for: no other build compiles it or is
 // instrumented for it. A target of this package, and not a package of its own, since it tests what
-// no product offers. -parse-as-library leaves `main` to libFuzzer.
+// no product offers.
 if Context.environment["SEALDISK_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
