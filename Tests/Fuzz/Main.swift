@@ -25,7 +25,7 @@ public func initialize(_: UnsafeMutableRawPointer?, _: UnsafeMutableRawPointer?)
     return 0
 }
 
-/// The package manager takes this for the program's beginning; libFuzzer's own `main` does the same.
+/// The package manager takes this for the beginning; libFuzzer's own `main` does the same.
 @_cdecl("Fuzz_main")
 public func main(
     _ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
