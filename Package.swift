@@ -88,3 +88,19 @@ let package = Package(
         .testTarget(name: "Tidy", swiftSettings: strict),
     ]
 )
+
+// Fuzzing (Tests/fuzz) is built only when it is asked for: no other build compiles it or is
+// instrumented for it. A target of this package, and not a package of its own, since it tests what
+// no product offers.
+if Context.environment["SEALDISK_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz",
+            dependencies: [
+                "ControlPlane", "DiskEngine", "DiskFormat", "KeyManagement", "LocalStore",
+                "CryptoPrimitives",
+            ],
+            path: "Tests/Fuzz", exclude: ["corpus"],
+            swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-use-ld=lld"])]))
+}

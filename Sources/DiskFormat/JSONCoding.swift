@@ -1,3 +1,4 @@
+import CryptoPrimitives
 import FoundationEssentials
 
 /// JSON of the manifests, by the standard coder: sorted keys, one line. The only place below the
@@ -14,8 +15,12 @@ enum JSONCoding {
     static func decode<T: Decodable>(
         _: T.Type, from bytes: some Sequence<UInt8>
     ) throws(FormatError) -> T {
+        let data = Data(bytes)
+        guard JSONNesting.isBounded(data) else {
+            throw FormatError(.malformed, "the JSON is nested too deeply for a \(T.self)")
+        }
         do {
-            return try JSONDecoder().decode(T.self, from: Data(bytes))
+            return try JSONDecoder().decode(T.self, from: data)
         } catch {
             throw FormatError(.malformed, "the JSON is not that of a \(T.self)")
         }

@@ -1,3 +1,4 @@
+import CryptoPrimitives
 import FoundationEssentials
 
 /// JSON in and out; the only file of this module that knows Foundation.
@@ -17,6 +18,9 @@ enum JSONCoding {
     static func decode<T: Decodable>(
         _ type: T.Type, from bytes: [UInt8], _ what: String
     ) throws(KeyError) -> T {
+        guard JSONNesting.isBounded(bytes) else {
+            throw KeyError(.io, "\(what) is damaged: it is nested too deeply")
+        }
         do {
             return try JSONDecoder().decode(type, from: Data(bytes))
         } catch {

@@ -81,7 +81,7 @@ struct ImportTests {
     }
 }
 
-/// A target as the manifest declares it. Test targets are left out.
+/// A target as the manifest declares it. Test targets and the fuzzer's are left out.
 struct ManifestTarget {
     let name: String
     let dependencies: [String]
@@ -95,6 +95,7 @@ struct ManifestTarget {
             let end =
                 index + 1 < matches.count ? matches[index + 1].range.lowerBound : manifest.endIndex
             let body = manifest[match.range.upperBound..<end]
+            guard !body.contains(#"path: "Tests/"#) else { return nil }
             return ManifestTarget(
                 name: String(match.2), dependencies: dependencies(in: body),
                 isSystemLibrary: match.1 == "systemLibrary")

@@ -63,6 +63,11 @@ struct Keystore: Sendable {
     /// nil if there is no such file. Throws `.io`.
     func read() throws(KeyError) -> Found? {
         guard let bytes = try HostFile.read(path, limit: Self.maximumLength) else { return nil }
+        return try decoded(bytes)
+    }
+
+    /// What the file's bytes say. Throws `.io`.
+    func decoded(_ bytes: [UInt8]) throws(KeyError) -> Found {
         let what = "keystore \(path)"
         let envelope = try JSONCoding.decode(Envelope.self, from: bytes, what)
         let payload = try JSONCoding.decode(
@@ -83,6 +88,11 @@ struct Keystore: Sendable {
 
     /// Writes the file. Call within `withLock`, with a payload made from what was read in there.
     func write(_ payload: KeystorePayload, keys: KeystoreKeys) throws(KeyError) {
+        try HostFile.replace(path, with: encoded(payload, keys: keys))
+    }
+
+    /// The file's bytes. Throws `.io` if they are too many.
+    func encoded(_ payload: KeystorePayload, keys: KeystoreKeys) throws(KeyError) -> [UInt8] {
         let what = "keystore \(path)"
         let text = try JSONCoding.encode(payload, what)
         let mac = try withCrypto("authenticate \(what)") { () throws(CryptoError) in
@@ -95,7 +105,7 @@ struct Keystore: Sendable {
         guard bytes.count <= Self.maximumLength else {
             throw KeyError(.io, "\(what) is full: it would exceed \(Self.maximumLength) bytes")
         }
-        try HostFile.replace(path, with: bytes)
+        return bytes
     }
 
     /// One process and thread at a time: reads and changes the keystore with nobody in between.

@@ -1,0 +1,1 @@
+../../Sources/sealdisk/Output/HostText.swift

@@ -1,0 +1,1 @@
+../../Sources/sealdisk/Client/MountInfo.swift
