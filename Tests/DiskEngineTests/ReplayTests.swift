@@ -1,5 +1,6 @@
 import ChunkStore
 import DiskFormat
+import Glibc
 import KeyManagement
 import Synchronization
 import Testing
@@ -36,6 +37,10 @@ import Testing
                 try disk.put(pattern(4096, seed: UInt64(block)), at: place * 4096)
             }
             try disk.flush()
+            // The one that is due: its thread may have had no processor until now.
+            while disk.monitor.withLock({ disk.wantsCheckpoint || disk.isCheckpointing }) {
+                usleep(1000)
+            }
             let files = FaultyStore(harness.files.copy())
             let store = try Store(
                 opening: files, keys: harness.keys, holder: "t", limits: limits)
