@@ -5,6 +5,8 @@ from dataclasses import dataclass
 MEASURES_BANDWIDTH = "MiB/s"
 MEASURES_RATE = "IOPS"
 MEASURES_TIME = "s"
+FILL = "fill"
+SCATTER = "scatter"
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,8 @@ class Job:
     unit: str
     fio: tuple[str, ...] = ()
     """fio's options; none for the jobs of real work."""
+    before: str = ""
+    """What is written first: FILL, all of it in order, or SCATTER, as much again at random."""
     cold: bool = False
     """Whether the caches of the machine are dropped first."""
     warm: bool = False
@@ -67,14 +71,18 @@ _DIRECT = (
     Job("direct", "random write 4K, 4 writers", MEASURES_RATE, _writers("randwrite")),
 )
 _COLD = (
-    Job("cold", "sequential read 1M", MEASURES_BANDWIDTH, _sequential("read"), cold=True,
+    Job("cold", "sequential read 1M", MEASURES_BANDWIDTH, _sequential("read"), FILL, cold=True,
         once=True),
     Job("cold", "random read 4K, depth 16", MEASURES_RATE, _random("randread", 16), cold=True,
         once=True),
+    Job("cold", "sequential read 1M after random writes", MEASURES_BANDWIDTH,
+        _sequential("read"), SCATTER, cold=True, once=True),
 )
 _BUFFERED = (
-    Job("buffered", "cold sequential read 1M", MEASURES_BANDWIDTH, _buffered("read"), cold=True,
-        once=True),
+    Job("buffered", "cold sequential read 1M after random writes", MEASURES_BANDWIDTH,
+        _buffered("read"), SCATTER, cold=True, once=True),
+    Job("buffered", "cold sequential read 1M", MEASURES_BANDWIDTH, _buffered("read"), FILL,
+        cold=True, once=True),
     Job("buffered", "warm sequential read 1M", MEASURES_BANDWIDTH,
         _buffered("read", "--invalidate=0"), warm=True),
     Job("buffered", "sequential write 1M + fsync at the end", MEASURES_BANDWIDTH,

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Callable
 
-from .jobs import MEASURES_BANDWIDTH, MEASURES_TIME, Job
+from .jobs import FILL, MEASURES_BANDWIDTH, MEASURES_TIME, SCATTER, Job
 from .stack import LoopStack
 from .subjects import Subject
 from .system import PROCESSORS, drop_caches, processor_seconds, run, steal_seconds
@@ -13,6 +13,10 @@ from .work import Work
 
 DISTURBED = 0.05
 """The share of stolen time above which a measurement is made once more."""
+
+
+SCATTER_SECONDS = 20
+"""For how long blocks are written at random before a job that asks for it, at most."""
 
 
 @dataclass
@@ -60,6 +64,13 @@ class Meter:
             "--rw=write", "--bs=1M", "--iodepth=4", "--ioengine=libaio", "--direct=1",
             "--refill_buffers", "--end_fsync=1", timeout=self._patience())
 
+    def scatter(self) -> None:
+        """Writes blocks at random, as many as there are, or for a while."""
+        run("fio", "--name=scatter", f"--filename={self._file}", f"--size={self._size}",
+            "--rw=randwrite", "--bs=4k", "--iodepth=16", "--ioengine=libaio", "--direct=1",
+            "--norandommap", "--randrepeat=0", f"--runtime={SCATTER_SECONDS}",
+            "--allow_file_create=0", "--refill_buffers", timeout=self._patience())
+
     def measure(self, job: Job, round_number: int) -> Figure:
         """Measures once, or twice if the machine was disturbed; the calmer one counts."""
         figure = self._once(job, round_number)
@@ -70,6 +81,10 @@ class Meter:
 
     def _once(self, job: Job, round_number: int) -> Figure:
         action = self._action(job)
+        if job.before == FILL:
+            self.fill()
+        elif job.before == SCATTER:
+            self.scatter()
         if job.warm:
             run("dd", f"if={self._file}", "of=/dev/null", "bs=1M", "status=none",
                 timeout=self._patience())

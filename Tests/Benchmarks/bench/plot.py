@@ -20,14 +20,14 @@ def draw(report: Report, path: Path) -> None:
     jobs = report.jobs
     height = 0.8 / len(subjects)
     figure, axes = pyplot.subplots(
-        figsize=(10, 1 + 0.16 * len(jobs) * (len(subjects) + 1)), layout="constrained")
+        figsize=(10, 1 + 0.11 * len(jobs) * (len(subjects) + 1)), layout="constrained")
     colours = pyplot.get_cmap("tab10")
     for index, subject in enumerate(subjects):
         ratios = [report.ratio(job, subject, BASE) or 0 for job in jobs]
         places = [row - 0.4 + (index + 0.5) * height for row in range(len(jobs))]
         bars = axes.barh(places, [min(ratio, LIMIT) for ratio in ratios], height,
                          label=subject, color=colours(index))
-        axes.bar_label(bars, [f"{ratio:.2f}" for ratio in ratios], fontsize=7, padding=2)
+        axes.bar_label(bars, [f"{ratio:.2f}" for ratio in ratios], fontsize=6, padding=2)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_yticks(range(len(jobs)), [f"{job.group}: {job.name}" for job in jobs], fontsize=8)
     axes.set_ylim(len(jobs) - 0.5, -0.5)
