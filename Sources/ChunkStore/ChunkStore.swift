@@ -85,6 +85,9 @@ public protocol ChunkFile: AnyObject, Sendable {
     ) throws(StoreError) -> Int
     /// A hint: the range is read soon. Begins to fetch it, as far as that takes no waiting.
     func prefetch(at offset: UInt64, length: UInt64)
+    /// A hint: what memory holds of the range, besides the medium, is not wanted. The next read
+    /// then tells what the medium has.
+    func forget(at offset: UInt64, length: UInt64)
     /// Writes the whole buffer, which must lie within the file: its length never changes.
     /// On failure any part of the range may have been written. Throws `.noSpace` (after a
     /// `deallocate`), `.io`.
@@ -110,6 +113,7 @@ extension ChunkFile {
     }
 
     public func prefetch(at offset: UInt64, length: UInt64) {}
+    public func forget(at offset: UInt64, length: UInt64) {}
 }
 
 /// Held while a store belongs to this process; released at the latest when the process ends.

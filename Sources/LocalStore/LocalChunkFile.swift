@@ -52,6 +52,13 @@ final class LocalChunkFile: ChunkFile {
         _ = posix_fadvise(file.number, off_t(offset), off_t(length), POSIX_FADV_WILLNEED)
     }
 
+    func forget(at offset: UInt64, length: UInt64) {
+        // Whole pages inside the range, of those that need no writing.
+        let first = offset / 4096 * 4096
+        let end = (offset + length + 4095) / 4096 * 4096
+        _ = posix_fadvise(file.number, off_t(first), off_t(end - first), POSIX_FADV_DONTNEED)
+    }
+
     func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError) {
         try checkWritable("write \(name)")
         guard offset <= length, UInt64(buffer.count) <= length - offset else {

@@ -100,6 +100,13 @@ struct Action: Sendable {
         Action(describing: "DescribeSnapshotsUsage", ["SnapshotId"]) {
             plane, arguments throws(Refusal) in try plane.describeSnapshotsUsage(arguments)
         },
+        Action(
+            describing: "ScrubDisk", ["DiskId", "BaseSnapshotId", "StartOffset", "MaxBytes"]
+        ) { plane, arguments throws(Refusal) in try plane.scrubDisk(arguments) },
+        Action(
+            describing: "ScrubSnapshot",
+            ["SnapshotId", "BaseSnapshotId", "StartOffset", "MaxBytes"]
+        ) { plane, arguments throws(Refusal) in try plane.scrubSnapshot(arguments) },
         Action(describing: "DescribeStore", []) { plane, arguments throws(Refusal) in
             try plane.describeStore(arguments)
         },

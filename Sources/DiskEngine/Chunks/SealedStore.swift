@@ -269,6 +269,12 @@ final class SealedChunkFile: Sendable {
         )
     }
 
+    /// A hint: the next read of the slots is to tell what the medium has.
+    func forget(_ count: Int, from slot: UInt32) {
+        file.forget(at: layout.entryOffset(of: slot), length: UInt64(count * Format.entrySize))
+        file.forget(at: layout.bodyOffset(of: slot), length: UInt64(count * Format.blockSize))
+    }
+
     /// The first slot from `slot` up to the chunk's end whose entry holds anything; nil if there is
     /// none. Reads entries alone: a body without its entry is no slot, and reading the bodies of
     /// what was never written would fill the page cache with zeros.

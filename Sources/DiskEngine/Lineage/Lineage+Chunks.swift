@@ -69,7 +69,14 @@ extension Lineage {
         chunk.file.prefetch(count, from: address.slot)
     }
 
-    /// The same of a chunk that is open already.
+    /// A hint: the next read of these slots is to tell what the medium has.
+    func forget(_ count: Int, from address: BlockAddress) throws {
+        let chunk = try chunk(address.chunk)
+        guard Int(address.slot) + count <= Int(chunk.file.layout.slotCount) else { return }
+        chunk.file.forget(count, from: address.slot)
+    }
+
+    /// `read` of a chunk that is open already.
     func read(
         from address: BlockAddress, of chunk: OpenChunk,
         into bodies: UnsafeMutableRawBufferPointer, beforeWaiting: () -> Void = {},

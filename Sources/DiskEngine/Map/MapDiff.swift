@@ -41,7 +41,7 @@ struct MapDiff {
     }
 
     /// Passes over what is equal, or compares one leaf. Returns how far it came.
-    private func step(in blocks: Range<BlockNumber>, into changes: inout [MapChange]) throws
+    func step(in blocks: Range<BlockNumber>, into changes: inout [MapChange]) throws
         -> BlockNumber
     {
         // From the root down, so that the larger of two equal subtrees is passed over at once.
@@ -87,12 +87,12 @@ extension [MapChange] {
 
 extension MapReader {
     /// Where the store has a page of the map. Takes the lock; loads the pages above.
-    fileprivate func address(of page: PageID) throws -> BlockAddress {
+    func address(of page: PageID) throws -> BlockAddress {
         try monitor.withLock { try planned { $0.address(of: page) } }
     }
 
     /// Takes the lock.
-    fileprivate func entries(ofLeaf leaf: PageID) throws -> [UInt64] {
+    func entries(ofLeaf leaf: PageID) throws -> [UInt64] {
         try monitor.withLock {
             try planned { tree in
                 switch tree.find(leaf) {

@@ -7,11 +7,14 @@ final class MapReader: @unchecked Sendable {
     let monitor: Monitor
     let lineage: Lineage
     let tree: MapTree
+    /// Whether it is to tell what the medium has, not what the host keeps of it in memory.
+    let readsMedium: Bool
 
-    init(tree: MapTree, monitor: Monitor, lineage: Lineage) {
+    init(tree: MapTree, monitor: Monitor, lineage: Lineage, readsMedium: Bool = false) {
         self.tree = tree
         self.monitor = monitor
         self.lineage = lineage
+        self.readsMedium = readsMedium
         tree.memory.add(self)
     }
 
@@ -49,6 +52,7 @@ final class MapReader: @unchecked Sendable {
         do {
             try monitor.withoutLock {
                 tree.memory.relieve()
+                if readsMedium { try lineage.forget(1, from: address) }
                 try lineage.readMapPage(page, at: address)
             }
         } catch {
@@ -110,6 +114,7 @@ extension MapReader {
             } else {
                 let start = block
                 do {
+                    if readsMedium { try lineage.forget(extent.count, from: extent.address) }
                     try lineage.read(
                         from: extent.address, into: place, beforeWaiting: fetchRest,
                         expecting: { .data(start + UInt64($0)) })
