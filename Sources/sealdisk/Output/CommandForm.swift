@@ -67,6 +67,8 @@ struct CommandForm {
             ["BaseSnapshotId": .argument("OLDER"), "SnapshotId": .argument("NEWER")]),
         "DescribeDiskUsage": CommandForm("disk usage", ["DiskId": .argument("DISK")]),
         "DescribeSnapshotsUsage": CommandForm("snapshot usage"),
+        "ScrubDisk": CommandForm("scrub", ["DiskId": .argument("DISK")]),
+        "ScrubSnapshot": CommandForm("scrub", ["SnapshotId": .argument("SNAPSHOT")]),
         "DescribeStore": CommandForm("api DescribeStore"),
     ]
 
