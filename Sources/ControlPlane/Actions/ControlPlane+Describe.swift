@@ -4,8 +4,8 @@ import KeyManagement
 
 extension ControlPlane {
     func describeDisks(_ arguments: Arguments) throws(Refusal) -> JSONObject {
-        var found = try disks()
-        if let name = try arguments.text("DiskId") { found = [try disk(name)] }
+        let name = try arguments.text("DiskId")
+        var found = if let name { [try disk(name)] } else { try disks() }
         if let names = try arguments.list("DiskIds") {
             found.removeAll { !names.contains($0.summary.id.text) && !names.contains($0.name) }
         }
@@ -32,17 +32,20 @@ extension ControlPlane {
             found.removeAll { $0.summary.sourceSnapshot != id }
         }
         var reply = try page(found, arguments, list: "Disks", element: "Disk", fields)
-        reply.append("Damaged", damaged("disk", but: try disks().map(\.summary.id.text)))
+        reply.append(
+            "Damaged",
+            try damaged("disk") { () throws(Refusal) in try disks().map(\.summary.id.text) })
         return reply
     }
 
     func describeSnapshots(_ arguments: Arguments) throws(Refusal) -> JSONObject {
-        var found = try snapshots()
+        let name = try arguments.text("SnapshotId")
+        // One is found without a look at all others.
+        var found = if let name { [try snapshot(name)] } else { try snapshots() }
         let disks = try disks()
         let usedBy = Set(disks.compactMap(\.summary.sourceSnapshot))
         let names = Dictionary(
             disks.map { ($0.summary.id, $0.name) }, uniquingKeysWith: { first, _ in first })
-        if let name = try arguments.text("SnapshotId") { found = [try snapshot(name)] }
         if let names = try arguments.list("SnapshotIds") {
             found.removeAll { !names.contains($0.summary.id.text) && !names.contains($0.name) }
         }
@@ -60,17 +63,26 @@ extension ControlPlane {
             Self.fields(
                 of: $0, diskName: names[$0.summary.disk], isSource: usedBy.contains($0.summary.id))
         }
-        reply.append("Damaged", damaged("snapshot", but: try snapshots().map(\.summary.id.text)))
+        reply.append(
+            "Damaged",
+            try damaged("snapshot") { () throws(Refusal) in
+                try snapshots().map(\.summary.id.text)
+            })
         reply.append("Imports", unfinishedImports)
         return reply
     }
 
     /// Resources that cannot be listed, since their records make no sense; nil if there are none.
-    private func damaged(_ noun: String, but listed: [String]) -> JSON? {
-        let damaged = store.damage().filter { resource, _ in
-            (resource.hasPrefix("\(noun) ") || resource.hasPrefix("lineage "))
-                && !listed.contains(String(resource.dropFirst(noun.count + 1)))
-        }.sorted { $0.key < $1.key }
+    private func damaged(_ noun: String, but listed: () throws(Refusal) -> [String])
+        throws(Refusal) -> JSON?
+    {
+        let all = store.damage().filter { resource, _ in
+            resource.hasPrefix("\(noun) ") || resource.hasPrefix("lineage ")
+        }
+        if all.isEmpty { return nil }
+        let shown = Set(try listed())
+        let damaged = all.filter { !shown.contains(String($0.key.dropFirst(noun.count + 1))) }
+            .sorted { $0.key < $1.key }
         guard !damaged.isEmpty else { return nil }
         return .array(
             damaged.map { .object(["Resource": .string($0.key), "Cause": .string($0.value)]) })
