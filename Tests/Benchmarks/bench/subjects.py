@@ -175,8 +175,7 @@ class Luks(Subject):
 
     def set_up(self) -> None:
         secret, image = f"secret,id=secret,file={self.make_secret()}", self.folder / "image"
-        run("qemu-img", "create", "-q", "-f", "luks", "--object", secret, "-o",
-            "key-secret=secret,iter-time=10", image, self.size)
+        self._create(secret, image, self.size)
         self.path.touch()
         self.mount_point = self.path
         self.serve(
@@ -185,6 +184,19 @@ class Luks(Subject):
             "--blockdev", "driver=luks,node-name=disk,file=image,key-secret=secret",
             "--export", f"type=fuse,id=export,node-name=disk,mountpoint={self.path},"
             "writable=on,growable=off")
+
+    @staticmethod
+    def _create(secret: str, image: Path, size: int) -> None:
+        """qemu-img measures how fast a key is derived, by a clock of processor time that may have
+        stood still meanwhile on a virtual machine; then it gives up."""
+        for _ in range(50):
+            try:
+                run("qemu-img", "create", "-q", "-f", "luks", "--object", secret, "-o",
+                    "key-secret=secret,iter-time=10", image, size)
+                return
+            except Failure as failure:
+                cause = failure
+        raise cause
 
 
 class S3Backer(Subject):
