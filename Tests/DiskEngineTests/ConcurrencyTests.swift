@@ -121,4 +121,24 @@ import Testing
         #expect(try harness.store.attach(disk.id).bytes() == live)
         try harness.store.close()
     }
+
+    /// Who writes a part of a block writes the rest of it as it was: not as it was before somebody
+    /// else's part, at the same time, came to be.
+    @Test(arguments: [true, false]) func partsOfABlockAreNobodyElses(encrypted: Bool) throws {
+        let harness = try Harness()
+        let disk = try harness.disk(1 << 20, encrypted: encrypted)
+        let rounds = 400
+        let writers = (0..<8).map { part in
+            startThread(name: "part \(part)") {
+                for round in 1...rounds {
+                    let bytes = [UInt8](repeating: UInt8(truncatingIfNeeded: round), count: 512)
+                    try? disk.put(bytes, at: UInt64(8192 + part * 512))
+                }
+            }
+        }
+        for writer in writers { writer.join() }
+        let last = UInt8(truncatingIfNeeded: rounds)
+        #expect(try disk.bytes(8192, 4096) == [UInt8](repeating: last, count: 4096))
+        try harness.store.close()
+    }
 }

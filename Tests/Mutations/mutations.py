@@ -118,9 +118,9 @@ MUTATIONS = (
         "beginning: header.bytes, blank: UInt64(header.bytes.count))"),
     Mutation(
         "reclaimed-too-early", "Nothing that recovery may need is given back.",
-        ENGINE + "Space/LineageSpace.swift",
-        "waitingChunks.filter { $0.sequence < protectedFrom[$0.lane] ?? .max }.sorted()",
-        "waitingChunks.sorted()"),
+        ENGINE + "Space/Deaths.swift",
+        "let taken = Array(cut.prefix { $0.position <= position.raw })",
+        "let taken = Array(cut)"),
     Mutation(
         "snapshot-not-shared", "What a snapshot reaches is not dead when it is overwritten.",
         ENGINE + "Store/Store+Snapshots.swift",
