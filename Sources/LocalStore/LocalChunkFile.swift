@@ -53,7 +53,7 @@ final class LocalChunkFile: ChunkFile {
     }
 
     func forget(at offset: UInt64, length: UInt64) {
-        // Whole pages inside the range, of those that need no writing.
+        // The kernel lets go of whole pages, and of none that has still to be written.
         let first = offset / 4096 * 4096
         let end = (offset + length + 4095) / 4096 * 4096
         _ = posix_fadvise(file.number, off_t(first), off_t(end - first), POSIX_FADV_DONTNEED)

@@ -5,9 +5,10 @@ import DiskFormat
 /// write, and less to make durable, than a new one.
 ///
 /// Who overwrites a disk uses up as many chunks as die. So a pass keeps as many slots as were used
-/// up since the pass before, within the room it has: a quarter of what the disks hold, and none of
-/// what was discarded or deleted. They are dead chunks like others: whoever walks the
-/// maps may delete them, and a process that is killed leaves nothing special behind.
+/// up since the pass before, or between the two before if they were more, within the room it has: a
+/// quarter of what the disks hold, and none of what was discarded or deleted. They are dead
+/// chunks like others: whoever walks the maps may delete them, and a process that is killed leaves
+/// nothing special behind.
 final class SpareChunks: @unchecked Sendable {
     // @unchecked: everything that changes is accessed under `monitor`, a leaf.
     private let monitor: Monitor
@@ -16,6 +17,7 @@ final class SpareChunks: @unchecked Sendable {
     private var kept = 0
     /// Slots of the chunks that were made since the last pass began, and those it may keep.
     private var used = 0
+    private var usedBefore = 0
     private var room = 0
 
     init(threads: any Threads) { monitor = threads.makeMonitor() }
@@ -36,8 +38,9 @@ final class SpareChunks: @unchecked Sendable {
     /// A pass begins that has room for so many slots. The spares that it must delete.
     func beginPass(room: Int) -> [(number: ChunkNumber, slots: Int)] {
         monitor.withLock {
-            self.room = min(used, room)
-            used = 0
+            // Of two passes: the chunks' supply may be late for one.
+            self.room = min(max(used, usedBefore), room)
+            (usedBefore, used) = (used, 0)
             var surplus: [(number: ChunkNumber, slots: Int)] = []
             while kept > self.room, let last = spares.popLast() {
                 kept -= last.slots

@@ -68,6 +68,7 @@ import Testing
     @Test func overwritingInOrderMakesNoChunkAndPunchesNoHole() throws {
         var limits = SpareChunkTests.limits
         limits.leastReclaimBlocks = 64
+        limits.checkpointLogBlocks = 1 << 20  // none but those of the passes
         let blocks = 2048
         let faulty = FaultyStore(MemoryStore())
         try Store.create(in: faulty, account: "tests", region: "here")
@@ -86,9 +87,9 @@ import Testing
             faulty.count(of: [$0])
         }
         for seed in 3..<7 { try overwrite(seed: UInt64(seed)) }
-        // But for where a busy machine lets the supply of chunks run ahead of a pass.
-        #expect(faulty.count(of: [.createFile]) - before[0] <= 24)
-        #expect(faulty.count(of: [.recycleFile]) - before[1] >= 100)
+        // Of 132; a supply that is late for several passes in a row makes one more each time.
+        #expect(faulty.count(of: [.createFile]) - before[0] <= 16)
+        #expect(faulty.count(of: [.recycleFile]) - before[1] >= 4 * blocks / 64 - 4)
         #expect(faulty.count(of: [.deallocate]) == before[2])
         try store.close()
     }
