@@ -78,6 +78,13 @@ let package = Package(
             name: "DiskEngineTests", dependencies: ["DiskEngine", "LocalStore", "CRuntimeCounts"],
             swiftSettings: strict),
         .testTarget(
+            name: "Simulation",
+            dependencies: [
+                "DiskEngine", "DiskFormat", "LocalStore", "ChunkStore", "KeyManagement",
+                "CryptoPrimitives",
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "ControlPlaneTests", dependencies: ["ControlPlane", "LocalStore"],
             swiftSettings: strict),
         .testTarget(

@@ -4,26 +4,33 @@ import Glibc
 /// An open file descriptor with one owner, closed at its end.
 struct Descriptor: ~Copyable, Sendable {
     let number: Int32
+    let host: any HostCalls
 
-    deinit { close(number) }
+    deinit { host.close(number) }
 
     /// Opens `name` below the folder `parent`, never through a link. Throws by errno.
     init(
-        opening name: String, in parent: Int32, flags: Int32, mode: mode_t = 0, _ operation: String
+        opening name: String, in parent: borrowing Descriptor, flags: Int32, mode: mode_t = 0,
+        _ operation: String
     ) throws(StoreError) {
-        number = retrying { openat(parent, name, flags | O_CLOEXEC | O_NOFOLLOW, mode) }
+        let (host, parent) = (parent.host, parent.number)
+        self.host = host
+        number = retrying { host.openat(parent, name, flags | O_CLOEXEC | O_NOFOLLOW, mode) }
         guard number >= 0 else { throw StoreError(errno: errno, operation) }
     }
 
     /// Opens a folder by a path of the host, where links are the user's own business.
-    init(folderAt path: String, _ operation: String) throws(StoreError) {
-        number = retrying { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+    init(
+        folderAt path: String, on host: any HostCalls = Kernel(), _ operation: String
+    ) throws(StoreError) {
+        self.host = host
+        number = retrying { host.openFolder(path) }
         guard number >= 0 else { throw StoreError(errno: errno, operation) }
     }
 
     func status(_ operation: String) throws(StoreError) -> stat {
         var status = stat()
-        try check(fstat(number, &status), operation)
+        try check(host.fstat(number, &status), operation)
         return status
     }
 
@@ -47,9 +54,12 @@ struct Descriptor: ~Copyable, Sendable {
         }
     }
 
+    /// Removes a name from this folder if that can be done; what cannot stays.
+    func discard(_ name: String) { _ = host.unlinkat(number, name, 0) }
+
     /// Makes contents and size durable; of a folder, the names in it.
     func synchronize(_ operation: String) throws(StoreError) {
-        try check(retrying { fsync(number) }, operation)
+        try check(retrying { host.fsync(number) }, operation)
     }
 
     /// Fills the buffer from `offset`; fewer bytes only at the end of the file.
@@ -63,9 +73,7 @@ struct Descriptor: ~Copyable, Sendable {
         var done = 0
         while done < buffer.count {
             let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
-            let count = retrying {
-                pread(number, rest.baseAddress, rest.count, offset + off_t(done))
-            }
+            let count = retrying { host.pread(number, rest, offset + off_t(done)) }
             guard count >= 0 else {
                 let code = errno
                 throw StoreError(errno: code, "\(operation()) at \(offset + off_t(done))")
@@ -92,9 +100,7 @@ struct Descriptor: ~Copyable, Sendable {
         var done = 0
         while done < buffer.count {
             let rest = UnsafeRawBufferPointer(rebasing: buffer[done...])
-            let count = retrying {
-                pwrite(number, rest.baseAddress, rest.count, offset + off_t(done))
-            }
+            let count = retrying { host.pwrite(number, rest, offset + off_t(done)) }
             guard count > 0 else {
                 // A write of nothing is no progress: on a regular file that is a failing medium.
                 let code = count == 0 ? EIO : errno

@@ -34,9 +34,7 @@ final class LocalChunkFile: ChunkFile {
         guard offset < length, saysIfItWaits.load(ordering: .relaxed) else {
             return try read(into: buffer, at: offset)
         }
-        var part = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
-        let number = file.number
-        let count = preadv2(number, &part, 1, off_t(offset), Int32(SEALDISK_RWF_NOWAIT))
+        let count = file.host.preadNoWait(file.number, buffer, off_t(offset))
         if count == buffer.count { return count }
         if count < 0, errno == EOPNOTSUPP {
             saysIfItWaits.store(false, ordering: .relaxed)
@@ -49,14 +47,14 @@ final class LocalChunkFile: ChunkFile {
 
     func prefetch(at offset: UInt64, length: UInt64) {
         // A hint that is refused is no failure.
-        _ = posix_fadvise(file.number, off_t(offset), off_t(length), POSIX_FADV_WILLNEED)
+        _ = file.host.fadvise(file.number, off_t(offset), off_t(length), POSIX_FADV_WILLNEED)
     }
 
     func forget(at offset: UInt64, length: UInt64) {
         // The kernel lets go of whole pages, and of none that has still to be written.
         let first = offset / 4096 * 4096
         let end = (offset + length + 4095) / 4096 * 4096
-        _ = posix_fadvise(file.number, off_t(first), off_t(end - first), POSIX_FADV_DONTNEED)
+        _ = file.host.fadvise(file.number, off_t(first), off_t(end - first), POSIX_FADV_DONTNEED)
     }
 
     func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError) {
@@ -69,13 +67,13 @@ final class LocalChunkFile: ChunkFile {
     }
 
     func synchronize() throws(StoreError) {
-        try check(retrying { fdatasync(file.number) }, "synchronize \(name)")
+        try check(retrying { file.host.fdatasync(file.number) }, "synchronize \(name)")
     }
 
     func dropCache() throws(StoreError) {
         try synchronize()
         // Dirty pages are not dropped, hence the synchronize; this call returns its error.
-        let code = posix_fadvise(file.number, 0, 0, POSIX_FADV_DONTNEED)
+        let code = file.host.fadvise(file.number, 0, 0, POSIX_FADV_DONTNEED)
         if code != 0 { throw StoreError(errno: code, "drop cache of \(name)") }
     }
 
@@ -86,7 +84,7 @@ final class LocalChunkFile: ChunkFile {
         let end = min(count, length - offset) + offset
         let mode = Int32(SEALDISK_FALLOC_PUNCH_HOLE | SEALDISK_FALLOC_KEEP_SIZE)
         let (from, size) = (off_t(offset), off_t(end - offset))
-        if retrying({ fallocate(file.number, mode, from, size) }) == 0 { return }
+        if retrying({ file.host.fallocate(file.number, mode, from, size) }) == 0 { return }
         guard errno == EOPNOTSUPP else { throw StoreError(errno: errno, operation) }
         let zeros = [UInt8](repeating: 0, count: Int(min(end - offset, 1 << 20)))
         for position in stride(from: offset, to: end, by: zeros.count) {

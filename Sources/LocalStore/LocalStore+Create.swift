@@ -11,7 +11,7 @@ extension LocalStore {
         if !isNew, errno != EEXIST { throw StoreError(errno: errno, operation) }
         let store = try LocalStore(path: path)
         let folder = try Descriptor(
-            opening: ".", in: store.root.number, flags: O_RDONLY | O_DIRECTORY, operation)
+            opening: ".", in: store.root, flags: O_RDONLY | O_DIRECTORY, operation)
         let entries = try FolderReader.entries(of: folder, operation)
         guard entries.allSatisfy({ $0.name == "lost+found" }) else {
             throw StoreError(
@@ -20,7 +20,7 @@ extension LocalStore {
         }
         if isNew {
             let parent = try Descriptor(
-                opening: "..", in: store.root.number, flags: O_RDONLY | O_DIRECTORY, operation)
+                opening: "..", in: store.root, flags: O_RDONLY | O_DIRECTORY, operation)
             try parent.synchronize(operation)
         }
         return store

@@ -25,7 +25,8 @@ extension LocalStore {
                 $0 != folder.path && !$0.hasPrefix(folder.path + "/")
             }
         }
-        try check(unlinkat(place.folder.number, place.leaf, AT_REMOVEDIR), operation)
+        try check(
+            place.folder.host.unlinkat(place.folder.number, place.leaf, AT_REMOVEDIR), operation)
         try place.folder.synchronize(operation)
     }
 
@@ -55,13 +56,13 @@ extension LocalStore {
         _ components: ArraySlice<Substring>, creating: Bool, _ operation: String
     ) throws(StoreError) -> Descriptor {
         var folder = try Descriptor(
-            opening: ".", in: root.number, flags: O_RDONLY | O_DIRECTORY, operation)
+            opening: ".", in: root, flags: O_RDONLY | O_DIRECTORY, operation)
         var path = ""
         for component in components {
             path += path.isEmpty ? component : "/" + component
             if creating { try makeDurable(path, String(component), in: folder, operation) }
             folder = try Descriptor(
-                opening: String(component), in: folder.number, flags: O_RDONLY | O_DIRECTORY,
+                opening: String(component), in: folder, flags: O_RDONLY | O_DIRECTORY,
                 operation)
         }
         return folder
@@ -73,7 +74,7 @@ extension LocalStore {
         _ path: String, _ name: String, in parent: borrowing Descriptor, _ operation: String
     ) throws(StoreError) {
         if durableFolders.withLock({ $0.contains(path) }) { return }
-        if mkdirat(parent.number, name, 0o700) != 0, errno != EEXIST {
+        if parent.host.mkdirat(parent.number, name, 0o700) != 0, errno != EEXIST {
             throw StoreError(errno: errno, operation)
         }
         try parent.synchronize(operation)
@@ -89,12 +90,14 @@ extension LocalStore {
         for entry in try FolderReader.entries(of: folder, operation) {
             if entry.isFolder {
                 let inner = try Descriptor(
-                    opening: entry.name, in: folder.number, flags: O_RDONLY | O_DIRECTORY,
+                    opening: entry.name, in: folder, flags: O_RDONLY | O_DIRECTORY,
                     operation)
                 try empty(inner, depth: depth + 1, operation)
             }
             let flags = entry.isFolder ? AT_REMOVEDIR : 0
-            try check(unlinkat(folder.number, entry.name, flags), "\(operation): \(entry.name)")
+            try check(
+                folder.host.unlinkat(folder.number, entry.name, flags),
+                "\(operation): \(entry.name)")
         }
     }
 }

@@ -11,9 +11,9 @@ extension LocalStore {
     public func lockExclusively(holder: String) throws(StoreError) -> any StoreLock {
         let operation = "lock store \(path)"
         try checkWritable(operation)
-        let file = try open(Self.lockName, in: root.number, O_RDWR | O_CREAT, operation)
-        let number = file.number
-        if retrying({ flock(number, LOCK_EX | LOCK_NB) }) != 0 {
+        let file = try open(Self.lockName, in: root, O_RDWR | O_CREAT, operation)
+        let (number, host) = (file.number, file.host)
+        if retrying({ host.lock(number, LOCK_EX | LOCK_NB) }) != 0 {
             guard errno == EWOULDBLOCK else { throw StoreError(errno: errno, operation) }
             let cause = LockText(readFrom: file)?.description ?? "in use by another process"
             throw StoreError(.locked, operation: operation, cause: cause)
@@ -34,11 +34,11 @@ private final class LocalLock: StoreLock {
 
     func release() {
         file.withLock { file in
-            guard let number = file?.number else { return }
+            guard let number = file?.number, let host = file?.host else { return }
             // The name of a holder that is gone would only mislead.
-            ftruncate(number, 0)
+            _ = host.ftruncate(number, 0)
             // Not left to close(2): a child process may have inherited the descriptor.
-            flock(number, LOCK_UN)
+            _ = host.lock(number, LOCK_UN)
             file = nil
         }
     }

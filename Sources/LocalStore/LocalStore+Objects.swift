@@ -21,13 +21,14 @@ extension LocalStore {
         try checkWritable(operation)
         let place = try place(of: name, creating: true, operation)
         let folder = place.folder.number
-        let new = try Temporary(in: folder, operation)
+        let new = try Temporary(in: place.folder, operation)
         do throws(StoreError) {
             try new.file.write(bytes, at: 0, operation)
             try new.file.synchronize(operation)
-            try check(renameat(folder, new.name, folder, place.leaf), operation)
+            try check(
+                place.folder.host.renameat(folder, new.name, folder, place.leaf), operation)
         } catch {
-            unlinkat(folder, new.name, 0)
+            place.folder.discard(new.name)
             throw error
         }
         try place.folder.synchronize(operation)
@@ -41,7 +42,7 @@ extension LocalStore {
     /// keeps nobody from using the rest.
     func removeTemporaries() throws(StoreError) {
         let top = try Descriptor(
-            opening: ".", in: root.number, flags: O_RDONLY | O_DIRECTORY, "open store \(path)")
+            opening: ".", in: root, flags: O_RDONLY | O_DIRECTORY, "open store \(path)")
         Self.removeTemporaries(in: top, depth: 0, "tidy up store \(path)")
     }
 
@@ -54,13 +55,13 @@ extension LocalStore {
         for entry in entries {
             if entry.isFolder, ObjectName(entry.name) != nil {
                 if let inner = try? Descriptor(
-                    opening: entry.name, in: folder.number, flags: O_RDONLY | O_DIRECTORY,
+                    opening: entry.name, in: folder, flags: O_RDONLY | O_DIRECTORY,
                     operation)
                 {
                     removeTemporaries(in: inner, depth: depth + 1, operation)
                 }
             } else if !entry.isFolder, entry.name.hasPrefix(Temporary.prefix) {
-                unlinkat(folder.number, entry.name, 0)
+                folder.discard(entry.name)
             }
         }
     }

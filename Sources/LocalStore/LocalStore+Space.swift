@@ -9,7 +9,7 @@ extension LocalStore {
 
     public func capacity() throws(StoreError) -> StoreCapacity {
         var status = statvfs()
-        try check(fstatvfs(root.number, &status), "capacity of store \(path)")
+        try check(root.host.fstatvfs(root.number, &status), "capacity of store \(path)")
         let unit = UInt64(status.f_frsize)
         return StoreCapacity(
             total: UInt64(status.f_blocks) * unit, available: UInt64(status.f_bavail) * unit)
@@ -29,7 +29,7 @@ extension LocalStore {
             return 0
         }
         let place = try place(of: name, creating: true, operation)
-        let file = try open(place.leaf, in: place.folder.number, O_RDWR | O_CREAT, operation)
+        let file = try open(place.leaf, in: place.folder, O_RDWR | O_CREAT, operation)
         let length = try Self.resize(file, to: bytes, operation)
         try file.synchronize(operation)
         try place.folder.synchronize(operation)
@@ -40,24 +40,24 @@ extension LocalStore {
     private static func resize(
         _ file: borrowing Descriptor, to bytes: UInt64, _ operation: String
     ) throws(StoreError) -> UInt64 {
-        let number = file.number
+        let (number, host) = (file.number, file.host)
         var length = UInt64(try file.status(operation).st_size)
         guard let target = off_t(exactly: bytes) else { throw StoreError(errno: EFBIG, operation) }
         if length >= bytes {
-            try check(retrying { ftruncate(number, target) }, operation)
+            try check(retrying { host.ftruncate(number, target) }, operation)
             return bytes
         }
         var step = largestStep
         while length < bytes, step >= smallestStep {
             step = min(step, bytes - length)
             let (from, count) = (off_t(length), off_t(step))
-            if retrying({ fallocate(number, 0, from, count) }) == 0 {
+            if retrying({ host.fallocate(number, 0, from, count) }) == 0 {
                 length += step
                 continue
             }
             let code = errno
             // A step that failed may have taken part of its space, and moved the end with it.
-            try check(retrying { ftruncate(number, from) }, operation)
+            try check(retrying { host.ftruncate(number, from) }, operation)
             switch code {
             case ENOSPC, EDQUOT: step /= 2
             case EOPNOTSUPP: return 0

@@ -22,10 +22,14 @@ public final class LocalStore: ChunkStore {
     let durableFolders = Mutex<Set<String>>([])
 
     /// Opens the store in an existing folder. Throws `.notFound`, `.io`.
-    public init(path: String, readOnly: Bool = false) throws(StoreError) {
+    public convenience init(path: String, readOnly: Bool = false) throws(StoreError) {
+        try self.init(path: path, readOnly: readOnly, host: Kernel())
+    }
+
+    init(path: String, readOnly: Bool = false, host: any HostCalls) throws(StoreError) {
         self.path = path
         isReadOnly = readOnly
-        root = try Descriptor(folderAt: path, "open store \(path)")
+        root = try Descriptor(folderAt: path, on: host, "open store \(path)")
         owner = try root.status("open store \(path)").st_uid
     }
 
@@ -35,12 +39,12 @@ public final class LocalStore: ChunkStore {
         let operation = "create \(name)"
         try checkWritable(operation)
         let place = try place(of: name, creating: true, operation)
-        let new = try Temporary(in: place.folder.number, operation)
+        let new = try Temporary(in: place.folder, operation)
         do throws(StoreError) {
             try Self.allocate(length, in: new.file, operation)
             try new.file.write(beginning, at: 0, operation)
         } catch {
-            unlinkat(place.folder.number, new.name, 0)
+            place.folder.discard(new.name)
             throw error
         }
         return try complete(new, as: name, at: place, length: length, operation)
@@ -52,7 +56,7 @@ public final class LocalStore: ChunkStore {
         let operation = "recycle \(old) as \(name)"
         try checkWritable(operation)
         let source = try self.place(of: old, creating: false, operation)
-        let file = try open(source.leaf, in: source.folder.number, O_RDWR, operation)
+        let file = try open(source.leaf, in: source.folder, O_RDWR, operation)
         let found = UInt64(try file.status(operation).st_size)
         guard found == length else {
             throw StoreError(
@@ -60,8 +64,7 @@ public final class LocalStore: ChunkStore {
         }
         let place = try place(of: name, creating: true, operation)
         let new = try Temporary.taking(
-            source.leaf, of: file, in: source.folder.number, to: place.folder.number,
-            operation)
+            source.leaf, of: file, in: source.folder, to: place.folder, operation)
         do throws(StoreError) {
             // Before anything in it changes: the old name must never lead to the new contents.
             try source.folder.synchronize(operation)
@@ -70,7 +73,7 @@ public final class LocalStore: ChunkStore {
             try new.file.write(zeros, at: off_t(beginning.count), operation)
             try Self.allocate(length, in: new.file, operation)
         } catch {
-            unlinkat(place.folder.number, new.name, 0)
+            place.folder.discard(new.name)
             throw error
         }
         return try complete(new, as: name, at: place, length: length, operation)
@@ -83,17 +86,17 @@ public final class LocalStore: ChunkStore {
     ) throws(StoreError) -> any ChunkFile {
         do throws(StoreError) {
             try new.file.synchronize(operation)
-            try new.takeName(place.leaf, in: place.folder.number, operation)
+            try new.takeName(place.leaf, in: place.folder, operation)
         } catch {
-            unlinkat(place.folder.number, new.name, 0)
+            place.folder.discard(new.name)
             throw error
         }
         do throws(StoreError) {
             try place.folder.synchronize(operation)
         } catch {
             // The failure that is reported is this one; whether the name goes is the medium's word.
-            unlinkat(place.folder.number, place.leaf, 0)
-            fsync(place.folder.number)
+            place.folder.discard(place.leaf)
+            try? place.folder.synchronize(operation)
             throw error
         }
         return LocalChunkFile(new.intoFile(), name: name, length: length, isReadOnly: false)
@@ -110,7 +113,7 @@ public final class LocalStore: ChunkStore {
         let operation = "remove \(name)"
         try checkWritable(operation)
         let place = try place(of: name, creating: false, operation)
-        try check(unlinkat(place.folder.number, place.leaf, 0), operation)
+        try check(place.folder.host.unlinkat(place.folder.number, place.leaf, 0), operation)
         try place.folder.synchronize(operation)
     }
 
@@ -125,13 +128,13 @@ public final class LocalStore: ChunkStore {
         _ name: ObjectName, _ flags: Int32, _ operation: String
     ) throws(StoreError) -> Descriptor {
         let place = try place(of: name, creating: false, operation)
-        return try open(place.leaf, in: place.folder.number, flags, operation)
+        return try open(place.leaf, in: place.folder, flags, operation)
     }
 
     /// The only way by which a file that is there already is opened. With O_CREAT it is made if it
     /// is not.
     func open(
-        _ leaf: String, in folder: Int32, _ flags: Int32, _ operation: String
+        _ leaf: String, in folder: borrowing Descriptor, _ flags: Int32, _ operation: String
     ) throws(StoreError) -> Descriptor {
         // O_NONBLOCK: a planted FIFO must not hold us up.
         let file = try Descriptor(
@@ -148,12 +151,12 @@ public final class LocalStore: ChunkStore {
         guard let length = off_t(exactly: length) else {
             throw StoreError(errno: EFBIG, operation)
         }
-        let number = file.number
+        let (number, host) = (file.number, file.host)
         // A file without holes has its space; being asked for it, the file system would look at
         // every page all the same.
-        if lseek(number, 0, Int32(SEALDISK_SEEK_HOLE)) == length { return }
-        if retrying({ fallocate(number, 0, 0, length) }) == 0 { return }
+        if host.firstHole(number) == length { return }
+        if retrying({ host.fallocate(number, 0, 0, length) }) == 0 { return }
         guard errno == EOPNOTSUPP else { throw StoreError(errno: errno, operation) }
-        try check(retrying { ftruncate(number, length) }, operation)
+        try check(retrying { host.ftruncate(number, length) }, operation)
     }
 }

@@ -15,7 +15,7 @@ public struct LockHolder: Sendable, Hashable {
         do {
             let root = try Descriptor(folderAt: path, operation)
             let file = try Descriptor(
-                opening: LocalStore.lockName, in: root.number, flags: O_RDONLY | O_NONBLOCK,
+                opening: LocalStore.lockName, in: root, flags: O_RDONLY | O_NONBLOCK,
                 operation)
             let status = try file.status(operation)
             guard status.st_mode & S_IFMT == S_IFREG, let text = LockText(readFrom: file),

@@ -22,9 +22,9 @@ struct LockText: CustomStringConvertible {
     /// nil if the file does not say: its holder has not written it yet, or is not one of us.
     init?(readFrom file: borrowing Descriptor) {
         var bytes = [UInt8](repeating: 0, count: Self.limit)
-        let number = file.number
+        let (number, calls) = (file.number, file.host)
         let count = bytes.withUnsafeMutableBytes { buffer in
-            retrying { pread(number, buffer.baseAddress, buffer.count, 0) }
+            retrying { calls.pread(number, buffer, 0) }
         }
         guard count > 0 else { return nil }
         // The file may hold anything: of each line only what can be printed, and not much of it.
@@ -44,7 +44,7 @@ struct LockText: CustomStringConvertible {
     func write(to file: borrowing Descriptor, _ operation: String) throws(StoreError) {
         let text = Array("\(holder)\n\(process)\n\(host)\n\(time)\n".utf8)
         try file.write(text, at: 0, operation)
-        try check(ftruncate(file.number, off_t(text.count)), operation)
+        try check(file.host.ftruncate(file.number, off_t(text.count)), operation)
     }
 
     private static func hostName() -> String {

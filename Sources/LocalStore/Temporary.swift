@@ -14,7 +14,7 @@ struct Temporary: ~Copyable {
     let file: Descriptor
 
     /// Makes one with a name that nothing else has, not even what an earlier process left behind.
-    init(in folder: Int32, _ operation: String) throws(StoreError) {
+    init(in folder: borrowing Descriptor, _ operation: String) throws(StoreError) {
         while true {
             let number = Self.last.add(1, ordering: .relaxed).newValue
             let name = "\(Self.prefix)\(getpid())-\(number)"
@@ -38,31 +38,34 @@ struct Temporary: ~Copyable {
     /// Takes a file that has a name, `leaf` in `source`, under one that nothing else has in
     /// `folder`. Throws by errno, with nothing changed.
     static func taking(
-        _ leaf: String, of file: consuming Descriptor, in source: Int32, to folder: Int32,
-        _ operation: String
+        _ leaf: String, of file: consuming Descriptor, in source: borrowing Descriptor,
+        to folder: borrowing Descriptor, _ operation: String
     ) throws(StoreError) -> Temporary {
         // The name is made so that it is this file's alone, and then given to the other.
         let name = try Temporary(in: folder, operation).name
-        if retrying({ renameat(source, leaf, folder, name) }) != 0 {
+        let (host, from, to) = (folder.host, source.number, folder.number)
+        if retrying({ host.renameat(from, leaf, to, name) }) != 0 {
             let code = errno
-            unlinkat(folder, name, 0)
+            folder.discard(name)
             throw StoreError(errno: code, operation)
         }
         return Temporary(name: name, file: file)
     }
 
     /// Takes `leaf` as its name if nothing has it. Throws `.alreadyExists`, or by errno.
-    func takeName(_ leaf: String, in folder: Int32, _ operation: String) throws(StoreError) {
-        let flags = UInt32(SEALDISK_RENAME_NOREPLACE)
-        if retrying({ renameat2(folder, name, folder, leaf, flags) }) == 0 { return }
+    func takeName(
+        _ leaf: String, in folder: borrowing Descriptor, _ operation: String
+    ) throws(StoreError) {
+        let (host, name, folder) = (folder.host, name, folder.number)
+        if retrying({ host.renameNew(folder, name, folder, leaf) }) == 0 { return }
         guard errno == EINVAL else { throw StoreError(errno: errno, operation) }
         // A file system that knows no such flag. The store is this process's alone, and a name is
         // asked for once, so looking first is as good.
         var status = stat()
-        guard fstatat(folder, leaf, &status, AT_SYMLINK_NOFOLLOW) != 0, errno == ENOENT else {
+        guard host.fstatat(folder, leaf, &status) != 0, errno == ENOENT else {
             throw StoreError(errno: EEXIST, operation)
         }
-        try check(renameat(folder, name, folder, leaf), operation)
+        try check(host.renameat(folder, name, folder, leaf), operation)
     }
 
     consuming func intoFile() -> Descriptor { file }

@@ -1,0 +1,98 @@
+import Glibc
+
+/// Which seeds to run, and how long.
+struct Campaign {
+    /// Seeds outside of the usual ones that once showed a bug.
+    static let known: [UInt64] = []
+    /// A campaign that found so many failures need not look for more.
+    private static let enough = 20
+
+    var first: UInt64 = 1
+    var count: UInt64 = 100
+    var minutes: Double?
+    var isTraced = false
+    var withKnown = false
+
+    static func fromEnvironment() -> Campaign {
+        var campaign = Campaign()
+        func value(_ name: String) -> String? {
+            getenv("SEALDISK_SIMULATE_\(name)").map { String(cString: $0) }
+        }
+        if let text = value("FROM"), let number = UInt64(text) { campaign.first = number }
+        if let text = value("SEEDS"), let number = UInt64(text) { campaign.count = number }
+        campaign.minutes = value("MINUTES").flatMap(Double.init)
+        campaign.isTraced = value("TRACE") != nil
+        campaign.withKnown = value("KNOWN") != nil
+        return campaign
+    }
+
+    /// Runs them, prints what was done, and returns the failures.
+    func run() -> [String] {
+        var failures: [String] = []
+        var total = WorldCounts()
+        let start = time(nil)
+        for seed in seeds(since: start) where failures.count < Self.enough {
+            let world = World(seed: seed, isTraced: isTraced)
+            world.run()
+            total.add(world.counts)
+            for line in world.scheduler.trace ?? [] { print(line) }
+            guard !world.violations.isEmpty else { continue }
+            let texts = world.violations.joined(separator: "\n    ")
+            failures.append(
+                "seed \(seed): \(texts)\n    to see it again:"
+                    + " Tests/simulate --from \(seed) --seeds 1 --trace")
+        }
+        print("simulation: \(total); \(failures.count) failed, \(time(nil) - start) s")
+        return failures
+    }
+
+    private func seeds(since start: time_t) -> some Sequence<UInt64> {
+        var known = withKnown ? Self.known[...] : []
+        var next = first
+        return AnyIterator {
+            if let seed = known.popFirst() { return seed }
+            if let minutes {
+                if Double(time(nil) - start) >= minutes * 60 { return nil }
+            } else if next - first >= count {
+                return nil
+            }
+            defer { next += 1 }
+            return next
+        }
+    }
+}
+
+/// How much runs did.
+struct WorldCounts: CustomStringConvertible {
+    var seeds = 0
+    var lives = 0
+    var powerLosses = 0
+    var kills = 0
+    /// Crashes that came while a store was being opened or its disks recovered.
+    var crashedRecoveries = 0
+    var failedCalls = 0
+    var writes = 0
+    var flushes = 0
+    var snapshots = 0
+    var replays = 0
+    var seals = 0
+    var steps = 0
+
+    mutating func add(_ other: WorldCounts) {
+        for path in Self.parts.map(\.path) { self[keyPath: path] += other[keyPath: path] }
+    }
+
+    private static var parts: [(name: String, path: WritableKeyPath<WorldCounts, Int>)] {
+        [
+            ("seeds", \.seeds), ("lives", \.lives), ("power losses", \.powerLosses),
+            ("kills", \.kills), ("crashes of recoveries", \.crashedRecoveries),
+            ("failed calls", \.failedCalls), ("writes", \.writes), ("flushes", \.flushes),
+            ("snapshots", \.snapshots), ("replays compared", \.replays), ("seals", \.seals),
+            ("steps", \.steps),
+        ]
+    }
+
+    var description: String {
+        Self.parts.map { "\(self[keyPath: $0.path]) \($0.name)" }.joined(separator: ", ")
+    }
+}

@@ -1,0 +1,60 @@
+import DiskFormat
+
+/// A disk as those who use it know it.
+struct SimulatedDisk {
+    let id: DiskID
+    var history: History
+    /// What was acknowledged before this moment must be there at the next start; nil: nothing has
+    /// crashed since the content was last known.
+    private(set) var must: Int?
+    /// Sizes and states that an action under way may leave.
+    var resizingTo: Int?
+    var rollingBackTo: [History.Stamp]?
+    var isBeingDeleted = false
+
+    init(id: DiskID, content: [History.Stamp]) {
+        self.id = id
+        history = History(base: content)
+    }
+
+    var blockCount: Int { history.base.count / 8 }
+
+    /// What is promised of a crash: after a loss of power, what was flushed; after a kill, all that
+    /// was acknowledged. Of several crashes before anybody looked, the worst counts.
+    mutating func crashed(_ kind: SimulatedHost.Crash, at time: Int) {
+        let level = kind == .powerLoss ? history.flushed : time
+        must = min(must ?? .max, level)
+    }
+
+    /// The content is known, and durable.
+    mutating func settle(on content: [History.Stamp]) {
+        history.settle(on: content)
+        must = nil
+        resizingTo = nil
+        rollingBackTo = nil
+    }
+}
+
+/// A snapshot that exists, or may.
+struct SimulatedSnapshot {
+    let id: SnapshotID
+    let disk: DiskID
+    let content: [History.Stamp]
+    /// Bytes of its sealed file, once they were read.
+    var sealed: [UInt8]?
+    /// Who has it open or works with it.
+    var users = 0
+    var isBeingDeleted = false
+}
+
+/// A snapshot that was asked for and nobody has read yet: one prefix of its disk's log at some
+/// moment after `start`, and before `end` if the answer was seen.
+struct SnapshotRequest {
+    let disk: DiskID
+    let start: Int
+    var end: Int?
+    /// Known once it was answered: then the snapshot must be there.
+    var id: SnapshotID?
+    /// Its disk's history has been forgotten since: nobody can say what it must hold.
+    var isForgotten = false
+}

@@ -1,0 +1,168 @@
+import DiskFormat
+
+@testable import DiskEngine
+
+extension World {
+    /// Clients at work at the same time, until each has done its share.
+    func runClients() {
+        let count = generator.number(in: 1..<5)
+        let clients = (0..<count).compactMap { number in
+            let seed = generator.next()
+            return attempt("start client \(number)") {
+                try scheduler.start(name: "client \(number)") { self.work(seed) }
+            }
+        }
+        for client in clients { client.join() }
+    }
+
+    private func work(_ seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        for _ in 0..<generator.magnitude(in: 5..<60) {
+            guard !isOver, let store, let id = generator.pick(disks.keys.sorted()),
+                let disk = store.attached(id)
+            else { return }
+            switch generator.number(in: 0..<100) {
+            case 0..<45: write(disk, &generator)
+            case 45..<55: discard(disk, &generator)
+            case 55..<69: flush(disk)
+            case 69..<84: read(disk, &generator)
+            case 84..<90: takeSnapshot(of: disk, store)
+            case 90..<93: dropSnapshot(store, &generator)
+            case 93..<97: readSnapshot(store, &generator)
+            default: attempt("checkpoint") { _ = try disk.checkpoint() }
+            }
+        }
+    }
+
+    /// Sectors of a disk, most of them in a few places, so that they overlap often.
+    private func place(on id: DiskID, _ generator: inout SeededGenerator, whole: Bool) -> Range<Int>
+    {
+        let blocks = disks[id]?.blockCount ?? 1
+        let hot = generator.chance(70) ? generator.number(in: 0..<3) * blocks / 3 : 0
+        let span = generator.chance(70) ? min(blocks, 24) : blocks
+        let first = min(blocks - 1, hot + generator.number(in: 0..<span))
+        let count = min(blocks - first, generator.magnitude(in: 1..<70))
+        if whole { return first * 8..<(first + count) * 8 }
+        let from = first * 8 + generator.number(in: 0..<8)
+        let to = min((first + count) * 8, from + generator.number(in: 1..<count * 8 + 1))
+        return from..<max(from + 1, to)
+    }
+
+    private func write(_ disk: Disk, _ generator: inout SeededGenerator) {
+        let sectors = place(on: disk.id, &generator, whole: generator.chance(75))
+        lastStamp += 1
+        let stamp = lastStamp
+        counts.writes += 1
+        disks[disk.id]?.history.begin(stamp, sectors, isDiscard: false, at: tick())
+        let bytes = Content.bytes(stamp, sectors)
+        let offset = UInt64(sectors.lowerBound * Content.sectorSize)
+        let isWritten: Void? = attempt("write \(stamp) to \(sectors) of \(disk.id)") {
+            guard let pending = try bytes.withUnsafeBytes({ try disk.submit($0, at: offset) })
+            else {
+                return
+            }
+            if generator.chance(50) { return try pending.wait() }
+            // As the mount does: the one who writes the last of the slots before tells.
+            let answer = Answer(scheduler)
+            pending.whenWritten { answer.give($0) }
+            if let error = answer.wait() { throw error }
+        }
+        note(stamp, of: disk.id, isWritten != nil)
+    }
+
+    private func discard(_ disk: Disk, _ generator: inout SeededGenerator) {
+        let sectors = place(on: disk.id, &generator, whole: generator.chance(80))
+        lastStamp += 1
+        let stamp = lastStamp
+        disks[disk.id]?.history.begin(stamp, sectors, isDiscard: true, at: tick())
+        let offset = UInt64(sectors.lowerBound * Content.sectorSize)
+        let length = UInt64(sectors.count * Content.sectorSize)
+        let isDone: Void? = attempt("discard \(stamp) of \(sectors) of \(disk.id)") {
+            try disk.discard(at: offset, length: length)
+        }
+        note(stamp, of: disk.id, isDone != nil)
+    }
+
+    /// An answer that comes after the crash was never seen by anybody.
+    private func note(_ stamp: History.Stamp, of id: DiskID, _ isDone: Bool) {
+        guard !host.isDown else { return }
+        disks[id]?.history.end(stamp, isAcknowledged: isDone, at: tick())
+    }
+
+    private func flush(_ disk: Disk) {
+        let start = tick()
+        let isDone: Void? = attempt("flush \(disk.id)") { try disk.flush() }
+        guard isDone != nil, !host.isDown else { return }
+        counts.flushes += 1
+        disks[disk.id]?.history.flush(begunAt: start)
+    }
+
+    private func read(_ disk: Disk, _ generator: inout SeededGenerator) {
+        let sectors = place(on: disk.id, &generator, whole: generator.chance(60))
+        let start = tick()
+        guard
+            let found = attempt(
+                "read \(sectors) of \(disk.id)",
+                {
+                    try stamps(of: sectors) { try disk.read(into: $0, at: $1) }
+                }), let history = disks[disk.id]?.history
+        else { return }
+        if let fault = history.fault(inRead: found, of: sectors, from: start, to: tick()) {
+            violate("read of \(sectors) of disk \(disk.id): \(fault)")
+        }
+    }
+
+    private func takeSnapshot(of disk: Disk, _ store: Store) {
+        guard snapshots.count < 5 else { return }
+        let start = tick()
+        snapshotsInTheMaking[start] = SnapshotRequest(disk: disk.id, start: start)
+        guard
+            let made = attempt(
+                "snapshot of \(disk.id)", { try store.createSnapshot(of: disk.id, attributes: [:]) }
+            ), !host.isDown
+        else { return }
+        snapshotsInTheMaking[start]?.end = tick()
+        snapshotsInTheMaking[start]?.id = made.id
+        counts.snapshots += 1
+        adopt(made.id, start, store)
+    }
+
+    private func dropSnapshot(_ store: Store, _ generator: inout SeededGenerator) {
+        let free = snapshots.values.filter { $0.users == 0 && !$0.isBeingDeleted }
+        guard let id = generator.pick(free.map(\.id).sorted()) else { return }
+        snapshots[id]?.isBeingDeleted = true
+        let isGone: Void? = attempt("delete snapshot \(id)") { try store.deleteSnapshot(id) }
+        if isGone != nil, !host.isDown { snapshots[id] = nil }
+    }
+
+    private func readSnapshot(_ store: Store, _ generator: inout SeededGenerator) {
+        let free = snapshots.values.filter { !$0.isBeingDeleted }
+        guard let id = generator.pick(free.map(\.id).sorted()) else { return }
+        snapshots[id]?.users += 1
+        verify(id, store)
+        if generator.chance(30) { verifySealed(id, store) }
+        snapshots[id]?.users -= 1
+    }
+}
+
+/// An answer that somebody else gives.
+private final class Answer: @unchecked Sendable {
+    // @unchecked: used by who has the scheduler's turn.
+    private let scheduler: Scheduler
+    private var isGiven = false
+    private var error: DiskError?
+    private var waiter: SimulatedThread?
+
+    init(_ scheduler: Scheduler) { self.scheduler = scheduler }
+
+    func give(_ error: DiskError?) {
+        isGiven = true
+        self.error = error
+        waiter?.isReady = true
+    }
+
+    func wait() -> DiskError? {
+        while !isGiven { scheduler.block("an acknowledgement") { waiter = $0 } }
+        return error
+    }
+}

@@ -1,0 +1,219 @@
+import ChunkStore
+import DiskFormat
+import KeyManagement
+
+@testable import DiskEngine
+@testable import LocalStore
+
+/// One run: a host, the engine on it, clients, and what goes wrong; all of it a function of a seed.
+///
+/// It is a series of *lives*. In each the store is opened, everything is verified, and clients and
+/// actions are at work in phases until the host crashes or they are done; what the next life finds
+/// must be what the promises allow (`History`). The last life has no faults.
+final class World: @unchecked Sendable {
+    // @unchecked: used by who has the scheduler's turn.
+    let seed: UInt64
+    var generator: SeededGenerator
+    let scheduler: Scheduler
+    let host: SimulatedHost
+    let seals = SealRegistry()
+    let keys: InMemoryKMS
+    let environment: Environment
+    let limits: Limits
+    /// Whether the medium may be full.
+    let isSmall: Bool
+
+    var store: Store?
+    var disks: [DiskID: SimulatedDisk] = [:]
+    var snapshots: [SnapshotID: SimulatedSnapshot] = [:]
+    /// Snapshots that nobody has read yet, by when they were asked for, and clones being made.
+    var snapshotsInTheMaking: [Int: SnapshotRequest] = [:]
+    var clonesInTheMaking: [[History.Stamp]] = []
+    var lastStamp: History.Stamp = 0
+    /// Raised by every look: the order of what is seen from outside.
+    private var ticks = 0
+    private(set) var violations: [String] = []
+    var counts = WorldCounts()
+
+    init(seed: UInt64, isTraced: Bool = false) {
+        self.seed = seed
+        generator = SeededGenerator(seed: seed)
+        scheduler = Scheduler(seed: generator.next())
+        if isTraced { scheduler.trace = [] }
+        isSmall = generator.chance(12)
+        host = SimulatedHost(
+            scheduler: scheduler, seed: generator.next(),
+            capacity: isSmall ? generator.number(in: 900..<2500) : 1 << 28, seals: seals)
+        let clock = ManualClock(Timestamp(seconds: 1_700_000_000))
+        let entropy = SeededEntropy(seed: generator.next())
+        keys = InMemoryKMS(clock: clock, entropy: entropy)
+        environment = Environment(entropy: entropy, clock: clock, threads: scheduler)
+        var limits = Limits()
+        limits.slotsPerChunk = generator.pick([8, 16, 24, 64, 128])
+        limits.checkpointLogBlocks = UInt64(generator.number(in: 64..<400))
+        limits.mapMemory = 4 << 20
+        limits.reserveBytes = 1 << 20
+        limits.openChunks = generator.pick([16, 20, 1024]) ?? 16
+        limits.unsyncedChunks = generator.number(in: 1..<5)
+        limits.leastReclaimBlocks = UInt64(generator.pick([16, 40, 2048]) ?? 16)
+        limits.leastDiscardBlocks = generator.pick([8, 256]) ?? 8
+        limits.detectZeroes = generator.chance(30)
+        self.limits = limits
+    }
+
+    /// Runs it; `violations` says what is wrong.
+    func run() {
+        let end = scheduler.run {
+            do {
+                try self.begin()
+                let lives = self.generator.number(in: 1..<5)
+                for life in 0..<lives { self.live(isLast: life == lives - 1) }
+            } catch {
+                self.violate("outside of any life: \(error)")
+            }
+        }
+        if let text = seals.violation { violate(text) }
+        if seals.twice > 0, counts.failedCalls == 0, !isSmall {
+            violate("\(seals.twice) slots were sealed twice, and no write had failed")
+        }
+        if end != .completed { violate("\(end)") }
+        counts.seeds = 1
+        counts.seals = seals.sealed
+        (counts.kills, counts.powerLosses) = (host.kills, host.powerLosses)
+        counts.steps = scheduler.steps
+    }
+
+    func tick() -> Int {
+        ticks += 1
+        return ticks
+    }
+
+    func violate(_ text: String) {
+        scheduler.note("VIOLATION: \(text)")
+        violations.append(text)
+    }
+
+    /// Whether an error has a reason that lies outside of the engine.
+    func isExcused(_ error: any Error) -> Bool {
+        if host.isDown || host.faults.haveHappened { return true }
+        return isSmall && (error as? DiskError)?.code == .noSpace
+    }
+
+    /// Runs `body`; an error that nothing excuses is a violation. nil if it failed.
+    @discardableResult
+    func attempt<R>(_ what: String, _ body: () throws -> R) -> R? {
+        do {
+            scheduler.note(what)
+            return try body()
+        } catch {
+            scheduler.note("  \(what) failed: \(error)")
+            if !isExcused(error) { violate("\(what): \(error)") }
+            return nil
+        }
+    }
+
+    /// A store with one or two disks.
+    private func begin() throws {
+        let files = try LocalStore(path: "store", host: host)
+        try Store.create(
+            in: files, account: "account", region: "region", environment: environment)
+        let store = try open()
+        for _ in 0..<generator.number(in: 1..<3) {
+            let blocks = isSmall ? generator.number(in: 8..<120) : generator.magnitude(in: 8..<1400)
+            let made = try store.createDisk(
+                encrypted: generator.chance(75), size: UInt64(blocks * 4096), attributes: [:])
+            disks[made.id] = SimulatedDisk(
+                id: made.id, content: [History.Stamp](repeating: 0, count: blocks * 8))
+        }
+        try store.close()
+    }
+
+    func open() throws -> Store {
+        try Store(
+            opening: LocalStore(path: "store", host: host), keys: keys, holder: "simulation",
+            environment: environment, limits: limits)
+    }
+
+    // MARK: A life
+
+    private func live(isLast: Bool) {
+        host.start()
+        if !isLast { arm() }
+        counts.lives += 1
+        defer {
+            store = nil
+            counts.failedCalls += host.faults.failedCalls
+        }
+        guard let store = attempt("open the store", open) else { return dieEarly(nil) }
+        self.store = store
+        guard verifyAfterStart(store) else { return dieEarly(store) }
+        for _ in 0..<generator.number(in: 1..<4) where !isOver {
+            runClients()
+            if !isOver { actBetweenPhases(store) }
+        }
+        if isLast {
+            finish(store)
+        } else if generator.chance(60) {
+            die(store)
+        } else {
+            end(store)
+        }
+    }
+
+    /// Whether this life has no more to show.
+    var isOver: Bool { host.isDown || !violations.isEmpty || host.faults.areLasting }
+
+    private func dieEarly(_ store: Store?) {
+        if host.isDown { counts.crashedRecoveries += 1 }
+        die(store)
+    }
+
+    /// A crash, if none was yet; the threads of the store end with errors.
+    private func die(_ store: Store?) {
+        let kind: SimulatedHost.Crash = generator.chance(60) ? .powerLoss : .kill
+        if !host.isDown { host.crash(kind) }
+        for id in disks.keys.sorted() {
+            disks[id]?.crashed(host.faults.haveHitSync ? .powerLoss : host.lastCrash, at: tick())
+        }
+        try? store?.close()
+    }
+
+    /// A clean end, after which even a loss of power changes nothing.
+    private func end(_ store: Store) {
+        let closed: Void? = attempt("close the store") { try store.close() }
+        let isClean = closed != nil && !host.isDown && !host.faults.haveHappened
+        if !host.isDown, generator.chance(70) { host.crash(.powerLoss) }
+        for id in disks.keys.sorted() {
+            disks[id]?.crashed(isClean ? .kill : .powerLoss, at: tick())
+        }
+    }
+
+    /// What goes wrong in this life: nothing, a crash, a failing call, or both.
+    private func arm() {
+        let kind = generator.number(in: 0..<100)
+        if kind < 65 {
+            let calls =
+                generator.chance(50)
+                ? generator.magnitude(in: 1..<4000) : generator.number(in: 100..<2500)
+            host.faults.crash(kind < 50 ? .powerLoss : .kill, after: calls)
+        }
+        if kind >= 55, kind < 92 {
+            let calls: [[HostCall]] = [
+                [.write], [.write], [.sync], [.sync], [.read], [.allocate], [.rename], [.open],
+                [.unlink], [.punch], [.mkdir, .rename, .open, .write], HostCall.allCases,
+            ]
+            let chosen = generator.pick(calls) ?? [.write]
+            host.faults.add(
+                HostFaults.Fault(
+                    calls: Set(chosen), call: generator.magnitude(in: 1..<800),
+                    code: generator.chance(70) || chosen == [.read] ? 5 : 28,
+                    effect: generator.chance(50) ? .none : .half, isLasting: generator.chance(25)))
+        }
+        if generator.chance(40) {
+            host.faults.add(
+                HostFaults.Fault(
+                    calls: [.write], call: generator.magnitude(in: 1..<300), code: 0,
+                    effect: .short, isLasting: false))
+        }
+    }
+}
