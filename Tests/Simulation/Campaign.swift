@@ -4,14 +4,14 @@ import Glibc
 struct Campaign {
     /// Seeds outside of the usual ones that once showed a bug.
     static let known: [UInt64] = []
-    /// A campaign that found so many failures need not look for more.
-    private static let enough = 20
 
     var first: UInt64 = 1
     var count: UInt64 = 100
     var minutes: Double?
     var isTraced = false
     var withKnown = false
+    /// A campaign that found so many failures need not look for more.
+    var enough = 20
 
     static func fromEnvironment() -> Campaign {
         var campaign = Campaign()
@@ -22,6 +22,7 @@ struct Campaign {
         if let text = value("SEEDS"), let number = UInt64(text) { campaign.count = number }
         campaign.minutes = value("MINUTES").flatMap(Double.init)
         campaign.isTraced = value("TRACE") != nil
+        campaign.enough = value("ENOUGH").flatMap(Int.init) ?? campaign.enough
         campaign.withKnown = value("KNOWN") != nil
         return campaign
     }
@@ -31,7 +32,7 @@ struct Campaign {
         var failures: [String] = []
         var total = WorldCounts()
         let start = time(nil)
-        for seed in seeds(since: start) where failures.count < Self.enough {
+        for seed in seeds(since: start) where failures.count < enough {
             let world = World(seed: seed, isTraced: isTraced)
             world.run()
             total.add(world.counts)

@@ -108,7 +108,11 @@ extension World {
     /// The last look: all is as it was, a full store can be freed, and the end is clean.
     func finish(_ store: Store) {
         verifyQuiet(store)
-        for id in snapshots.keys.sorted() { verify(id, store) }
+        for id in snapshots.keys.sorted() {
+            verify(id, store)
+            verifySealed(id, store)
+        }
+        for id in disks.keys.sorted() { scrub(id, store) }
         if isSmall, violations.isEmpty { freeFullStore(store) }
         attempt("close the store for good") { try store.close() }
     }

@@ -183,6 +183,20 @@ extension World {
         }
     }
 
+    /// Nothing is damaged, whatever goes on meanwhile.
+    func scrub(_ id: DiskID, _ store: Store) {
+        attempt("scrub \(id)") {
+            var place: UInt64? = 0
+            while let offset = place, !host.isDown {
+                let piece = try store.scrub(id, from: offset, limit: 1 << 20)
+                if let found = piece.findings.first, !host.faults.haveHappened, !host.isDown {
+                    violate("scrub of disk \(id): \(found)")
+                }
+                place = piece.next
+            }
+        }
+    }
+
     // MARK: With no write in flight
 
     /// Each disk is what was written to it.
@@ -216,6 +230,10 @@ extension World {
                     let block = zip(known, replayed).enumerated().first { $1.0 != $1.1 }
                     violate("disk \(id): memory and log differ: \(block.map { "\($0)" } ?? "size")")
                 }
+                // Two that go on from one store: `seals` sees both.
+                let bytes = Content.bytes(History.Stamp.max, 0..<16)
+                try bytes.withUnsafeBytes { try there.write($0, at: 0) }
+                try there.flush()
             }
         }
     }

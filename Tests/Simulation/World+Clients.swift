@@ -28,7 +28,8 @@ extension World {
             case 69..<84: read(disk, &generator)
             case 84..<90: takeSnapshot(of: disk, store)
             case 90..<93: dropSnapshot(store, &generator)
-            case 93..<97: readSnapshot(store, &generator)
+            case 93..<96: readSnapshot(store, &generator)
+            case 96..<97: scrub(disk.id, store)
             default: attempt("checkpoint") { _ = try disk.checkpoint() }
             }
         }

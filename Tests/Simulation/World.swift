@@ -1,5 +1,6 @@
 import ChunkStore
 import DiskFormat
+import Glibc
 import KeyManagement
 
 @testable import DiskEngine
@@ -198,16 +199,7 @@ final class World: @unchecked Sendable {
             host.faults.crash(kind < 50 ? .powerLoss : .kill, after: calls)
         }
         if kind >= 55, kind < 92 {
-            let calls: [[HostCall]] = [
-                [.write], [.write], [.sync], [.sync], [.read], [.allocate], [.rename], [.open],
-                [.unlink], [.punch], [.mkdir, .rename, .open, .write], HostCall.allCases,
-            ]
-            let chosen = generator.pick(calls) ?? [.write]
-            host.faults.add(
-                HostFaults.Fault(
-                    calls: Set(chosen), call: generator.magnitude(in: 1..<800),
-                    code: generator.chance(70) || chosen == [.read] ? 5 : 28,
-                    effect: generator.chance(50) ? .none : .half, isLasting: generator.chance(25)))
+            for _ in 0..<(generator.chance(25) ? 2 : 1) { host.faults.add(failingCall()) }
         }
         if generator.chance(40) {
             host.faults.add(
@@ -215,5 +207,19 @@ final class World: @unchecked Sendable {
                     calls: [.write], call: generator.magnitude(in: 1..<300), code: 0,
                     effect: .short, isLasting: false))
         }
+    }
+
+    /// A call that fails, once or for good.
+    private func failingCall() -> HostFaults.Fault {
+        let kinds: [[HostCall]] = [
+            [.write], [.write], [.sync], [.sync], [.read], [.allocate], [.rename], [.open],
+            [.unlink], [.punch], [.mkdir, .rename, .open, .write], HostCall.allCases,
+        ]
+        let calls = generator.pick(kinds) ?? [.write]
+        let isFull = calls != [.read] && generator.chance(30)
+        return HostFaults.Fault(
+            calls: Set(calls), call: generator.magnitude(in: 1..<800),
+            code: isFull ? ENOSPC : EIO, effect: generator.chance(50) ? .none : .half,
+            isLasting: generator.chance(25))
     }
 }
