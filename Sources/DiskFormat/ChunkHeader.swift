@@ -109,6 +109,14 @@ public struct UnopenedHeader: Sendable {
         return header
     }
 
+    /// What it says, unverified.
+    func decoded() throws -> ChunkHeader {
+        guard bytes.count == ChunkLayout.headerSize else {
+            throw FormatError(.malformed, "the header is cut off after \(bytes.count) bytes")
+        }
+        return try bytes.withUnsafeBytes { raw in try Self.decode(raw) }
+    }
+
     private static func decode(_ raw: UnsafeRawBufferPointer) throws(FormatError) -> ChunkHeader {
         var reader = ByteReader(raw)
         let magic = reader.getText(width: 8)

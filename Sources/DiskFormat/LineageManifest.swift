@@ -172,13 +172,18 @@ extension UnopenedManifest {
     public func lineage(with keys: LineageKeys) throws -> (LineageManifest, version: UInt64) {
         let id = keys.lineage.description
         let (header, payload) = try open(kind: .lineage, id: id, with: keys)
+        return (try Self.lineage(payload), header.version)
+    }
+
+    /// The lines of a lineage's payload.
+    static func lineage(_ payload: [ArraySlice<UInt8>]) throws(FormatError) -> LineageManifest {
         let manifest = LineageManifest(
-            key: try Self.keyEnvelope(payload[0]),
+            key: try keyEnvelope(payload[0]),
             body: try JSONCoding.decode(LineageManifest.Body.self, from: payload[1]))
         guard manifest.isValid else {
             throw FormatError(.malformed, "the lineage's sessions or counters make no sense")
         }
-        return (manifest, header.version)
+        return manifest
     }
 
     /// The way to the key; nothing in it is verified but by unwrapping and the key check.

@@ -63,3 +63,27 @@ func storeIdentity(at path: String) throws(Failure) -> StoreIdentity {
         throw Failure(Refusal(ofStore: error)).about(path)
     }
 }
+
+/// Verifies a store that no process has, and changes nothing in it. `onRead` as `StoreCheck` says.
+///
+/// - Throws: `Failure`, with what to do next; `CheckInterrupted`.
+func checkStore(
+    at path: String, keys source: KeySource, onRead: @escaping @Sendable (UInt64) -> Bool
+) throws -> CheckReport {
+    do {
+        let files = try LocalStore(path: path, readOnly: true)
+        let identity = try Store.identity(of: files)
+        let keys = source.service(account: identity.account, region: identity.region)
+        return try StoreCheck(files, survey: files, keys: keys, onRead: onRead).run()
+    } catch let error as CheckInterrupted {
+        throw error
+    } catch {
+        let failure = Failure(Refusal(ofStore: error)).about(path)
+        guard failure.exitCode == ErrorKind.busy.exitCode else { throw failure }
+        if let hidden = HiddenMount.ofStore(path) { throw hidden.refusal }
+        throw Failure(
+            failure, message: failure.message,
+            advice: "While a store is mounted, sealdisk scrub verifies what is attached. To check"
+                + " all of it, unmount it first.")
+    }
+}

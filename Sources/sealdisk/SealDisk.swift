@@ -30,8 +30,8 @@ struct SealDisk: ParsableCommand {
         version: version,
         subcommands: [
             InitCommand.self, MountCommand.self, UnmountCommand.self, DiskCommand.self,
-            SnapshotCommand.self, ScrubCommand.self, KMSCommand.self, APICommand.self,
-            ErrandCommand.self, FreezeCommand.self,
+            SnapshotCommand.self, ScrubCommand.self, CheckCommand.self, KMSCommand.self,
+            APICommand.self, ErrandCommand.self, FreezeCommand.self,
         ])
 
     /// Parses, runs, and ends the process with the exit code that `--help` documents.

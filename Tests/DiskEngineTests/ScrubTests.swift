@@ -144,6 +144,22 @@ import Testing
         try rig.store.close()
     }
 
+    /// Put back as another file under its name, which who has the old one open does not see.
+    @Test(arguments: [true, false]) func anotherFileInItsPlaceHealsWhileInUse(encrypted: Bool)
+        throws
+    {
+        let rig = try Rig(encrypted: encrypted)
+        let address = try rig.address(1)
+        let backup = try rig.memory.readObject(rig.file(address), limit: 1 << 30)
+        try rig.flip(address)
+        #expect(diskErrorCode { _ = try rig.disk.bytes(4096, 4096) } == .damaged)
+        try rig.memory.replaceObject(rig.file(address), with: backup)
+        #expect(try rig.disk.bytes(4096, 4096) == pattern(4096, seed: 1001))
+        #expect(try rig.scrubDisk().findings == [])
+        #expect(try rig.scrubSnapshot(0).findings == [])
+        try rig.store.close()
+    }
+
     /// Neighbours are one finding, however many.
     @Test func damagedNeighboursAreOneFinding() throws {
         let rig = try Rig(encrypted: true)

@@ -102,6 +102,8 @@ extension Lineage {
                 }
             }
         } catch {
+            // Another file may be put in its place: the next read looks.
+            chunks.remove(chunk.number)
             throw DiskError.wrap(error, while: "reading chunk \(chunk.number) of lineage \(id)")
         }
     }

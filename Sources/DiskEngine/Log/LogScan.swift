@@ -244,6 +244,11 @@ struct LogScan {
         DiskError(
             .damaged,
             "disk \(disk): chunk \(chunk) of lineage \(lineage.id), slot \(slot), is damaged:"
-                + " \(what)")
+                + " \(what)", cause: DamagedChunk(number: chunk))
     }
+}
+
+/// The chunk that an error of the log is about, as its cause.
+struct DamagedChunk: Error {
+    let number: ChunkNumber
 }

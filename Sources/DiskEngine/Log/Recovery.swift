@@ -54,7 +54,8 @@ struct Recovery {
             else {
                 throw DiskError(
                     .damaged,
-                    "disk \(manifest.id): its log ends before its checkpoint at \(newest.slot)")
+                    "disk \(manifest.id): its log ends before its checkpoint at \(newest.slot)",
+                    cause: DamagedChunk(number: end?.chunk ?? newest.slot.chunk))
             }
         }
         let map = MapTree(
@@ -103,7 +104,8 @@ struct Recovery {
         }
     }
 
-    private func verify(_ reference: CheckpointReference) throws {
+    /// Throws what keeps recovery from beginning with this checkpoint.
+    func verify(_ reference: CheckpointReference) throws {
         let record = try lineage.readCheckpoint(at: reference.slot)
         let state = reference.state
         guard record.disk == manifest.id, record.generation == reference.generation,

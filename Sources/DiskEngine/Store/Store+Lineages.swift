@@ -133,21 +133,7 @@ extension Store {
     func unwrapKeys(
         of id: LineageID, _ envelope: LineageManifest.KeyEnvelope, for use: KeyUse?
     ) throws -> LineageKeys {
-        guard envelope.suite != .plain else { return try .plain(id) }
-        guard let keyID = envelope.keyID, let wrapped = envelope.wrappedKey, let use else {
-            throw DiskError(.damaged, "lineage \(id) has no wrapped data key")
-        }
-        let key = try keys.unwrap(
-            WrappedKey(keyID: keyID, bytes: wrapped.bytes),
-            context: keyContext(id, epoch: envelope.epoch, store: envelope.store), use: use)
-        let opened = try LineageKeys(
-            lineage: id, suite: envelope.suite, epoch: envelope.epoch, dataKey: key)
-        guard opened.keyCheck == envelope.keyCheck.bytes else {
-            throw DiskError(
-                .keyRefused,
-                "the data key of lineage \(id) is not the one its disks were sealed with")
-        }
-        return opened
+        try envelope.unwrap(id, by: keys, in: identity.storeID, for: use)
     }
 
     /// One use of a key that is in memory already: the KMS is told, and may refuse.
@@ -161,8 +147,36 @@ extension Store {
 
     /// `store`: the one that the key was made in; nil: this one.
     func keyContext(_ lineage: LineageID, epoch: UInt32, store: String? = nil) -> KeyContext {
-        KeyContext(
-            store: store ?? identity.storeID, lineage: lineage.description, epoch: epoch,
-            format: Format.version)
+        KeyContext(lineage, epoch: epoch, store: store ?? identity.storeID)
+    }
+}
+
+extension KeyContext {
+    init(_ lineage: LineageID, epoch: UInt32, store: String) {
+        self.init(
+            store: store, lineage: lineage.description, epoch: epoch, format: Format.version)
+    }
+}
+
+extension LineageManifest.KeyEnvelope {
+    /// The keys of a lineage in the store `store`. Throws `.damaged` if there is none to unwrap,
+    /// `.keyRefused` if it is another than the disks were sealed with, and what the KMS throws.
+    func unwrap(
+        _ id: LineageID, by keys: any KeyProvider, in store: String, for use: KeyUse?
+    ) throws -> LineageKeys {
+        guard suite != .plain else { return try .plain(id) }
+        guard let keyID, let wrappedKey, let use else {
+            throw DiskError(.damaged, "lineage \(id) has no wrapped data key")
+        }
+        let key = try keys.unwrap(
+            WrappedKey(keyID: keyID, bytes: wrappedKey.bytes),
+            context: KeyContext(id, epoch: epoch, store: self.store ?? store), use: use)
+        let opened = try LineageKeys(lineage: id, suite: suite, epoch: epoch, dataKey: key)
+        guard opened.keyCheck == keyCheck.bytes else {
+            throw DiskError(
+                .keyRefused,
+                "the data key of lineage \(id) is not the one its disks were sealed with")
+        }
+        return opened
     }
 }

@@ -1,7 +1,5 @@
 import ArgumentParser
 import ControlPlane
-import Glibc
-import Synchronization
 
 struct ScrubCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -36,7 +34,7 @@ struct ScrubCommand: ParsableCommand {
     func run() throws {
         let client = try Client(options)
         _ = try client.demandMount(for: "verifying disks in use")
-        let pace = try Pace(bytesPerSecond: rate.map(Self.bytes))
+        let pace = Pace(bytesPerSecond: try rate.map(Pace.rate))
         var targets = try ScrubTarget.all(through: client, named: names)
         if let from { targets = try ScrubTarget.resuming(targets, from: from) }
         guard !targets.isEmpty else {
@@ -70,17 +68,6 @@ struct ScrubCommand: ParsableCommand {
             pace.wait(after: answer.count("VerifiedBytes"))
             offset = answer["NextOffset"].map { _ in answer.count("NextOffset") }
             progress.reached(offset ?? target.size)
-        }
-    }
-
-    private static func bytes(_ text: String) throws(Failure) -> UInt64 {
-        do {
-            let bytes = try ByteSize.diskSize(text)
-            return bytes
-        } catch {
-            throw Failure(
-                .invalid, "--rate \(text): \(error.description).", advice: "Write for instance 50M."
-            )
         }
     }
 }
@@ -218,40 +205,5 @@ private final class ScrubReport {
             .failed, "\(count) \(count == 1 ? "place is" : "places are") damaged.",
             advice: "Put the files that are named back from a copy of the store; what was written"
                 + " since then is told by another scrub. Everything else can be read.")
-    }
-}
-
-/// Keeps to a rate.
-private final class Pace {
-    private let bytesPerSecond: UInt64?
-    private let clock = ContinuousClock()
-    private let begin: ContinuousClock.Instant
-    private var bytes: UInt64 = 0
-
-    init(bytesPerSecond: UInt64?) {
-        self.bytesPerSecond = bytesPerSecond
-        begin = clock.now
-    }
-
-    func wait(after bytes: UInt64) {
-        guard let bytesPerSecond, bytesPerSecond > 0 else { return }
-        self.bytes += bytes
-        let due = Double(self.bytes) / Double(bytesPerSecond)
-        let elapsed = (clock.now - begin) / .seconds(1)
-        if due > elapsed { usleep(UInt32(min(due - elapsed, 600) * 1e6)) }
-    }
-}
-
-/// Whether the user has asked to end (Ctrl-C, SIGTERM).
-private enum Interruption {
-    private static let requested = Atomic<Bool>(false)
-
-    static var isRequested: Bool { requested.load(ordering: .relaxed) }
-
-    static func watch() {
-        _ = isRequested  // made before any signal comes
-        for number in [SIGINT, SIGTERM] {
-            signal(number) { _ in Interruption.requested.store(true, ordering: .relaxed) }
-        }
     }
 }

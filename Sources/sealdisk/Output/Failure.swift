@@ -24,6 +24,13 @@ struct Failure: Error, Hashable, CustomStringConvertible {
         self.init(refusal.kind, refusal.message, advice: refusal.recommend)
     }
 
+    /// A check that found no damage, and did not get to see everything.
+    init(incomplete message: String, advice: String) {
+        self.message = message
+        self.advice = advice
+        exitCode = ExitCodes.incomplete
+    }
+
     /// What this program did not foresee.
     init(unforeseen error: any Error) {
         message = "\(error)"
@@ -52,6 +59,9 @@ struct Failure: Error, Hashable, CustomStringConvertible {
 
 /// The exit codes, for `--help`.
 enum ExitCodes {
+    /// The one that is no action's.
+    static let incomplete: Int32 = 10
+
     static let text = """
         EXIT CODES:
           0   done
@@ -64,6 +74,7 @@ enum ExitCodes {
           7   no space left, or a limit reached
           8   stored data is damaged, or storage failed
           9   not allowed, or not here
+          10  check: no damage was found, but not everything could be verified
           64  the command line was not understood
         """
 }
