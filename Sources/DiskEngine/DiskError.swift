@@ -22,6 +22,8 @@ public struct DiskError: Error, Sendable, CustomStringConvertible {
         case noSpace
         /// Stored bytes are not what was sealed: damaged, swapped, truncated, or forged.
         case damaged
+        /// The store, or a part of it, is older than its anchor knows it, or was exchanged.
+        case rolledBack
         /// The store is of a format version that this program does not read.
         case unsupported
         /// The medium failed.

@@ -50,6 +50,19 @@ extension DiskID: Codable {
     }
 }
 
+extension LineageID: Codable {
+    public init(from decoder: any Decoder) throws {
+        let text = try decoder.singleValueContainer().decode(String.self)
+        guard let id = LineageID(text) else { throw FormatError(.malformed, "not a lineage's id") }
+        self = id
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var value = encoder.singleValueContainer()
+        try value.encode(description)
+    }
+}
+
 extension SnapshotID: Codable {
     public init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(String.self)

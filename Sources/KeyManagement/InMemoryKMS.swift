@@ -82,6 +82,10 @@ public final class InMemoryKMS: KeyProvider {
         }
     }
 
+    public func note(_ use: KeyUse) throws(KeyError) {
+        state.withLock { $0.uses[use.action, default: 0] += 1 }
+    }
+
     private func counted<R: Sendable>(
         _ use: KeyUse, _ body: (inout State) throws(KeyError) -> R
     ) throws(KeyError) -> R {

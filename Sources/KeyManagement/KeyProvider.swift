@@ -19,6 +19,11 @@ public protocol KeyProvider: Sendable {
     /// Throws `.notActivated`, `.io`.
     func describe(use: KeyUse) throws(KeyError) -> KeyDescription?
 
+    /// An entry in the key-use log of something that was decided and needs no key
+    /// (`AcceptRollback`); also while the service is not activated. When this returns it is
+    /// durable. Throws `.io`.
+    func note(_ use: KeyUse) throws(KeyError)
+
     /// Whether the service was activated; asked without being metered.
     var isActivated: Bool { get throws(KeyError) }
 }

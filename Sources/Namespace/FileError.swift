@@ -31,6 +31,7 @@ public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
     /// | keyRefused | EKEYREJECTED | the KMS or the key check said no |
     /// | noSpace | ENOSPC | the store's medium is full |
     /// | damaged, io, sessionOver | EIO | the data cannot be had, or not be made durable |
+    /// | rolledBack | ESTALE | the store, or a part of it, is older than its anchor knows it |
     /// | unsupported | EOPNOTSUPP | the store is of another version |
     /// | readOnly | EROFS | |
     /// | denied | EACCES | the daemon's user may not use that file of the store |
@@ -46,6 +47,7 @@ public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
         case .keyRefused: EKEYREJECTED
         case .noSpace: ENOSPC
         case .damaged, .io, .sessionOver: EIO
+        case .rolledBack: ESTALE
         case .unsupported: EOPNOTSUPP
         case .readOnly: EROFS
         case .denied: EACCES

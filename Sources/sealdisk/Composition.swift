@@ -32,11 +32,12 @@ struct OpenedStore: Sendable {
 /// store in this program comes through here.
 ///
 /// - Parameters:
+///   - anchor: where the store's past is remembered.
 ///   - holder: what a second process is told about this one, for instance `sealdisk mount /mnt`.
 /// - Throws: `Failure`, with what to do next.
 func openStore(
     at path: String, keys source: KeySource, holder: String, readOnly: Bool = false,
-    limits: Limits = .standard
+    anchor: AnchorChoice = .ofEnvironment, limits: Limits = .standard
 ) throws(Failure) -> OpenedStore {
     let path = try AbsolutePath.existing(path, as: "store")
     do {
@@ -44,8 +45,12 @@ func openStore(
         let identity = try Store.identity(of: files)
         let keys = source.service(account: identity.account, region: identity.region)
         let store = try Store(
-            opening: files, keys: keys, holder: holder, environment: Environment(), limits: limits)
+            opening: files, keys: keys, holder: holder,
+            anchor: try anchor.anchoring(ofStore: identity.storeID, at: path),
+            environment: Environment(), limits: limits)
         return OpenedStore(path: path, store: store, keys: keys)
+    } catch let failure as Failure {
+        throw failure
     } catch {
         let failure = Failure(Refusal(ofStore: error)).about(path)
         if failure.exitCode == ErrorKind.busy.exitCode, let hidden = HiddenMount.ofStore(path) {

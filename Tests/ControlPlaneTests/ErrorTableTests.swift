@@ -29,7 +29,7 @@ import Testing
         (.keyServiceInactive, .keyRequired), (.keyRefused, .keyRequired), (.noSpace, .noSpace),
         (.damaged, .failed), (.io, .failed), (.sessionOver, .failed), (.storeLocked, .busy),
         (.readOnly, .denied), (.denied, .denied), (.limit, .quota),
-        (.hostLimit, .quota), (.unsupported, .invalid),
+        (.hostLimit, .quota), (.unsupported, .invalid), (.rolledBack, .failed),
     ]
 
     @Test func everyEngineErrorIsInTheTable() {

@@ -36,6 +36,11 @@ final class TestKeys: KeyService {
         try service.describe(use: use)
     }
 
+    func note(_ use: KeyUse) throws(KeyError) {
+        try check()
+        try service.note(use)
+    }
+
     var isActivated: Bool { get throws(KeyError) { try service.isActivated } }
 
     func activate() throws(KeyError) -> Bool { service.activate() }

@@ -163,6 +163,8 @@ import Testing
         func describe(use: KeyUse) throws(KeyError) -> KeyDescription? {
             try base.describe(use: use)
         }
+
+        func note(_ use: KeyUse) throws(KeyError) { try base.note(use) }
     }
 
     @Test func theWrongDataKeyIsRefused() throws {

@@ -211,6 +211,11 @@ private final class SlowKMS: KeyProvider {
     private let isArmed = Atomic(false)
     private let kms = InMemoryKMS()
 
+    func note(_ use: KeyUse) throws(KeyError) {
+        try hold()
+        try kms.note(use)
+    }
+
     func arm() { isArmed.store(true, ordering: .sequentiallyConsistent) }
 
     private func hold() throws(KeyError) {

@@ -62,7 +62,9 @@ enum Command {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = [program] + arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        // What a test does not anchor itself leaves nothing in the host's state directory.
+        process.environment = ProcessInfo.processInfo.environment
+            .merging(["SEALDISK_ANCHOR": "none"]) { $1 }.merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         let (output, errors) = (Pipe(), Pipe())
         process.standardOutput = output

@@ -42,7 +42,10 @@ final class Rig {
 
     /// Every command is about this store, whatever else is mounted on the host.
     var environment: [String: String] {
-        ["SEALDISK_KEYSTORE": keystore, "SEALDISK_STORE": store]
+        [
+            "SEALDISK_KEYSTORE": keystore, "SEALDISK_STORE": store,
+            "SEALDISK_ANCHOR": folder + "/anchors/",
+        ]
     }
 
     /// Runs the program, whatever comes of it.

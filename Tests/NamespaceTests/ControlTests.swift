@@ -121,7 +121,7 @@ import Testing
         let text = try fixture.text("status.json")
         for part in [
             "\"store\" : \"/store\"", "\"mountPoint\" : \"/nowhere\"", "\"pid\" : 1",
-            "\"anchor\" : \"unanchored\"", "\"nonDumpable\" : \"ok\"", "\"\(disk)\" : 1",
+            "\"freshness\" : \"unanchored\"", "\"nonDumpable\" : \"ok\"", "\"\(disk)\" : 1",
         ] {
             #expect(text.contains(part), "\(part) in \(text)")
         }

@@ -11,7 +11,7 @@ import Testing
         .storeLocked: EBUSY, .keyRequired: ENOKEY, .keyServiceInactive: ENOKEY,
         .keyRefused: EKEYREJECTED, .noSpace: ENOSPC, .damaged: EIO, .io: EIO, .sessionOver: EIO,
         .readOnly: EROFS, .denied: EACCES, .limit: EDQUOT, .hostLimit: ENFILE,
-        .unsupported: EOPNOTSUPP,
+        .unsupported: EOPNOTSUPP, .rolledBack: ESTALE,
     ]
 
     @Test(arguments: DiskError.Code.allCases) func everyCodeHasItsErrno(code: DiskError.Code) {

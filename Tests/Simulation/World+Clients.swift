@@ -92,7 +92,10 @@ extension World {
 
     private func flush(_ disk: Disk) {
         let start = tick()
-        let isDone: Void? = attempt("flush \(disk.id)") { try disk.flush() }
+        let isDone: Void? = attempt("flush \(disk.id)") {
+            try disk.flush()
+            try store?.recordFreshness()
+        }
         guard isDone != nil, !host.isDown else { return }
         counts.flushes += 1
         disks[disk.id]?.history.flush(begunAt: start)

@@ -23,6 +23,8 @@ final class World: @unchecked Sendable {
     let limits: Limits
     /// Whether the medium may be full.
     let isSmall: Bool
+    /// Remembers the store's past on another medium, which nothing happens to; nil: nobody does.
+    let anchoring: Anchoring?
 
     var store: Store?
     var disks: [DiskID: SimulatedDisk] = [:]
@@ -60,6 +62,9 @@ final class World: @unchecked Sendable {
         limits.leastDiscardBlocks = generator.pick([8, 256]) ?? 8
         limits.detectZeroes = generator.chance(30)
         self.limits = limits
+        anchoring =
+            generator.chance(70)
+            ? Anchoring(InMemoryAnchor(), isStrict: generator.chance(50)) : nil
     }
 
     /// Runs it; `violations` says what is wrong.
@@ -96,6 +101,8 @@ final class World: @unchecked Sendable {
 
     /// Whether an error has a reason that lies outside of the engine.
     func isExcused(_ error: any Error) -> Bool {
+        // What crashes leave is never older than the anchor knows it.
+        if (error as? DiskError)?.code == .rolledBack { return false }
         if host.isDown || host.faults.haveHappened { return true }
         return isSmall && (error as? DiskError)?.code == .noSpace
     }
@@ -132,7 +139,7 @@ final class World: @unchecked Sendable {
     func open() throws -> Store {
         try Store(
             opening: LocalStore(path: "store", host: host), keys: keys, holder: "simulation",
-            environment: environment, limits: limits)
+            anchor: anchoring, environment: environment, limits: limits)
     }
 
     // MARK: A life

@@ -1,5 +1,6 @@
 import ControlPlane
 import DiskEngine
+import Glibc
 import LocalStore
 import Testing
 
@@ -10,7 +11,11 @@ import Testing
     private let folder: TemporaryFolder
     private var store: String { folder.path + "/store" }
 
+    /// These stores come and go: nothing of them is to stay on the host.
+    private static let withoutAnchor = setenv("SEALDISK_ANCHOR", "none", 1)
+
     init() throws {
+        try #require(Self.withoutAnchor == 0)
         folder = try TemporaryFolder()
         _ = try Store.create(
             in: LocalStore.create(at: folder.path + "/store"), account: "a", region: "r")

@@ -57,7 +57,8 @@ struct Action: Sendable {
         },
         // It waits for the KMS, and replays a log.
         Action(
-            "AttachDisk", ["DiskId", "DiskName", "InstanceId", "Encrypted"], takesTurn: false
+            "AttachDisk", ["DiskId", "DiskName", "InstanceId", "Encrypted", "AcceptRollback"],
+            takesTurn: false
         ) { plane, arguments throws(Refusal) in try plane.attachDisk(arguments) },
         Action("DetachDisk", ["DiskId", "InstanceId"]) { plane, arguments throws(Refusal) in
             try plane.detachDisk(arguments)

@@ -27,7 +27,10 @@ extension ControlPlane {
                 .diskStatus, "Disk '\(disk.name)' is attached to \(Instance.local) already.",
                 recommend: "Use it as it is, or detach it: `DetachDisk DiskId=\(disk.name)`.")
         }
-        _ = try engine(about: .disk(disk.name)) { try store.attach(id) }
+        let accepts = try arguments.flag("AcceptRollback") ?? false
+        _ = try engine(about: .disk(disk.name)) {
+            try store.attach(id, acceptingRollback: accepts)
+        }
         announce(.diskAttached(id))
         return [:]
     }

@@ -83,6 +83,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case diskOpen = "IncorrectDiskStatus.Open"
     case diskSnapshotExists = "IncorrectDiskStatus.SnapshotExists"
     case snapshotOpen = "IncorrectSnapshotStatus.Open"
+    case rolledBack = "IncorrectStore.RolledBack"
     case storeLocked = "OperationConflict.StoreLocked"
     // Rules of disks.
     case categoryNotSupported = "InvalidDiskCategory.NotSupported"
@@ -122,7 +123,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .storeFull: .noSpace
         case .limit: .quota
         case .notMounted, .readOnly, .noPermission: .denied
-        case .damaged, .storage, .sessionOver, .keyServiceFailed, .unforeseen: .failed
+        case .damaged, .rolledBack, .storage, .sessionOver, .keyServiceFailed, .unforeseen: .failed
         }
     }
 }
@@ -141,6 +142,7 @@ extension ErrorCode {
             case .keyRefused: .keyRefused
             case .noSpace: .storeFull
             case .damaged: .damaged
+            case .rolledBack: .rolledBack
             case .unsupported: .storeNotSupported
             case .io: .storage
             case .sessionOver: .sessionOver

@@ -106,6 +106,10 @@ extension ErrorCode {
         case .damaged:
             "Restore the damaged file from a copy of the store, or make a disk from a snapshot that"
                 + " is intact: `CreateDisk SnapshotId=…`."
+        case .rolledBack:
+            "If a copy was put back on purpose, attach the disk once with `AcceptRollback=true`,"
+                + " which is recorded. If not, somebody else did it: look for the newer store. What"
+                + " was exchanged is accepted by nothing."
         case .storage: "See the kernel's log for the medium below the store, then repeat."
         case .sessionOver: "Detach the disk and attach it again; unflushed writes may be lost."
         case .notMounted: "Mount the store: sealdisk mount STORE DIR."

@@ -18,7 +18,8 @@ extension Disk {
     /// manifest name it. Returns the state it recorded. If it fails, nothing has changed.
     @discardableResult
     func checkpoint(_ change: CheckpointChange = .none) throws -> DiskState {
-        try monitor.withLock {
+        defer { anchorCheckpoint() }
+        return try monitor.withLock {
             while isCheckpointing {
                 try checkAlive()
                 monitor.wait()

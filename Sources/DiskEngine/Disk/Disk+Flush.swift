@@ -4,11 +4,15 @@ extension Disk {
     /// Makes every write acknowledged before this call survive power loss.
     ///
     /// Throws `.io` if the medium failed: the session is over then, because what the medium holds
-    /// is no longer known. Throws `.sessionOver` ever after.
+    /// is no longer known. Throws `.sessionOver` ever after. Throws `.io` also if a strict
+    /// freshness anchor could not follow; the next flush tries again.
     public func flush() throws {
         try operation(on: 0, 0) {
             do {
                 try makeDurable(to: log.reservedTo)
+                if lineage.freshness?.isStrict == true {
+                    try monitor.withoutLock { try anchorFlush() }
+                }
             } catch {
                 throw DiskError.wrap(error, while: "flushing disk \(id)")
             }

@@ -28,6 +28,8 @@ public final class Disk: @unchecked Sendable {
     var manifestVersion: UInt64
     /// Where the log of the sessions before this one ends; nil if the disk never wrote.
     let previousEnd: LogPosition?
+    /// The last of those sessions; nil likewise.
+    let sessionBefore: SessionStamp?
     /// Operations under way; a detach waits for them.
     var operations = 0
     var isClosing = false
@@ -67,6 +69,7 @@ public final class Disk: @unchecked Sendable {
         shownBytes = Atomic(recovered.size)
         generation = recovered.generation
         previousEnd = recovered.end
+        sessionBefore = lineage.sessions(of: manifest.id).last?.stamp
         // Checked when the manifest was decoded.
         layout = ChunkLayout(slotCount: manifest.slotsPerChunk)!
         reader = recovered.reader

@@ -17,6 +17,8 @@ final class Lineage: @unchecked Sendable {
     let budget: ChunkBudget
     let space: LineageSpace
     let spares: SpareChunks
+    /// nil: the store has no freshness anchor.
+    let freshness: FreshnessKeeper?
     private let monitor: Monitor
     private var manifest: LineageManifest
     private var version: UInt64
@@ -26,7 +28,8 @@ final class Lineage: @unchecked Sendable {
 
     init(
         keys: LineageKeys, manifest: LineageManifest, version: UInt64, store: SealedStore,
-        environment: Environment, limits: Limits, budget: ChunkBudget, memory: MapMemory
+        environment: Environment, limits: Limits, budget: ChunkBudget, memory: MapMemory,
+        freshness: FreshnessKeeper? = nil
     ) {
         id = keys.lineage
         self.keys = keys
@@ -36,6 +39,7 @@ final class Lineage: @unchecked Sendable {
         self.environment = environment
         self.limits = limits
         self.budget = budget
+        self.freshness = freshness
         space = LineageSpace(memory: memory)
         spares = SpareChunks(threads: environment.threads)
         runs = RunPool(threads: environment.threads)
@@ -47,6 +51,9 @@ final class Lineage: @unchecked Sendable {
 
     var isEncrypted: Bool { keys.suite != .plain }
     var keyID: String? { monitor.withLock { manifest.key.keyID } }
+
+    /// Of the manifest that the store has durably.
+    var versionInStore: UInt64 { monitor.withLock { version } }
 
     func withManifest<R>(_ body: (LineageManifest) -> R) -> R {
         monitor.withLock { body(manifest) }

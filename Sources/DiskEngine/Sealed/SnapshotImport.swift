@@ -141,6 +141,7 @@ extension Store {
                 throw error
             }
             monitor.withLock { catalogue.envelopes[id] = envelope }
+            noteMade(id, suite: keys.suite, version: lineage.versionInStore)
             return admit(lineage)
         }
     }
@@ -216,6 +217,7 @@ extension Store {
                 attributes: [:])
             try record(manifest, in: lineage)
         }
+        freshness?.tryToWrite()
         // The snapshot is there: what follows costs space at most, until the store is opened anew.
         try? endImport(in: disk)
         try? deleting("import", of: lineage.id) {

@@ -17,18 +17,21 @@ extension Store {
     /// Brings the disk's key into memory and recovers it; it can be read and written from now on.
     /// Calls the KMS (Decrypt) if it is encrypted.
     ///
+    /// `acceptingRollback`: also if it is older than the store's anchor knows it. That is recorded
+    /// by the KMS, and the anchor follows what is there.
+    ///
     /// Throws `.notFound`, `.busy` if it is attached, `.keyServiceInactive`, `.keyRefused`,
-    /// `.damaged`, `.io`.
+    /// `.rolledBack`, `.damaged`, `.io`, also if the anchor cannot be written.
     @discardableResult
-    public func attach(_ id: DiskID) throws -> Disk {
+    public func attach(_ id: DiskID, acceptingRollback: Bool = false) throws -> Disk {
         let what = "attaching disk \(id)"
         _ = try lineage(of: id)
         let lineage = try openLineage(
             try detachedLineage(of: id), for: KeyUse(action: "AttachDisk", resource: id.text),
-            while: what)
+            while: what, accepting: acceptingRollback ? id : nil)
         do {
             try acting(what) { try reserve(id) }
-            return try start(id, in: lineage, while: what)
+            return try start(id, in: lineage, while: what, acceptingRollback: acceptingRollback)
         } catch {
             closeLineage(lineage.id)
             throw error
@@ -52,9 +55,12 @@ extension Store {
 
     /// Opens a reserved disk of an open lineage and puts it to work. Called without a lock:
     /// replaying a log takes its time, and holds up nobody.
-    func start(_ id: DiskID, in lineage: Lineage, while what: String) throws -> Disk {
+    func start(
+        _ id: DiskID, in lineage: Lineage, while what: String, acceptingRollback: Bool = false
+    ) throws -> Disk {
         defer { release(id) }
-        let disk = try open(id, in: lineage)
+        if acceptingRollback { try acceptSnapshots(of: lineage.id, for: id) }
+        let disk = try open(id, in: lineage, acceptingRollback: acceptingRollback)
         do {
             return try acting(what) {
                 monitor.withLock { catalogue.attached[id] = disk }
@@ -109,8 +115,10 @@ extension Store {
         if monitor.withLock({ catalogue.isHeld(disk.lineage.id) }) {
             reclaimer.resume(disk.lineage.id)
         }
+        let anchored = Result { try freshness?.write() }
         let metered = Result { try meterDetach(of: disk) }
         try ended.get()
+        try anchored.get()
         try metered.get()
     }
 
@@ -125,6 +133,7 @@ extension Store {
                 }
                 if !isClosing { try checkNoSnapshotNeeds(disk) }
                 let closed = Result { try disk.close() }
+                disk.noteFreshness()
                 noteWhatWaits(disk)
                 remember(disk)
                 monitor.withLock {
@@ -172,21 +181,15 @@ extension Store {
 
     /// Opens a reserved disk of an open lineage: its verified manifest, its recovered map. Every
     /// call has its `close()`.
-    private func open(_ id: DiskID, in lineage: Lineage) throws -> Disk {
-        let lineageID = lineage.id
+    private func open(_ id: DiskID, in lineage: Lineage, acceptingRollback: Bool = false) throws
+        -> Disk
+    {
         do {
-            let (manifest, version) = try verifiedDisk(id, in: lineage)
-            let recovered = try Recovery(lineage: lineage, manifest: manifest, memory: memory).run()
-            let disk = Disk(
-                recovered: recovered, manifest: manifest, version: version, lineage: lineage)
-            disk.onDeaths = { [reclaimer] in reclaimer.request(lineageID, walking: false) }
-            disk.onShortage = { [weak self] in
-                guard let self else { return false }
-                return reclaimer.findRoom(for: lineageID, dead: deadBlocks)
-            }
+            let (disk, replay) = try recover(
+                id, in: lineage, acceptingRollback: acceptingRollback)
             try disk.startHelpers()
             do {
-                if let replay = recovered.replay { try disk.replay(replay) }
+                if let replay { try disk.replay(replay) }
                 disk.recordDeaths()
             } catch {
                 disk.abandon()
@@ -194,6 +197,7 @@ extension Store {
             }
             do {
                 try applyPendingSize(to: disk)
+                try anchorOpened(disk)
             } catch {
                 try? disk.close()
                 throw error
@@ -202,6 +206,26 @@ extension Store {
         } catch {
             throw DiskError.wrap(error, while: "recovering disk \(id)")
         }
+    }
+
+    /// Finds a disk's last state. What is older than the anchor knows it goes no further than this:
+    /// nothing was written yet.
+    private func recover(_ id: DiskID, in lineage: Lineage, acceptingRollback: Bool) throws
+        -> (Disk, Replay?)
+    {
+        let lineageID = lineage.id
+        let (manifest, version) = try verifiedDisk(
+            id, in: lineage, acceptingRollback: acceptingRollback)
+        let recovered = try Recovery(lineage: lineage, manifest: manifest, memory: memory).run()
+        try checkFreshness(of: id, end: recovered.end, accepting: acceptingRollback)
+        let disk = Disk(
+            recovered: recovered, manifest: manifest, version: version, lineage: lineage)
+        disk.onDeaths = { [reclaimer] in reclaimer.request(lineageID, walking: false) }
+        disk.onShortage = { [weak self] in
+            guard let self else { return false }
+            return reclaimer.findRoom(for: lineageID, dead: deadBlocks)
+        }
+        return (disk, recovered.replay)
     }
 
     private func applyPendingSize(to disk: Disk) throws {

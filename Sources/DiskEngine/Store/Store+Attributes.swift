@@ -51,7 +51,9 @@ extension Store {
     /// What was shown of a disk before its key was here is anybody's word, and so is the name by
     /// which a request found it. If the authentic attributes are others, nothing is done, and they
     /// are shown from then on. Throws `.damaged`.
-    func verifiedDisk(_ id: DiskID, in lineage: Lineage) throws -> (DiskManifest, UInt64) {
+    func verifiedDisk(
+        _ id: DiskID, in lineage: Lineage, acceptingRollback: Bool = false
+    ) throws -> (DiskManifest, UInt64) {
         let (manifest, version) = try sealed.readManifest(
             StoreLayout.disk(lineage.id, id), .disk
         ).disk(id, with: lineage.keys)
@@ -59,6 +61,10 @@ extension Store {
         remember(manifest)
         guard shown == nil || shown == manifest.attributes else {
             throw DiskError.notAsShown("disk \(id)")
+        }
+        if manifest.incoming == nil {
+            try checkFreshness(
+                of: id, version: version, in: lineage, accepting: acceptingRollback)
         }
         return (manifest, version)
     }

@@ -45,7 +45,10 @@ extension Store {
                 catalogue.envelopes[lineage] = envelope
                 catalogue.disks[id] = .init(manifest: disk, lineage: lineage, isVerified: true)
             }
+            noteMade(lineage, suite: keys.suite, version: 1)
+            try noteMade(id, in: lineage)
         }
+        freshness?.tryToWrite()
         return try disk(id)
     }
 
@@ -101,8 +104,10 @@ extension Store {
                     catalogue.disks[id] = .init(
                         manifest: disk, lineage: lineageID, isVerified: true)
                 }
+                try noteMade(id, in: lineageID)
             }
         }
+        freshness?.tryToWrite()
         return try disk(id)
     }
 
@@ -119,7 +124,9 @@ extension Store {
             let isLast = monitor.withLock { !catalogue.isUsed(lineage, besides: id) }
             try remove(StoreLayout.disk(lineage, id), of: lineage, isLast: isLast)
             monitor.withLock { catalogue.disks[id] = nil }
+            noteDeleted { $0.forget(id) }
         }
+        freshness?.tryToWrite()
     }
 
     /// Grows a disk to `size` bytes: at once if it is attached, else at its next attach.
@@ -264,6 +271,7 @@ extension Store {
         // The key is gone when this returns, and with it all content; the rest takes its time.
         try sealed.removeIfThere(StoreLayout.lineageManifest(lineage))
         monitor.withLock { catalogue.envelopes[lineage] = nil }
+        noteDeleted { $0.forget(lineage) }
         reclaimer.remove(lineage)
     }
 

@@ -27,7 +27,12 @@ extension Store {
     ///
     /// While one call opens a lineage, others that want it wait: two objects of one lineage would
     /// each write its manifest over the other's.
-    func openLineage(_ id: LineageID, for use: KeyUse?, while what: String) throws -> Lineage {
+    ///
+    /// `accepting`: the disk for whose sake a lineage is opened that is older than the anchor knows
+    /// it. Throws `.rolledBack` without.
+    func openLineage(
+        _ id: LineageID, for use: KeyUse?, while what: String, accepting disk: DiskID? = nil
+    ) throws -> Lineage {
         var isMetered = use == nil
         while true {
             try checkNotBeingDeleted(id)
@@ -39,7 +44,7 @@ extension Store {
             case .mine:
                 defer { leaveOpening(id) }
                 do {
-                    return admit(try loadLineage(id, for: use))
+                    return admit(try loadLineage(id, for: use, accepting: disk))
                 } catch {
                     throw DiskError.wrap(error, while: "\(what): opening lineage \(id)")
                 }
@@ -89,7 +94,9 @@ extension Store {
         }
     }
 
-    private func loadLineage(_ id: LineageID, for use: KeyUse?) throws -> Lineage {
+    private func loadLineage(
+        _ id: LineageID, for use: KeyUse?, accepting disk: DiskID?
+    ) throws -> Lineage {
         let manifest = try sealed.readManifest(StoreLayout.lineageManifest(id), .lineage)
         let envelope = try manifest.unverifiedKeyEnvelope(of: id)
         // What the catalogue showed is what was decided upon: an encrypted lineage cannot become a
@@ -98,18 +105,18 @@ extension Store {
             throw DiskError(
                 .damaged, "lineage \(id): its key was exchanged since the store was opened")
         }
-        return try makeLineage(unwrapKeys(of: id, envelope, for: use), manifest)
-    }
-
-    private func makeLineage(_ keys: LineageKeys, _ manifest: UnopenedManifest) throws -> Lineage {
+        try checkKind(of: id, suite: envelope.suite)
+        let keys = try unwrapKeys(of: id, envelope, for: use)
         let (opened, version) = try manifest.lineage(with: keys)
+        try checkFreshness(of: id, suite: keys.suite, version: version, accepting: disk)
         return makeLineage(keys, opened, version: version)
     }
 
     func makeLineage(_ keys: LineageKeys, _ manifest: LineageManifest, version: UInt64) -> Lineage {
         Lineage(
             keys: keys, manifest: manifest, version: version, store: sealed,
-            environment: environment, limits: limits, budget: budget, memory: memory)
+            environment: environment, limits: limits, budget: budget, memory: memory,
+            freshness: freshness)
     }
 
     /// Puts an opened lineage into the catalogue, with one user.
@@ -126,6 +133,7 @@ extension Store {
             guard catalogue.openLineages[id]?.users == 0 else { return nil }
             return catalogue.openLineages.removeValue(forKey: id)?.lineage
         }
+        last?.noteFreshness()
         // Ends here, not under the monitor: that closes files.
         _ = consume last
     }

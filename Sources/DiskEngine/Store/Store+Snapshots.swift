@@ -27,6 +27,7 @@ extension Store {
             try record(manifest, in: disk.lineage)
             return snapshot
         }
+        freshness?.tryToWrite()
         return try self.snapshot(snapshot)
     }
 
@@ -40,6 +41,7 @@ extension Store {
                 catalogue.snapshots[manifest.id] = .init(
                     manifest: manifest, lineage: lineage.id, isVerified: true)
             }
+            freshness?.note { $0.note(manifest.id, in: lineage.id, isNew: true) }
         }
         do {
             try sealed.replaceManifest(path, with: manifest.sealed(with: lineage.keys))
@@ -74,11 +76,13 @@ extension Store {
                 let isLast = monitor.withLock { !catalogue.isUsed(entry.lineage) }
                 try remove(
                     StoreLayout.snapshot(entry.lineage, id), of: entry.lineage, isLast: isLast)
+                noteDeleted { $0.forget(id) }
             } catch {
                 monitor.withLock { catalogue.snapshots[id] = entry }
                 throw error
             }
         }
+        freshness?.tryToWrite()
     }
 
     /// Puts the disk back to a snapshot of it, content and size. The caller has made sure that the
@@ -212,6 +216,7 @@ extension Store {
     func verified(_ id: SnapshotID, in lineage: Lineage) throws -> SnapshotManifest {
         do {
             let (manifest, _) = try readSnapshot(id, in: lineage)
+            try checkFreshness(of: id, in: lineage)
             try lineage.check(manifest.state, of: "snapshot \(id)")
             remember(manifest)
             return manifest

@@ -26,14 +26,19 @@ public final class Store: @unchecked Sendable {
     /// Held by the one pass of reclamation at a time.
     let passes: Monitor
     private let lock: any StoreLock
+    /// nil: without an anchor.
+    let freshness: FreshnessKeeper?
 
     /// Opens a store for this process alone; `holder` is what a second process is told of it.
     ///
+    /// `anchor` is where the store's past is remembered outside of it; nil: nowhere.
+    ///
     /// Throws `.notFound` if there is no store, `.storeLocked` naming the process that has it,
-    /// `.unsupported`, `.damaged`, `.io`.
+    /// `.unsupported`, `.damaged`, `.io`; the same if the anchor cannot be read.
     public init(
         opening files: any ChunkStore, keys: any KeyProvider, holder: String,
-        environment: Environment = Environment(), limits: Limits = .standard
+        anchor: Anchoring? = nil, environment: Environment = Environment(),
+        limits: Limits = .standard
     ) throws {
         try limits.check()
         budget = ChunkBudget(limit: limits.openChunks, threads: environment.threads)
@@ -58,6 +63,9 @@ public final class Store: @unchecked Sendable {
             throw DiskError.wrap(error, while: "opening the store")
         }
         do {
+            // Under the store's lock: it is the anchor's, too.
+            freshness = try FreshnessKeeper.make(
+                anchor, store: identity.storeID, threads: environment.threads)
             try loadCatalogue()
         } catch {
             lock.release()
@@ -130,6 +138,7 @@ public final class Store: @unchecked Sendable {
                 failure = failure ?? error
             }
         }
+        do { try freshness?.close() } catch { failure = failure ?? error }
         lock.release()
         for disk in disks where !disk.takesImport {
             do { try meterDetach(of: disk) } catch { failure = failure ?? error }

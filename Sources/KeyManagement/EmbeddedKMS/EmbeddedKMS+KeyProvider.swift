@@ -35,6 +35,10 @@ extension EmbeddedKMS {
         }
     }
 
+    public func note(_ use: KeyUse) throws(KeyError) {
+        try metered(.note, use, nil) { _ in }
+    }
+
     /// As the keystore claims; a forged claim ends at the first use of a key.
     public var isActivated: Bool {
         get throws(KeyError) {

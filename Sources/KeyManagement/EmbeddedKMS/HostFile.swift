@@ -1,16 +1,17 @@
 import CryptoPrimitives
 import Glibc
 
-/// Small files of the host that hold or protect keys: read whole, replaced whole.
-enum HostFile {
+/// Small files of the host that hold or protect keys, or vouch for a store: read whole, replaced
+/// whole.
+package enum HostFile {
     /// The folder of `path`; `.` for a bare name.
-    static func folder(of path: String) -> String {
+    package static func folder(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
     /// Makes the folder and those above it that are missing, for their owner alone.
-    static func makeFolder(_ path: String) throws(KeyError) {
+    package static func makeFolder(_ path: String) throws(KeyError) {
         if mkdir(path, 0o700) == 0 { return try synchronizeFolder(folder(of: path)) }
         switch errno {
         case EEXIST: return
@@ -31,7 +32,7 @@ enum HostFile {
     /// The whole file, or nil if there is none. Refuses a file that is longer than `limit`, that
     /// belongs to another user (but root), or that others may read or write; and one in a folder
     /// where others could put another in its place.
-    static func read(_ path: String, limit: Int) throws(KeyError) -> [UInt8]? {
+    package static func read(_ path: String, limit: Int) throws(KeyError) -> [UInt8]? {
         guard let file = try FileDescriptor.openIfPresent(path, O_RDONLY | O_NONBLOCK) else {
             return nil
         }
@@ -41,8 +42,7 @@ enum HostFile {
         guard status.st_size <= limit else {
             throw KeyError(
                 .io,
-                "\(path) has \(status.st_size) bytes, more than the \(limit) a keystore may have"
-            )
+                "\(path) has \(status.st_size) bytes, more than the \(limit) it may have")
         }
         var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
         let count = try withRawBytes(of: &bytes) { (buffer) throws(KeyError) in
@@ -59,7 +59,7 @@ enum HostFile {
             throw KeyError(
                 .io,
                 "folder \(folder) belongs to user \(status.st_uid), who could exchange"
-                    + " \(path): chown it, or keep the keystore elsewhere")
+                    + " \(path): chown it, or keep it elsewhere")
         }
         // In a sticky folder (/tmp) names are their owners' alone.
         guard status.st_mode & 0o022 == 0 || status.st_mode & S_ISVTX != 0 else {
@@ -104,7 +104,7 @@ enum HostFile {
 
     /// Replaces or creates the file, mode 0600: after a crash it is wholly the old or wholly the
     /// new one, and once this returns, the new one. One caller at a time (hold a lock).
-    static func replace(_ path: String, with bytes: [UInt8]) throws(KeyError) {
+    package static func replace(_ path: String, with bytes: [UInt8]) throws(KeyError) {
         let temporary = path + ".new"
         do throws(KeyError) {
             // What an interrupted call left behind is overwritten.

@@ -7,7 +7,7 @@ import Glibc
 struct KeyUseLog: Sendable {
     let path: String
 
-    /// `context` is nil for DescribeKey, `keyID` if no CMK was found.
+    /// `context` is nil for DescribeKey and Note, `keyID` if no CMK was found or used.
     struct Entry: Encodable {
         let time: Timestamp
         let action: String
@@ -25,6 +25,8 @@ struct KeyUseLog: Sendable {
         case generateDataKey = "GenerateDataKey"
         case decrypt = "Decrypt"
         case describeKey = "DescribeKey"
+        /// No key was used.
+        case note = "Note"
     }
 
     /// Throws `.io`; then no part of the line is left in the file.

@@ -85,7 +85,8 @@ extension Namespace {
     public func status() throws(FileError) -> [UInt8] {
         try jsonText(
             StatusDocument(
-                facts, identity: store.identity, opens: opens, engine: store.status()))
+                facts, identity: store.identity, opens: opens, freshness: store.freshnessStatus,
+                engine: store.status()))
     }
 
     private func openDisk(_ id: DiskID, _ mode: OpenMode, caller: Caller) throws(FileError)

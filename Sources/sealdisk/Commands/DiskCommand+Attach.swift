@@ -28,6 +28,12 @@ extension DiskCommand {
         @Flag(help: "Refuse a disk that is not encrypted.")
         var requireEncrypted = false
 
+        @Flag(
+            help: ArgumentHelp(
+                "Attach it also if the store was put back to an earlier state.",
+                discussion: "For restored copies; the acceptance is recorded in the key-use log."))
+        var acceptRollback = false
+
         func validate() throws {
             guard loop || !readOnly else {
                 throw ValidationError("--read-only is about the loop device: add --loop.")
@@ -41,7 +47,11 @@ extension DiskCommand {
             let id = before.text("DiskId")
             let isAttached = before.text("Status") == "In_use"
             let request = Request(
-                "AttachDisk", ["DiskId": id, "Encrypted": requireEncrypted ? "true" : nil])
+                "AttachDisk",
+                [
+                    "DiskId": id, "Encrypted": requireEncrypted ? "true" : nil,
+                    "AcceptRollback": acceptRollback ? "true" : nil,
+                ])
             let file = mount.file(ofDisk: before.text("Name"))
             if isAttached { try checkEncryption(of: before) }
             guard loop else {

@@ -22,6 +22,11 @@ struct MountCommand: ParsableCommand {
               nonempty                mount over a folder that holds something
               map_memory=256M         memory for the maps of all disks
               end_timeout=SECONDS     how long the end may take before the process leaves
+              anchor=PATH             remember the store's past in this file, outside of it, and \
+            refuse an older store (default: in the host's state directory)
+              anchor=none             remember nothing
+              anchor=strict           no flush is answered before the anchor knows of it
+              anchor_strict           the same, with anchor=PATH
               keystore=PATH, key_file=PATH, passphrase_command=COMMAND, log_file=PATH
             """)
 
@@ -68,6 +73,7 @@ struct MountCommand: ParsableCommand {
         var flags = try MountFlags(options)
         flags.logFile = logFile ?? flags.logFile
         flags.logFile = flags.logFile.map(AbsolutePath.ofFile)
+        flags.anchor = (flags.anchor ?? .ofEnvironment).absolute
         let plan = MountPlan(
             store: try AbsolutePath.existing(store, as: "store"),
             mountPoint: try MountPoint.usable(directory),

@@ -22,6 +22,8 @@ struct MountFlags: Sendable, Hashable {
     var keyFile: String?
     var passphraseCommand: String?
     var logFile: String?
+    var anchor: AnchorChoice?
+    private var isAnchorStrict = false
     var endPatience = MountEnd.Patience.standard
     /// What the kernel is told as it stands.
     var kernelOptions: [String] = []
@@ -46,6 +48,11 @@ struct MountFlags: Sendable, Hashable {
         if keyFile != nil, passphraseCommand != nil {
             throw Self.refusal("key_file", "and passphrase_command exclude each other")
         }
+        guard isAnchorStrict else { return }
+        if case .nowhere = anchor?.place {
+            throw Self.refusal("anchor_strict", "and anchor=none exclude each other")
+        }
+        anchor = (anchor ?? .ofEnvironment).strict
     }
 
     private mutating func take(_ option: Substring) throws(Failure) {
@@ -70,6 +77,9 @@ struct MountFlags: Sendable, Hashable {
         case ("key_file", let path?) where !path.isEmpty: keyFile = path
         case ("passphrase_command", let command?) where !command.isEmpty:
             passphraseCommand = command
+        case ("anchor", "strict"): isAnchorStrict = true
+        case ("anchor", let text?) where !text.isEmpty: anchor = AnchorChoice(text)
+        case ("anchor_strict", nil): isAnchorStrict = true
         case ("log_file", let path?) where !path.isEmpty: logFile = path
         default: throw Self.refusal(String(option), "is not an option that can be used here")
         }

@@ -12,6 +12,7 @@ struct MountPlan: Sendable {
     /// (For the store, see `MountCover`.)
     func refuseCovered() throws(Failure) {
         try refuse("log file", flags.logFile)
+        try refuse("freshness anchor", flags.anchor?.path)
         try refuse("keystore", keys.keystore ?? EmbeddedKMS.defaultPath())
         if case .keyFile(let path) = keys.unlocker { try refuse("key file", path) }
     }
@@ -33,7 +34,7 @@ struct MountPlan: Sendable {
     }
 
     /// Of a file that need not exist: without symbolic links as far as it does.
-    private static func real(_ path: String) -> String {
+    static func real(_ path: String) -> String {
         if let real = AbsolutePath.resolve(path) { return real }
         guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return path }
         return real(String(path[..<slash])) + path[slash...]

@@ -28,7 +28,7 @@ struct MountService {
         let log = readiness.isAwaited ? try Background.openLog(plan.flags.logFile) : nil
         let opened = try openStore(
             at: plan.store, keys: plan.keys, holder: "sealdisk mount \(plan.mountPoint)",
-            limits: limits)
+            anchor: plan.flags.anchor ?? .ofEnvironment, limits: limits)
         let end: MountEnd
         do throws(Failure) {
             try plan.refuseCovered(rememberedBy: opened.keys)
@@ -36,6 +36,7 @@ struct MountService {
             let tree = try prepareTree(opened, hardening)
             let session = try mount(tree)
             reportWhenReady(session, hardening, readiness, log)
+            AnchorUpdates.start(for: opened.store)
             end = MountEnd(
                 opened.store, tree, session, at: plan.mountPoint, patience: plan.flags.endPatience)
         } catch {

@@ -36,7 +36,10 @@ struct CommandForm {
             "disk rename", ["DiskId": .argument("DISK"), "DiskName": .argument("NEW-NAME")]),
         "AttachDisk": CommandForm(
             "disk attach",
-            ["DiskId": .argument("DISK"), "Encrypted": .flags("--require-encrypted", nil)]),
+            [
+                "DiskId": .argument("DISK"), "Encrypted": .flags("--require-encrypted", nil),
+                "AcceptRollback": .flags("--accept-rollback", nil),
+            ]),
         "DetachDisk": CommandForm("disk detach", ["DiskId": .argument("DISK")]),
         "ResizeDisk": CommandForm(
             "disk resize",
