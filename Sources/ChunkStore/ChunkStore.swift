@@ -61,7 +61,9 @@ public protocol ChunkStore: Sendable {
     func removeFolder(_ folder: ObjectName) throws(StoreError)
 
     /// Takes the store for this process alone until the returned lock is released or the process
-    /// ends. Throws `.locked` with a text that names the holder.
+    /// ends. What is seen of names and objects from then on is durable, also what a holder left
+    /// that ended in the middle of a call. Throws `.locked` with a text that names the holder,
+    /// `.io`.
     func lockExclusively(holder: String) throws(StoreError) -> any StoreLock
 
     /// Space of the medium, in bytes.

@@ -19,7 +19,7 @@ extension LocalStore {
             throw StoreError(.locked, operation: operation, cause: cause)
         }
         try LockText(holder: holder).write(to: file, operation)
-        try removeTemporaries()
+        try settle()
         return LocalLock(file)
     }
 }

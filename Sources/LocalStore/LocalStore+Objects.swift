@@ -37,18 +37,20 @@ extension LocalStore {
     /// No folder of a store lies deeper than this; what does was planted, and is passed by.
     private static let deepestFolder = 8
 
-    /// Removes what unfinished calls left behind when their process ended. Only for who holds the
-    /// store alone: it would remove what others are writing. What cannot be tidied up stays, and
-    /// keeps nobody from using the rest.
-    func removeTemporaries() throws(StoreError) {
+    /// Puts in order what a process left behind that ended in the middle of a call: removes what is
+    /// unfinished, and makes every name durable, for the last that it gave may not be; whoever
+    /// reads what a name leads to may rely on it from then on. Only for who holds the store alone:
+    /// it would remove what others are writing. What cannot be tidied up stays, and keeps nobody
+    /// from using the rest. Throws `.io`.
+    func settle() throws(StoreError) {
         let top = try Descriptor(
             opening: ".", in: root, flags: O_RDONLY | O_DIRECTORY, "open store \(path)")
-        Self.removeTemporaries(in: top, depth: 0, "tidy up store \(path)")
+        try Self.settle(top, depth: 0, "tidy up store \(path)")
     }
 
-    private static func removeTemporaries(
-        in folder: borrowing Descriptor, depth: Int, _ operation: String
-    ) {
+    private static func settle(
+        _ folder: borrowing Descriptor, depth: Int, _ operation: String
+    ) throws(StoreError) {
         guard depth <= deepestFolder,
             let entries = try? FolderReader.entries(of: folder, operation)
         else { return }
@@ -58,11 +60,12 @@ extension LocalStore {
                     opening: entry.name, in: folder, flags: O_RDONLY | O_DIRECTORY,
                     operation)
                 {
-                    removeTemporaries(in: inner, depth: depth + 1, operation)
+                    try settle(inner, depth: depth + 1, operation)
                 }
             } else if !entry.isFolder, entry.name.hasPrefix(Temporary.prefix) {
                 folder.discard(entry.name)
             }
         }
+        try folder.synchronize(operation)
     }
 }

@@ -20,7 +20,7 @@ struct FuzzTarget: Sendable {
     static let all = [
         chunkHeader, slotTable, mapPage, checkpointRecord, storeManifest, lineageManifest,
         diskManifest, snapshotManifest, keystore, wrappedKey, timestamp, request, arguments, json,
-        byteSize, sealedHeader, sealedFrame, sealedFile, lockText, mountInfo,
+        byteSize, sealedHeader, sealedFrame, sealedFile, lockText, mountInfo, freshnessRecord,
     ]
 }
 

@@ -8,20 +8,22 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TextIO
 
 from mutations import MUTATIONS, Mutation
 
 BUILD = ("swift", "build", "-c", "release", "-Xswiftc", "-enable-testing", "--build-tests")
 TEST = ("swift", "test", "-c", "release", "-Xswiftc", "-enable-testing", "--skip-build", "--filter")
-SIMULATION = "SimulationTests"
-OTHERS = "DiskEngineTests|Conformance|DiskFormatTests"
 SEEDS = "1500"
 """How many runs of the simulator have to notice a mutation."""
-MODULES = ("COpenSSL", "CXXHash", "CLinuxFile", "CryptoPrimitives", "KeyManagement", "ChunkStore",
-           "LocalStore", "DiskFormat", "DiskEngine", "CRuntimeCounts", "Conformance",
-           "DiskFormatTests", "DiskEngineTests", "Simulation")
-"""All that is built of the copy: what stands above the engine would be built anew each time."""
+ENGINE = ("COpenSSL", "CXXHash", "CLinuxFile", "CryptoPrimitives", "KeyManagement", "ChunkStore",
+          "LocalStore", "DiskFormat", "DiskEngine")
+STAGES = {
+    "the simulator": ("SimulationTests", ("Simulation",)),
+    "the tests": ("DiskEngineTests|Conformance|DiskFormatTests",
+                  ("DiskEngineTests", "Conformance", "DiskFormatTests", "CRuntimeCounts")),
+}
+"""Which tests are tried, in this order, and the targets that are built for them besides the
+engine: what stands above it, and other tests, would be built anew for each mutation."""
 PATIENCE = 600
 """Seconds for the tests of one mutation: one that makes them hang is noticed, too."""
 
@@ -39,36 +41,50 @@ def main() -> None:
     chosen = [each for each in MUTATIONS if not names or each.name in names]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="sealdisk-mutations.") as folder:
-        tree = copy(Path(folder))
+        trees = {stage: copy(Path(folder) / str(number), targets)
+                 for number, (stage, (_, targets)) in enumerate(STAGES.items())}
         for each in chosen:
-            check(tree, each)
-        say("building and testing without any")
-        found = noticed(tree)
-        if found:
-            print((tree / "log").read_text()[-4000:])
-            sys.exit(2)
-        verdicts = {each.name: verdict(tree, each) for each in chosen}
-    survivors = [name for name, found in verdicts.items() if not found]
-    simulated = sum(found == SIMULATION for found in verdicts.values())
-    print(f"{len(chosen) - len(survivors)} of {len(chosen)} mutations were noticed, "
-          f"{simulated} of them by the simulator")
-    if survivors:
-        sys.exit(f"survived: {', '.join(survivors)}")
+            check(trees["the simulator"], each)
+        left = list(chosen)
+        for stage, tree in trees.items():
+            if left:
+                found = try_all(stage, tree, left)
+                print(f"{found} of {len(left)} were noticed by {stage}", flush=True)
+                left = [each for each in left if not each.noticed]
+    if left:
+        sys.exit(f"survived: {', '.join(each.name for each in left)}")
 
 
-def copy(folder: Path) -> Path:
-    """The files of the tree as they are, and what was built of them."""
+def try_all(stage: str, tree: Path, mutations: list[Mutation]) -> int:
+    """How many of the mutations a stage notices, each marked so."""
+    say(f"{stage}, without any mutation")
+    if not passes(stage, tree):
+        print((tree / "log").read_text()[-4000:])
+        sys.exit(2)
+    for each in mutations:
+        path = tree / each.file
+        text = path.read_text()
+        path.write_text(text.replace(each.old, each.new))
+        try:
+            each.noticed = not passes(stage, tree)
+        finally:
+            path.write_text(text)
+        say(f"{each.name}: {'noticed' if each.noticed else 'SURVIVED: ' + each.rule}")
+    return sum(each.noticed for each in mutations)
+
+
+def copy(tree: Path, targets: tuple[str, ...]) -> Path:
+    """The files of the tree as they are, of which no more is built than the engine and targets."""
     files = subprocess.run(
         ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"), check=True,
         capture_output=True, text=True).stdout.split("\0")
-    tree = folder / "tree"
     for name in filter(None, files):
         if Path(name).exists():
             place = tree / name
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(name, place, follow_symlinks=False)
     with open(tree / "Package.swift", "a", encoding="utf-8") as package:
-        wanted = ", ".join(f'"{module}"' for module in MODULES)
+        wanted = ", ".join(f'"{module}"' for module in ENGINE + targets)
         package.write("\npackage.products = []\n"
                       f"package.targets.removeAll {{ ![{wanted}].contains($0.name) }}\n")
     return tree
@@ -81,48 +97,28 @@ def check(tree: Path, mutation: Mutation) -> None:
         sys.exit(f"mutations: {mutation.name}: its place stands {found} times in {mutation.file}")
 
 
-def verdict(tree: Path, mutation: Mutation) -> str | None:
-    """Which tests notice it; None if it survives."""
-    path = tree / mutation.file
-    text = path.read_text()
-    path.write_text(text.replace(mutation.old, mutation.new))
-    try:
-        found = noticed(tree)
-    finally:
-        path.write_text(text)
-    say(f"{mutation.name}: {'noticed by ' + found if found else 'SURVIVED: ' + mutation.rule}")
-    return found
-
-
-def noticed(tree: Path) -> str | None:
-    """Builds, which must succeed, and runs the tests: which fail, if any."""
+def passes(stage: str, tree: Path) -> bool:
+    """Builds, which must succeed, and runs the stage's tests; those that hang fail."""
+    tests, _ = STAGES[stage]
+    temporary = tree / "tmp"
+    temporary.mkdir(exist_ok=True)
     with open(tree / "log", "w", encoding="utf-8") as log:
         built = subprocess.run(BUILD, cwd=tree, stdout=log, stderr=subprocess.STDOUT)
         if built.returncode != 0:
             sys.exit("mutations: it does not build:\n" + (tree / "log").read_text()[-3000:])
-        for tests in (SIMULATION, OTHERS):
-            if not passes(tree, tests, log):
-                return tests
-    return None
-
-
-def passes(tree: Path, tests: str, log: TextIO) -> bool:
-    """Runs tests; those that hang fail."""
-    temporary = tree / "tmp"
-    temporary.mkdir(exist_ok=True)
-    process = subprocess.Popen(
-        (*TEST, tests), cwd=tree, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-        env={**os.environ, "TMPDIR": str(temporary), "SEALDISK_SIMULATE_SEEDS": SEEDS,
-             "SEALDISK_SIMULATE_ENOUGH": "1", "SWIFT_DETERMINISTIC_HASHING": "1"})
-    try:
-        return process.wait(PATIENCE) == 0
-    except subprocess.TimeoutExpired:
-        return False
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        shutil.rmtree(temporary, ignore_errors=True)
+        process = subprocess.Popen(
+            (*TEST, tests), cwd=tree, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, "TMPDIR": str(temporary), "SEALDISK_SIMULATE_SEEDS": SEEDS,
+                 "SEALDISK_SIMULATE_ENOUGH": "1", "SWIFT_DETERMINISTIC_HASHING": "1"})
+        try:
+            return process.wait(PATIENCE) == 0
+        except subprocess.TimeoutExpired:
+            return False
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def say(text: str) -> None:

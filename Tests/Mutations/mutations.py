@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 ENGINE = "Sources/DiskEngine/"
+LOCAL = "Sources/LocalStore/"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Mutation:
     """One rule, and how it is broken: `old`, which stands once in the file, becomes `new`."""
 
@@ -14,6 +15,7 @@ class Mutation:
     file: str
     old: str
     new: str
+    noticed: bool = False
 
 
 MUTATIONS = (
@@ -138,4 +140,79 @@ MUTATIONS = (
         "Sources/LocalStore/LocalStore.swift",
         "        do throws(StoreError) {\n            try place.folder.synchronize(operation)\n",
         "        do throws(StoreError) {\n"),
+    Mutation(
+        "file-not-synced", "A new file's contents are durable before its name.",
+        LOCAL + "LocalStore.swift",
+        "            try new.file.synchronize(operation)\n            try new.takeName",
+        "            try new.takeName"),
+    Mutation(
+        "object-not-synced", "An object's contents are durable before it replaces another.",
+        LOCAL + "LocalStore+Objects.swift",
+        "            try new.file.synchronize(operation)\n", ""),
+    Mutation(
+        "replacement-not-synced", "An object that was replaced is durable when this is said.",
+        LOCAL + "LocalStore+Objects.swift",
+        "        try place.folder.synchronize(operation)\n", ""),
+    Mutation(
+        "removal-not-synced", "A removal is durable when it is said.",
+        LOCAL + "LocalStore.swift",
+        "place.leaf, 0), operation)\n        try place.folder.synchronize(operation)\n",
+        "place.leaf, 0), operation)\n"),
+    Mutation(
+        "new-folder-not-synced", "A new folder's name is durable before anything is in it.",
+        LOCAL + "LocalStore+Folders.swift",
+        "        try parent.synchronize(operation)\n", ""),
+    Mutation(
+        "old-name-kept", "A recycled file's old name never leads to its new contents.",
+        LOCAL + "LocalStore.swift",
+        "            try source.folder.synchronize(operation)\n", ""),
+    Mutation(
+        "session-not-recorded", "A session is recorded before anything is sealed in it.",
+        ENGINE + "Lineage/Lineage.swift",
+        "            try store.replaceManifest(StoreLayout.lineageManifest(id), with: sealed)\n",
+        "            if changed.sessions.count == manifest.sessions.count {\n"
+        "                try store.replaceManifest(StoreLayout.lineageManifest(id), with: sealed)\n"
+        "            }\n"),
+    Mutation(
+        "salt-repeated", "Each session draws a salt of its own.",
+        ENGINE + "Lineage/Lineage+Sessions.swift",
+        "let salt = try environment.entropy.bytes(LineageKeys.saltSize)",
+        "let salt = [UInt8](repeating: 7, count: LineageKeys.saltSize)"),
+    Mutation(
+        "claims-ignored", "Who overlaps a claim waits.",
+        ENGINE + "Disk/Disk+Write.swift",
+        "while !claims.isTurn(of: claim) {", "while false {"),
+    Mutation(
+        "checkpoint-in-log-ignored", "A checkpoint met in the log replaces the state.",
+        ENGINE + "Log/Recovery.swift",
+        "guard record.generation > generation else { return }", "if generation >= 0 { return }"),
+    Mutation(
+        "cache-not-dropped", "What recovery accepts comes from the medium.",
+        ENGINE + "Log/LogScan.swift",
+        "                try file.dropCache()\n", ""),
+    Mutation(
+        "header-taken-for-blank", "A chunk whose header does not open is damage.",
+        ENGINE + "Log/LogScan.swift",
+        "            let chunk = try open(number)\n",
+        "            guard let chunk = try? open(number) else { return here }\n"),
+    Mutation(
+        "root-dropped-first", "A snapshot is a root until its removal is durable.",
+        ENGINE + "Store/Store+Snapshots.swift",
+        "                monitor.withLock { catalogue.snapshots[id] = entry }\n"
+        "                throw error",
+        "                throw error"),
+    Mutation(
+        "reserve-for-data", "Data never takes of the reserve.",
+        ENGINE + "Log/ChunkSupply.swift",
+        "if purpose == .bookkeeping { supply.mayUseReserve = true }",
+        "supply.mayUseReserve = true"),
+    Mutation(
+        "anchor-first", "The anchor knows of nothing that is not durable.",
+        ENGINE + "Anchor/Disk+Freshness.swift",
+        "                log.durablePosition ?? previousEnd, manifestVersion",
+        "                log.position ?? previousEnd, manifestVersion"),
+    Mutation(
+        "kind-not-checked", "What is known as encrypted is not attached as plain.",
+        ENGINE + "Anchor/Store+Rollback.swift",
+        "guard known.suite == suite else {", "guard known.suite == suite || true else {"),
 )

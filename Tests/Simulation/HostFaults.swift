@@ -33,6 +33,7 @@ struct HostFaults {
 
     private var faults: [Fault] = []
     private var callsUntilCrash: Int?
+    private var answersUntilCrash: Int?
     private var crash = SimulatedHost.Crash.kill
     /// Whether any call has failed, and whether a sync has: then nothing is known of what was not
     /// synced before.
@@ -50,9 +51,19 @@ struct HostFaults {
         callsUntilCrash = calls
     }
 
-    mutating func clear() {
-        faults = []
-        callsUntilCrash = nil
+    /// The same right after so many more answers to clients, which is when a promise that is not
+    /// kept yet shows.
+    mutating func crash(_ kind: SimulatedHost.Crash, afterAnswers answers: Int) {
+        crash = kind
+        answersUntilCrash = answers
+    }
+
+    /// A client has its answer: a crash that is due now.
+    mutating func answered() -> SimulatedHost.Crash? {
+        answersUntilCrash = answersUntilCrash.map { $0 - 1 }
+        guard let answers = answersUntilCrash, answers <= 0 else { return nil }
+        answersUntilCrash = nil
+        return crash
     }
 
     mutating func meet(_ call: HostCall, _ generator: inout SeededGenerator) -> Failure? {

@@ -84,9 +84,8 @@ final class SimulatedHost: HostCalls, @unchecked Sendable {
     func start() {
         isDown = false
         faults = HostFaults()
-        let kept = names.reachable()
-        files = files.filter { kept.contains($0.key) }
         handles = [:]
+        for node in Array(files.keys) { collect(node) }
     }
 
     // MARK: What every call does first and last

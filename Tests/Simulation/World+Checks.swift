@@ -32,7 +32,8 @@ extension World {
             if listed.contains(id) {
                 snapshots[id]?.isBeingDeleted = false
                 snapshots[id]?.users = 0
-                verify(id, store)
+                // Without a disk of its lineage nobody has its key.
+                if disks[snapshot.disk] != nil { verify(id, store) } else { snapshots[id] = nil }
             } else {
                 if !snapshot.isBeingDeleted, !host.faults.haveHappened {
                     violate("snapshot \(id) is gone")

@@ -88,6 +88,7 @@ extension World {
     private func note(_ stamp: History.Stamp, of id: DiskID, _ isDone: Bool) {
         guard !host.isDown else { return }
         disks[id]?.history.end(stamp, isAcknowledged: isDone, at: tick())
+        answered()
     }
 
     private func flush(_ disk: Disk) {
@@ -99,6 +100,7 @@ extension World {
         guard isDone != nil, !host.isDown else { return }
         counts.flushes += 1
         disks[disk.id]?.history.flush(begunAt: start)
+        answered()
     }
 
     private func read(_ disk: Disk, _ generator: inout SeededGenerator) {
@@ -128,6 +130,7 @@ extension World {
         snapshotsInTheMaking[start]?.end = tick()
         snapshotsInTheMaking[start]?.id = made.id
         counts.snapshots += 1
+        answered()
         adopt(made.id, start, store)
     }
 
@@ -136,7 +139,9 @@ extension World {
         guard let id = generator.pick(free.map(\.id).sorted()) else { return }
         snapshots[id]?.isBeingDeleted = true
         let isGone: Void? = attempt("delete snapshot \(id)") { try store.deleteSnapshot(id) }
-        if isGone != nil, !host.isDown { snapshots[id] = nil }
+        guard isGone != nil, !host.isDown else { return }
+        snapshots[id] = nil
+        answered()
     }
 
     private func readSnapshot(_ store: Store, _ generator: inout SeededGenerator) {

@@ -52,7 +52,8 @@ final class World: @unchecked Sendable {
         keys = InMemoryKMS(clock: clock, entropy: entropy)
         environment = Environment(entropy: entropy, clock: clock, threads: scheduler)
         var limits = Limits()
-        limits.slotsPerChunk = generator.pick([8, 16, 24, 64, 128])
+        // Each disk has its present chunk and the next: a small medium holds those of four.
+        limits.slotsPerChunk = generator.pick(isSmall ? [8, 16, 24] : [8, 16, 24, 64, 128])
         limits.checkpointLogBlocks = UInt64(generator.number(in: 64..<400))
         limits.mapMemory = 4 << 20
         limits.reserveBytes = 1 << 20
@@ -105,6 +106,11 @@ final class World: @unchecked Sendable {
         if (error as? DiskError)?.code == .rolledBack { return false }
         if host.isDown || host.faults.haveHappened { return true }
         return isSmall && (error as? DiskError)?.code == .noSpace
+    }
+
+    /// A client has seen its answer; the moment after, everything may end.
+    func answered() {
+        if let crash = host.faults.answered() { host.crash(crash) }
     }
 
     /// Runs `body`; an error that nothing excuses is a violation. nil if it failed.
@@ -203,7 +209,12 @@ final class World: @unchecked Sendable {
             let calls =
                 generator.chance(50)
                 ? generator.magnitude(in: 1..<4000) : generator.number(in: 100..<2500)
-            host.faults.crash(kind < 50 ? .powerLoss : .kill, after: calls)
+            let crash = kind < 45 ? SimulatedHost.Crash.powerLoss : .kill
+            if generator.chance(60) {
+                host.faults.crash(crash, after: calls)
+            } else {
+                host.faults.crash(crash, afterAnswers: generator.magnitude(in: 1..<150))
+            }
         }
         if kind >= 55, kind < 92 {
             for _ in 0..<(generator.chance(25) ? 2 : 1) { host.faults.add(failingCall()) }

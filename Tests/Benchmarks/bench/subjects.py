@@ -123,6 +123,7 @@ class SealDisk(Subject):
         self._environment = os.environ | {
             "SEALDISK_KEYSTORE": str(self.folder / "keystore.json"),
             "SEALDISK_STORE": str(self.store),
+            "SEALDISK_ANCHOR": f"{self.folder}/anchors/",
         }
         self._command("init", self.store)
         self._command("kms", "activate", "--key-file", self.folder / "key")
