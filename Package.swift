@@ -111,3 +111,14 @@ if Context.environment["SEALDISK_FUZZ"] != nil {
             swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])],
             linkerSettings: [.unsafeFlags(["-use-ld=lld"])]))
 }
+
+// The sanitizers (Tests/sanitize) look at the engine and what is below it: nothing above is built.
+if Context.environment["SEALDISK_ENGINE_ALONE"] != nil {
+    let needed: Set = [
+        "COpenSSL", "CXXHash", "CLinuxFile", "CryptoPrimitives", "KeyManagement", "ChunkStore",
+        "LocalStore", "DiskFormat", "DiskEngine", "CRuntimeCounts", "CryptoPrimitivesTests",
+        "Conformance", "DiskEngineTests", "Simulation",
+    ]
+    package.products = []
+    package.targets.removeAll { !needed.contains($0.name) }
+}

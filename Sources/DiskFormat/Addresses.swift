@@ -1,8 +1,8 @@
 import CryptoPrimitives
 
-/// Sizes and limits of the format, version 2.
+/// Sizes and limits of the format, version 1.
 public enum Format {
-    public static let version: UInt16 = 2
+    public static let version: UInt16 = 1
     /// Bytes of plaintext in a block, and of a block's body in a chunk.
     public static let blockSize = 4096
     /// A slot's entry: 16 bytes of sealed descriptor and a tag of 16 bytes.

@@ -5,7 +5,7 @@ import CryptoPrimitives
 ///
 /// ```
 /// 0    8  "SEALDISK"
-/// 8    2  format version 2          10  2  suite
+/// 8    2  format version 1          10  2  suite
 /// 12   4  block size 4096           16  4  slot count
 /// 20  16  lineage                   36  8  chunk number
 /// 44   8  session number            52 32  session salt

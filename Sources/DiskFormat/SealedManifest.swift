@@ -3,7 +3,7 @@ import CryptoPrimitives
 /// A manifest as it is stored: a header line, the payload, and a MAC over both.
 ///
 /// ```
-/// sealdisk-manifest 2 TYPE ID LINEAGE VERSION\n
+/// sealdisk-manifest 1 TYPE ID LINEAGE VERSION\n
 /// {JSON payload, no line feed inside}\n           two of them in a lineage's: the key, the rest
 /// hmac-sha-256 64 hexadecimal digits\n
 /// ```

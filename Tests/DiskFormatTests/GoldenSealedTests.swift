@@ -21,32 +21,32 @@ import Testing
     static let golden = [
         Golden(
             suite: .aes256GCM, isIncremental: false, size: 20480,
-            digest: "49ebd62c59150f7e8ca2850eaac9a22f2c8f6f3b1595942de7b3a165310d23d5",
-            entry: "4650df0785fab692a950095767652bbdce51e7a50ac19ff90800910e12c190fc",
-            tag: "c9c1004ee47394f2bd13338e64672d9f"),
+            digest: "ed1cfec90040d0536253b4889c3828554d7d1d85142a20806b91c7e2808fe15d",
+            entry: "192b1040600723eea411b382e1e4277fa2d0659f82ac50db1522792e13cd9b0b",
+            tag: "a30ad9516c78ff69b95881c079d4e251"),
         Golden(
             suite: .aes256GCM, isIncremental: true, size: 16384,
-            digest: "6e8fd9207543eee40650b814fd54cd51e9daa3bc05ea52f72dcd0cb81584990d",
-            entry: "d78a8c9538048594fe6c9f3a9873c460967eb7e780e99cb16ef4bb40d0290d90",
-            tag: "47ae5b74d42cba1910c7d83255b1b85d"),
+            digest: "aec7f1665697850dc9bd1b0f01e80ca8b085f1ecaaaac59ea4b6f2f41ec6b9bd",
+            entry: "813c387a7f221b99cb481b247c273e4c62cbc6f5c10014b5cc942d8e22b5968a",
+            tag: "fd64a21bc46b161eb6defd4bad235c9d"),
         Golden(
             suite: .plain, isIncremental: false, size: 20480,
-            digest: "1cf4a2e290dc60b4c3163da645420e19d857543ece81f5116bb653ed6de13be3",
+            digest: "3815ce9092e604a8c3b6d2785f99c81466750dc8dad9278603facd91d99070ef",
             entry: "0100000000020000000001000000000078e09d05b4927fd82e31511d32df5261",
             tag: "3a446503b58a19db05a494c126a12bab"),
         Golden(
             suite: .plain, isIncremental: true, size: 16384,
-            digest: "de21a06cb5a818743e648d8666be694f8a1156b8ef2d1b82395d982a1e7165e5",
+            digest: "427ebaeb19ba3b2cfe27df363bcb5d5dd7ac101425d7af5f178fee30d9a60cfb",
             entry: "010000000002000000000100000000003bea6e639ce0b64a8d8ea217243a634d",
             tag: "abf131329e2cf6f8da5198b4bcf781ac"),
         Golden(
             suite: .aes256GCM, isIncremental: true, hasSalt: true, size: 16384,
-            digest: "2314c82d5ffa34fe6038bc50a730ac0eae0b77af28a9bee6306a39ca82da3c61",
-            entry: "7f29d9dc5430ced49c9be1afa58e60e852fa2bb0c32dbff5f5fc3772b4e7ed4c",
-            tag: "e696487dcd8940abe7b53a392f5ce80b"),
+            digest: "47ba52a4a5a1f4ae457788eec2f95d31bc0b9ac2d31d2ad97bc7aba58267655a",
+            entry: "0119f3081d04e974978b0811bf2a6ee12c3afe6552184eb625a0398f92cd1e2a",
+            tag: "c5b2ba179000b67f781063a728129644"),
         Golden(
             suite: .plain, isIncremental: true, hasSalt: true, size: 16384,
-            digest: "821e5e0a4651c73145fda038fe8853824e2db3a96315e134bbefcf0004875413",
+            digest: "26d5cb6991bf4fbd5aaa946241fe05ded781aeaf0a1da093e40ee33a48032fb2",
             entry: "0100000000020000000001000000000024abe123093438f8839a5300e8792d1f",
             tag: "0835307dae3ab61af3644f98b4e7d8b8"),
     ]
@@ -81,10 +81,10 @@ import Testing
         let page = try header.sealed(with: keys)
         #expect(
             Hex.text(Array(page[4032..<4064]))
-                == "1c3da15c581b186a0070276e4b10cdbf7b497de456c7ed07c9d25730a84c8ec4")
+                == "ef610e6955e9a217ab5660363f0dc38e247ac9088664f0a108812f63cd9fe225")
         #expect(
             Hex.text(Array(page[4064...]))
-                == "5a4b16f9b9405ee425622ac0e7bae157d17d999c10ce8de78cddc37a94bd7c2c")
+                == "77cfe1e09a24bec461c41df95397c25ce6b7ed1c2f8b21abf24270493d594b95")
         var frame = [UInt8](repeating: 0, count: 4096) + WorkedExampleTests.body
         let first = try #require(FrameNumber(0))
         try frame.withUnsafeMutableBytes {
@@ -92,16 +92,16 @@ import Testing
         }
         #expect(
             Hex.text(Array(frame[..<32]))
-                == "61b84566e6fa87970fc67c71f4e6e44775d8d85b39b22043ce3a258cb1856d7f")
+                == "46ede719158608d3d73b5ee6e457285b369c913ade9cef68175fc9f8f5157161")
         #expect(
             Hex.text(Array(frame[4032..<4064]))
-                == "0000000000000000010001000100000043d0552d7f9b7012bb734a891f95c5b8")
+                == "0000000000000000010001000100000023ecefd4050ce8c667572cbfead94377")
         #expect(
             Hex.text(Array(frame[4064..<4096]))
-                == "89c6860c3f55d209e4754e0df995aebf00ec828632dafa0712f1317ac34a3f12")
-        #expect(Hex.text(Array(frame[4096..<4112])) == "7f5fdd2e936c4ac4bc097fd02202e035")
+                == "6320ace421975a79e5a63fbe26bb47e662b84b584b1a0009be86beaceb7169bb")
+        #expect(Hex.text(Array(frame[4096..<4112])) == "fac8d216f948b833a1409efd81d64fab")
         #expect(
             Hex.text(try SHA256.hash(page + frame))
-                == "24543a71f2d8accc19827922ead8ea72b7f32d139fda295b9f20f5ac7f04d16b")
+                == "a5d284ccb0e504353b4d6f60ec6b1e4cfa5b82514e5fe4196bda73e6f1ded782")
     }
 }

@@ -88,7 +88,7 @@ import Testing
         let bytes = try Self.header(suite).sealed(with: keys).bytes
         let cases: [(String, [UInt8], FormatError.Code)] = [
             ("magic", bytes.with(UInt8(0), at: 0), .unsupported),
-            ("version", bytes.with(UInt16(1), at: 8), .unsupported),
+            ("version", bytes.with(UInt16(2), at: 8), .unsupported),
             ("suite", bytes.with(UInt16(2), at: 10), .malformed),
             ("block size", bytes.with(UInt32(512), at: 12), .malformed),
             ("7 slots", bytes.with(UInt32(7), at: 16), .malformed),

@@ -136,7 +136,7 @@ import Testing
         (#""lane":5"#, #""lane":4096"#), (#""lane":2"#, #""lane":4096"#),
         (#""salt":"a0"#, #""salt":""#), (#""suite":1"#, #""suite":2"#),
         (#""slot":8192"#, #""slot":1048577"#), (#""wrappedKey":"c0"#, #""wrappedKey":"C0"#),
-        (#""epoch":3"#, #""epoch":4294967296"#), (#""keyCheck":"5b"#, #""keyCheck":"5"#),
+        (#""epoch":3"#, #""epoch":4294967296"#), (#""keyCheck":"c3"#, #""keyCheck":"c"#),
         (#""number":1"#, #""number":18446744073709551615"#),
         (#""nextSequence":9"#, #""nextSequence":4294967295"#),
         (#""endSequence":71"#, #""endSequence":7"#), (#""endSequence":71"#, #""endSequence":0"#),
@@ -158,25 +158,25 @@ import Testing
     @Test(arguments: [
         ("", FormatError.Code.malformed), ("\n\n\n", .malformed), ("{}\n{}\n{}\n", .malformed),
         (
-            "sealdisk-manifest 1 disk \(Example.disk) \(Example.lineageText) 1\n{}\nx\n",
+            "sealdisk-manifest 2 disk \(Example.disk) \(Example.lineageText) 1\n{}\nx\n",
             .unsupported
         ),
-        ("sealdisk-manifest 2 image \(Example.disk) \(Example.lineageText) 1\n{}\nx\n", .malformed),
-        ("sealdisk-manifest 2 disk \(Example.disk) 00 1\n{}\nhmac-sha-256 00\n", .malformed),
+        ("sealdisk-manifest 1 image \(Example.disk) \(Example.lineageText) 1\n{}\nx\n", .malformed),
+        ("sealdisk-manifest 1 disk \(Example.disk) 00 1\n{}\nhmac-sha-256 00\n", .malformed),
         (
-            "sealdisk-manifest 2 disk \(Example.disk) \(Example.lineageText) -1\n{}\n"
+            "sealdisk-manifest 1 disk \(Example.disk) \(Example.lineageText) -1\n{}\n"
                 + "hmac-sha-256 00\n", .malformed
         ),
         (
-            "sealdisk-manifest 2 disk \(Example.disk) \(Example.lineageText) 1\n{}\n"
+            "sealdisk-manifest 1 disk \(Example.disk) \(Example.lineageText) 1\n{}\n"
                 + "hmac-sha-256 00\n", .notAuthentic
         ),
         (
-            "sealdisk-manifest 2 disk \(Example.disk) \(Example.lineageText) 1\n{}\n"
+            "sealdisk-manifest 1 disk \(Example.disk) \(Example.lineageText) 1\n{}\n"
                 + "hmac-sha-256 \n", .notAuthentic
         ),
         (
-            "sealdisk-manifest 2 disk \(Example.disk) \(Example.lineageText)"
+            "sealdisk-manifest 1 disk \(Example.disk) \(Example.lineageText)"
                 + " 4611686018427387904\n{}\nhmac-sha-256 00\n", .malformed
         ),
     ])

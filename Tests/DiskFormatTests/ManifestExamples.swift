@@ -52,7 +52,7 @@ extension Example {
 
     static let lineagePayload =
         #"{"epoch":3,"#
-        + #""keyCheck":"5b7f4643256bc717ed12e73d97c3755286d2825a8b5290f78203d7f1a8d34bcf","#
+        + #""keyCheck":"c36519d0e03b58bc55236fedf3b5fd70fb71eceeabc340db05331fcb3c1584ef","#
         + #""keyID":"k-1","suite":1,"wrappedKey":"c0ffee"}"# + "\n"
         + #"{"created":1700000000,"freeLanes":[{"lane":2,"nextSequence":9}],"nextLane":6,"#
         + #""nextSession":2,"sessions":[{"disk":"d-00000000000000000abc","endSequence":71,"#

@@ -8,27 +8,27 @@ import Testing
         let sealed = try Example.lineageManifest().sealed(version: 7, with: Example.keys())
         #expect(
             String(decoding: sealed.bytes, as: UTF8.self)
-                == "sealdisk-manifest 2 lineage \(Example.lineageText) \(Example.lineageText) 7\n"
+                == "sealdisk-manifest 1 lineage \(Example.lineageText) \(Example.lineageText) 7\n"
                 + Example.lineagePayload + "\nhmac-sha-256 "
-                + "b026f98b0ece30ce9a0d6f88559a4d2f016090fcef2156520dcc6a7c5bca78a2\n")
+                + "26349ba70bb9b12c587606d7d0b8d7a687a7037b090efbd35103c2a2f3baca12\n")
     }
 
     @Test func diskBytes() throws {
         let sealed = try Example.diskManifest.sealed(version: 12, with: Example.keys())
         #expect(
             String(decoding: sealed.bytes, as: UTF8.self)
-                == "sealdisk-manifest 2 disk \(Example.disk) \(Example.lineageText) 12\n"
+                == "sealdisk-manifest 1 disk \(Example.disk) \(Example.lineageText) 12\n"
                 + Example.diskPayload + "\nhmac-sha-256 "
-                + "dd5cb673728dfab3b95763947752b1ec0304d60fe6a67e22952b862cbc5d43a4\n")
+                + "cc58cb14213e16ebb17c13fb36d69eea1084a9571405dd5333075354d657b643\n")
     }
 
     @Test func snapshotBytes() throws {
         let sealed = try Example.snapshotManifest.sealed(with: Example.keys())
         #expect(
             String(decoding: sealed.bytes, as: UTF8.self)
-                == "sealdisk-manifest 2 snapshot \(Example.snapshot) \(Example.lineageText) 1\n"
+                == "sealdisk-manifest 1 snapshot \(Example.snapshot) \(Example.lineageText) 1\n"
                 + Example.snapshotPayload + "\nhmac-sha-256 "
-                + "50d219b3837cca6cfa003676c4e646f311dbf23a13b8474996223e453ad85a86\n")
+                + "6951b31dbd8727c265f2ac761e764d350362b649e16f89ca84e27015770369f8\n")
     }
 
     @Test(arguments: Example.suites) func roundTrip(suite: Suite) throws {

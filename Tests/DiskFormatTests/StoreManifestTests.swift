@@ -5,7 +5,7 @@ import Testing
 @Suite struct StoreManifestTests {
     static let text =
         #"{"account":"1234","created":1700000003,"format":"sealdisk-store","region":"cn-x/1","#
-        + #""store":"000102030405060708090a0b0c0d0e0f","version":2}"#
+        + #""store":"000102030405060708090a0b0c0d0e0f","version":1}"#
     static let manifest = StoreManifest(
         store: Example.lineageText, account: "1234", region: "cn-x/1", created: 1_700_000_003)
 
@@ -17,9 +17,9 @@ import Testing
     @Test(arguments: [
         ("", FormatError.Code.malformed), ("{}", .malformed), ("[]", .malformed),
         (text.replacing("sealdisk-store", with: "sealdisk-disk"), .malformed),
-        (text.replacing(#""version":2"#, with: #""version":1"#), .unsupported),
-        (text.replacing(#""version":2"#, with: #""version":65536"#), .unsupported),
-        (text.replacing(#""version":2"#, with: #""version":-2"#), .malformed),
+        (text.replacing(#""version":1"#, with: #""version":2"#), .unsupported),
+        (text.replacing(#""version":1"#, with: #""version":65536"#), .unsupported),
+        (text.replacing(#""version":1"#, with: #""version":-1"#), .malformed),
         // Of another version only the kind of file is known.
         (#"{"format":"sealdisk-store","version":3}"#, .unsupported),
         (text.replacing("0d0e0f", with: "0d0e"), .malformed),

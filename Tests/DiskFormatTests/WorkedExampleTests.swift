@@ -33,18 +33,18 @@ import Testing
     @Test func keysOfOnePurposeEach() throws {
         #expect(
             Hex.text(try Self.keys().keyCheck)
-                == "3d0fbc2d576f3eb5461ac299ba75d2eea404241bef3514aa62577227043ace9e")
+                == "eed625417768e7ff8ede894d967d397ea3abb64463a9fbc5d173b47402274902")
     }
 
     @Test func sealedSlot() throws {
         let run = try Self.sealBlock7(with: Self.keys())
         #expect(
             Hex.text(run.entryBytes)
-                == "bb33ae88a014095a7620b51bef54274a6f72a19d216681137c1ab99fce444dd9")
-        #expect(Hex.text(run.bodyBytes.prefix(16)) == "f758ea973916d39d439cb451fa4d262c")
+                == "233cf0151b74f2b1ef9ec95b23c666e14c6d3c970a04607d4c40644b44bf8618")
+        #expect(Hex.text(run.bodyBytes.prefix(16)) == "8f45e0b85a7efffc6d31ec4ddd172604")
         #expect(
             Hex.text(try SHA256.hash(Array(run.bodyBytes)))
-                == "a6cc2ea93a9e4027ae8c90d44cf2a2ce733f29bb4f3be253d5115873d6361c7d")
+                == "673eaf733091e644bd9db8057a8ce1d53384c9ead03a0a7c34b6469638b0f6c8")
     }
 
     @Test func voidedSlot() throws {
@@ -52,7 +52,7 @@ import Testing
         try Self.keys().cipher(forChunk: Self.chunk, salt: Self.salt).void(run, at: 0, count: 1)
         #expect(
             Hex.text(run.entryBytes)
-                == "df39fbf81a262681a523a8b01c480a1ab4ffcfda82a6be988043e6de67ef4101")
+                == "ce6b4154dea07c99b60f690265f8d22144d395b6ee392651bdb526e355b7cbac")
         #expect(run.bodyBytes.isEmpty)
     }
 
@@ -73,13 +73,13 @@ import Testing
         #expect(bytes.count == 4096)
         #expect(
             Hex.text(bytes[..<84])
-                == "5345414c4449534b020001000010000000200000101112131415161718191a1b1c1d1e1f"
+                == "5345414c4449534b010001000010000000200000101112131415161718191a1b1c1d1e1f"
                 + "01000000010000000100000000000000"
                 + "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f")
         #expect(bytes[84..<480].allSatisfy { $0 == 0 })
         #expect(
             Hex.text(bytes[480..<512])
-                == "55af4afebeaaf7f6c3edf7512209165915f6eb13d6999438deaa7ac67806e31c")
+                == "0dca278b877bd63a5401896d186619407715399f398917318a2ce67efea936dc")
         #expect(bytes[512...].allSatisfy { $0 == 0 })
     }
 
@@ -93,13 +93,13 @@ import Testing
         #expect(
             text
                 == #"""
-                sealdisk-manifest 2 snapshot s-00000000000000000002 \#
+                sealdisk-manifest 1 snapshot s-00000000000000000002 \#
                 101112131415161718191a1b1c1d1e1f 1
                 {"attributes":{},"created":0,"disk":"d-00000000000000000001",\#
                 "id":"s-00000000000000000002",\#
                 "salt":"202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f",\#
                 "state":{"root":"0000000000000000","size":4096,"storedBlocks":0}}
-                hmac-sha-256 cec33e5ed990869cace8365dd409ad5a910e3f33dfef627be25bfb65d6a1e610
+                hmac-sha-256 19bff27c7e8a43b1b1eae322a9cf700531691d16ab2287e0da549389e20a0bcb
 
                 """#)
     }

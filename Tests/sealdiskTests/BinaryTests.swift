@@ -84,17 +84,17 @@ import Testing
         #expect(full.output.contains("could not be written: No space left"))
     }
 
-    @Test(arguments: [1, 3]) func aStoreOfAnotherVersionIsSaidToBeOne(version: Int) throws {
+    @Test(arguments: [2, 3]) func aStoreOfAnotherVersionIsSaidToBeOne(version: Int) throws {
         let folder = try TemporaryFolder()
         let store = folder.path + "/store"
         #expect(try run("init \(store)").code == 0)
         let file = store + "/store.json"
         let text = try #require(HostText.read(file))
         try write(
-            text.replacing("\"version\":2", with: "\"version\":\(version)"), to: file)
+            text.replacing("\"version\":1", with: "\"version\":\(version)"), to: file)
         let list = try run("disk list --store \(store)", "2>&1")
         #expect(list.code == 2)
-        #expect(list.output.contains("version \(version), and this program reads version 2"))
+        #expect(list.output.contains("version \(version), and this program reads version 1"))
         #expect(list.output.contains("Use the sealdisk that wrote the store"))
 
         // What is no description at all is damage, against which no snapshot helps.
