@@ -46,4 +46,16 @@ extension Lineage {
         let facts = FreshnessRecord.LineageFacts(version: versionInStore, suite: keys.suite)
         freshness.note { $0.note(id, facts) }
     }
+
+    /// The numbers of the sessions by which the anchor knows this lineage's disks, when it has
+    /// everything that was noted. It may come to know later ones at once: those are the last of
+    /// their disks, whose records stay anyway. Throws what the anchor throws.
+    func anchoredSessions() throws(DiskError) -> Set<UInt64> {
+        guard let freshness else { return [] }
+        let known = freshness.withRecord { record in
+            record.disks.values.filter { $0.lineage == id }.compactMap(\.session)
+        }
+        try freshness.write()
+        return Set(known)
+    }
 }

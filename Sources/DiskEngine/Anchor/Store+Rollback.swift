@@ -6,7 +6,10 @@ import KeyManagement
 // may have put back himself and can accept, once and on record; and something that was exchanged,
 // which no restored copy looks like and nothing accepts.
 //
-// A store that is newer than its anchor is never refused: only lower bounds are compared.
+// A store that is newer than its anchor is not refused: only lower bounds are compared, and the
+// session by which the anchor knows a disk, whose record every store keeps that has this anchor
+// (`ReclamationPass.prune`). One that went on without it until that record was not needed any more
+// looks like a fork, and has to be accepted as one.
 extension Store {
     /// That a lineage is of the kind it was. Asked before its key is used.
     func checkKind(of id: LineageID, suite: Suite) throws {
@@ -85,6 +88,10 @@ extension Store {
             }
         } else if sessions.last?.number ?? 0 < number {
             return "disk \(id) was written in session \(number), of which its lineage knows nothing"
+        } else {
+            return
+                "session \(number) of disk \(id), by which its anchor knows it, is not recorded any"
+                + " more: a copy of the store was used elsewhere, or the store without its anchor"
         }
         return nil
     }

@@ -146,10 +146,13 @@ extension ReclamationPass {
 
     /// Session records of which no chunk is reached, is there, or could be needed by a recovery.
     /// What is reached and missing keeps its record: it may be put back from a copy.
-    /// Sessions from `limit` on began after the roots were collected, and are left alone.
+    /// Sessions from `limit` on began after the roots were collected, and are left alone. So is the
+    /// one that the anchor knows of each disk: by its salt a fork is told from the store. While the
+    /// anchor cannot be written, and may know an older one, all stay.
     private func prune(
         before limit: UInt64, keeping reached: Set<ChunkNumber>, _ roots: Roots
     ) throws {
+        guard let anchored = try? lineage.anchoredSessions() else { return }
         var needed = reached
         for lane in try store.sealed.lanes(lineage.id) {
             for sequence in try store.sealed.sequences(lineage.id, lane: lane) {
@@ -160,6 +163,7 @@ extension ReclamationPass {
         let owners = Set(needed.compactMap { table.owner(of: $0)?.number })
         try lineage.prune { session in
             session.number >= limit || owners.contains(session.number)
+                || anchored.contains(session.number)
                 || session.endSequence > roots.protectedFrom[session.lane] ?? .max
         }
     }
