@@ -35,6 +35,12 @@ def main() -> None:
         for each in MUTATIONS:
             print(f"{each.name:28} {each.rule}")
         return
+    stages = STAGES
+    if names[:1] == ["--by"]:
+        stages = {stage: STAGES[stage] for stage in STAGES if names[1:2] == [stage.split()[1]]}
+        names = names[2:]
+        if not stages:
+            sys.exit("mutations: --by simulator, or --by tests")
     unknown = set(names) - {each.name for each in MUTATIONS}
     if unknown:
         sys.exit(f"mutations: there is no {', '.join(sorted(unknown))}; see --list")
@@ -42,9 +48,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="sealdisk-mutations.") as folder:
         trees = {stage: copy(Path(folder) / str(number), targets)
-                 for number, (stage, (_, targets)) in enumerate(STAGES.items())}
+                 for number, (stage, (_, targets)) in enumerate(stages.items())}
         for each in chosen:
-            check(trees["the simulator"], each)
+            check(next(iter(trees.values())), each)
         left = list(chosen)
         for stage, tree in trees.items():
             if left:

@@ -112,7 +112,7 @@ MUTATIONS = (
     Mutation(
         "recovered-not-synced", "What recovery accepts is made durable first.",
         ENGINE + "Log/LogScan.swift",
-        "                try file.synchronize()\n", ""),
+        "                try file.synchronize()\n                try file.dropCache()\n", ""),
     Mutation(
         "table-not-blanked", "The slot table of a recycled chunk is blank.",
         ENGINE + "Chunks/SealedStore.swift",

