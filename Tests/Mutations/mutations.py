@@ -130,7 +130,7 @@ MUTATIONS = (
     Mutation(
         "rollback-not-announced", "What a rollback leads to is a root before the log says so.",
         ENGINE + "Disk/Disk+Checkpoint.swift",
-        "            announced.rollingBackTo = state\n", ""),
+        "announced.rollingBackTo = state\n", "announced.rollingBackTo = nil\n"),
     Mutation(
         "place-not-checked", "A slot is the block that was asked for.",
         "Sources/DiskFormat/ChunkCipher.swift",
@@ -181,7 +181,8 @@ MUTATIONS = (
     Mutation(
         "claims-ignored", "Who overlaps a claim waits.",
         ENGINE + "Disk/Disk+Write.swift",
-        "while !claims.isTurn(of: claim) {", "while false {"),
+        "while !claims.isTurn(of: claim) {",
+        "while !claims.isTurn(of: claim), claims.waiting < 0 {"),
     Mutation(
         "checkpoint-in-log-ignored", "A checkpoint met in the log replaces the state.",
         ENGINE + "Log/Recovery.swift",
