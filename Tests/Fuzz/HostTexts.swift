@@ -17,10 +17,11 @@ extension FuzzTarget {
 
     private static func read(_ bytes: [UInt8]) throws -> LockText? {
         // In memory, and without a name as soon as it is open.
-        let name = "/dev/shm/sealdisk-fuzz-\(getpid())"
+        let name = "sealdisk-fuzz-\(getpid())"
+        let folder = try Descriptor(folderAt: "/dev/shm", "open /dev/shm")
         let file = try Descriptor(
-            opening: name, in: AT_FDCWD, flags: O_RDWR | O_CREAT, mode: 0o600, "open \(name)")
-        unlink(name)
+            opening: name, in: folder, flags: O_RDWR | O_CREAT, mode: 0o600, "open \(name)")
+        folder.discard(name)
         pwrite(file.number, bytes, bytes.count, 0)
         return LockText(readFrom: file)
     }

@@ -18,7 +18,7 @@ SEEDS = "1500"
 ENGINE = ("COpenSSL", "CXXHash", "CLinuxFile", "CryptoPrimitives", "KeyManagement", "ChunkStore",
           "LocalStore", "DiskFormat", "DiskEngine")
 STAGES = {
-    "the simulator": ("SimulationTests", ("Simulation",)),
+    "the simulator": ("SimulationTests|LocalStoreCrashTests", ("Simulation",)),
     "the tests": ("DiskEngineTests|Conformance|DiskFormatTests",
                   ("DiskEngineTests", "Conformance", "DiskFormatTests", "CRuntimeCounts")),
 }

@@ -139,7 +139,8 @@ MUTATIONS = (
         "folder-not-synced", "A new file's name is durable when it is given out.",
         "Sources/LocalStore/LocalStore.swift",
         "        do throws(StoreError) {\n            try place.folder.synchronize(operation)\n",
-        "        do throws(StoreError) {\n"),
+        "        do throws(StoreError) {\n"
+        "            if length == .max { try place.folder.synchronize(operation) }\n"),
     Mutation(
         "file-not-synced", "A new file's contents are durable before its name.",
         LOCAL + "LocalStore.swift",
@@ -186,7 +187,8 @@ MUTATIONS = (
     Mutation(
         "checkpoint-in-log-ignored", "A checkpoint met in the log replaces the state.",
         ENGINE + "Log/Recovery.swift",
-        "guard record.generation > generation else { return }", "if generation >= 0 { return }"),
+        "guard record.generation > generation else { return }",
+        "guard record.generation > generation + (1 << 40) else { return }"),
     Mutation(
         "cache-not-dropped", "What recovery accepts comes from the medium.",
         ENGINE + "Log/LogScan.swift",
