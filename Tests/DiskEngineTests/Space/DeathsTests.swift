@@ -42,6 +42,18 @@ import Testing
         #expect(deaths.worth == 0)
     }
 
+    /// A checkpoint that was cut and is not durable yet takes nothing from the ones that are.
+    @Test func whatDiedAfterTheOlderCheckpointStays() {
+        var deaths = deaths(above: 0)
+        deaths.add(address(10))
+        deaths.cut(at: position(50))
+        deaths.add(address(20))
+        deaths.cut(at: position(60))
+        let taken = deaths.take(before: position(59)).dead.flatMap(\.certain)
+        #expect(taken.map(\.first) == [address(10)])
+        #expect(deaths.take(before: position(60)).dead.flatMap(\.certain).count == 1)
+    }
+
     /// What is counted as slots come and go is what they are, whatever happens in between.
     @Test(arguments: UInt64(1)...20) func countsAreKept(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)

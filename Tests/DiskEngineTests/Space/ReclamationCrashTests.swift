@@ -85,6 +85,40 @@ import Testing
         }
     }
 
+    /// The medium fails under the checkpoints of a pass, whose cut was made: what died before it
+    /// lives in what a power cut leaves.
+    @Test func aPassWhoseCheckpointsFailTakesNothing() throws {
+        let memory = MemoryStore()
+        let (files, keys) = (FaultyStore(memory), InMemoryKMS())
+        try Store.create(in: files, account: "a", region: "r")
+        let store = try Store(opening: files, keys: keys, holder: "t", limits: Self.limits)
+        let disk = try store.attach(
+            store.createDisk(
+                encrypted: true, size: UInt64(Self.blocks * 4096), attributes: [:]
+            ).id)
+        let old = pattern(Self.blocks * 4096, seed: 1)
+        try disk.put(old, at: 0)
+        for _ in 0..<2 { try disk.checkpoint() }
+        // The bound of what died is found by a walk.
+        _ = try store.reclaim(disk.lineage.id, walking: true, isUrgent: true)
+        let new = pattern(Self.blocks * 4096, seed: 2)
+        try disk.put(new, at: 0)
+        files.arm(Fault([.synchronize], isLasting: true))
+        let result = try? store.reclaim(disk.lineage.id, walking: false, isUrgent: true)
+        #expect(result?.chunks ?? 0 == 0)
+        let left = memory.copy()
+        left.crash()
+        files.disarm()
+        try? store.close()
+        let after = try Store(opening: left, keys: keys, holder: "t", limits: Self.limits)
+        let found = try after.attach(disk.id).bytes()
+        for start in stride(from: 0, to: found.count, by: 4096) {
+            let block = found[start..<start + 4096]
+            #expect(block == old[start..<start + 4096] || block == new[start..<start + 4096])
+        }
+        try after.close()
+    }
+
     enum Deleted: String, CaseIterable {
         case snapshot, disk, both
 

@@ -120,6 +120,24 @@ import Testing
         try harness.store.close()
     }
 
+    /// A recycled chunk is blank: no entry of its earlier life stands behind the log's end.
+    @Test func theSlotTableOfARecycledChunkIsBlank() throws {
+        let rig = try Rig()
+        for seed in 1..<4 { _ = try rig.overwrite(seed: UInt64(seed)) }
+        let (disk, before) = (rig.disk, rig.recycled)
+        let lane = disk.monitor.withLock { disk.manifest.lane }
+        for _ in 0..<4 * 64 {
+            try disk.put(pattern(4096, seed: 9), at: 0)
+            let sequences = try disk.lineage.store.sequences(disk.lineage.id, lane: lane)
+            let newest = ChunkNumber(lane: lane, sequence: try #require(sequences.last))
+            let end = try #require(disk.monitor.withLock { disk.log.position })
+            let file = try disk.lineage.openHeader(newest).1
+            #expect(try file.firstUsedSlot(from: end.chunk == newest ? end.slot : 0) == nil)
+        }
+        #expect(rig.recycled > before, "there is something to look at")
+        try rig.store.close()
+    }
+
     /// Where a chunk cannot be recycled a new one is made; writers see nothing of it.
     @Test(arguments: [Fault.Effect.none, .half])
     func aFailedRecyclingIsNobodysFailure(_ effect: Fault.Effect) throws {
