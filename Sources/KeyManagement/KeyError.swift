@@ -9,6 +9,12 @@ public struct KeyError: Error, Sendable, Hashable, CustomStringConvertible {
         case unknownKey
         /// The key did not unwrap: tampered with, or wrapped for another context.
         case refused
+        /// The CMK is disabled, or is waiting to be deleted.
+        case disabled
+        /// As many uses as a day allows were made.
+        case quotaExceeded
+        /// The key service was not reached, or did not answer in time; nothing was done.
+        case unavailable
         /// The keystore or its log could not be read, written or understood.
         case io
     }

@@ -87,14 +87,31 @@ public struct KeyDescription: Sendable, Hashable {
     public let account: String
     public let region: String
     public let created: Timestamp
+    public let state: KeyState
+    /// Of the material that new data keys are wrapped under; 1 until it was rotated.
+    public let version: UInt32
+    /// Who holds the key: `SealDisk`, `HSM`, `Vault`.
+    public let origin: String
 
     public init(
-        keyID: String, alias: String, account: String, region: String, created: Timestamp
+        keyID: String, alias: String, account: String, region: String, created: Timestamp,
+        state: KeyState = .enabled, version: UInt32 = 1, origin: String = "SealDisk"
     ) {
+        self.state = state
+        self.version = version
+        self.origin = origin
         self.keyID = keyID
         self.alias = alias
         self.account = account
         self.region = region
         self.created = created
     }
+}
+
+/// What a CMK may be used for. Only an enabled one wraps and unwraps.
+public enum KeyState: Sendable, Hashable {
+    case enabled
+    case disabled
+    /// Deleted at that time unless its keeper takes it back; until then as if disabled.
+    case pendingDeletion(at: Timestamp)
 }

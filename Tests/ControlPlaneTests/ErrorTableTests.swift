@@ -49,6 +49,9 @@ import Testing
         (.notActivated, "InvalidParameter.Encrypted.KmsNotEnabled"),
         (.locked, "Rejected.KeystoreLocked"), (.unknownKey, "Forbidden.KeyNotFound"),
         (.refused, "InvalidParameter.KMSKeyId.KMSUnauthorized"), (.io, "InternalError.KeyService"),
+        (.disabled, "InvalidParameter.KMSKeyId.CMKNotEnabled"),
+        (.quotaExceeded, "QuotaExceeded.KeyUses"),
+        (.unavailable, "ServiceUnavailable.KeyService"),
     ]
 
     @Test(arguments: keyErrors) func keyErrorsAreTheSameFromTheEngineAndTheKMS(

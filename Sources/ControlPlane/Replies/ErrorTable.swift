@@ -94,10 +94,13 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case keyNotFound = "Forbidden.KeyNotFound"
     case keyRefused = "InvalidParameter.KMSKeyId.KMSUnauthorized"
     case keyNotLoaded = "InvalidOperation.KeyNotLoaded"
+    case keyDisabled = "InvalidParameter.KMSKeyId.CMKNotEnabled"
     case keyServiceFailed = "InternalError.KeyService"
+    case keyServiceUnavailable = "ServiceUnavailable.KeyService"
     // Limits.
     case storeFull = "QuotaExceeded.StoreCapacity"
     case limit = "QuotaExceeded.Limit"
+    case keyUses = "QuotaExceeded.KeyUses"
     // Place.
     case notMounted = "OperationDenied.NotMounted"
     case readOnly = "OperationDenied.ReadOnly"
@@ -119,11 +122,14 @@ public enum ErrorCode: String, Sendable, CaseIterable {
             .notFound
         case .alreadyExists, .nameTaken: .exists
         case .diskStatus, .diskOpen, .diskSnapshotExists, .snapshotOpen, .storeLocked: .busy
-        case .kmsNotEnabled, .kmsLocked, .keyNotFound, .keyRefused, .keyNotLoaded: .keyRequired
+        case .kmsNotEnabled, .kmsLocked, .keyNotFound, .keyRefused, .keyNotLoaded, .keyDisabled:
+            .keyRequired
         case .storeFull: .noSpace
-        case .limit: .quota
+        case .limit, .keyUses: .quota
         case .notMounted, .readOnly, .noPermission: .denied
-        case .damaged, .rolledBack, .storage, .sessionOver, .keyServiceFailed, .unforeseen: .failed
+        case .damaged, .rolledBack, .storage, .sessionOver, .keyServiceFailed,
+            .keyServiceUnavailable, .unforeseen:
+            .failed
         }
     }
 }
@@ -161,6 +167,9 @@ extension ErrorCode {
             case .locked: .kmsLocked
             case .unknownKey: .keyNotFound
             case .refused: .keyRefused
+            case .disabled: .keyDisabled
+            case .quotaExceeded: .keyUses
+            case .unavailable: .keyServiceUnavailable
             case .io: .keyServiceFailed
             }
     }

@@ -93,6 +93,11 @@ extension ErrorCode {
             "Mend what the message names. A keystore is a whole file that nobody else may write to"
                 + " (chmod 600); restore a damaged one from a copy. Its folder must be writable and"
                 + " not full."
+        case .keyDisabled:
+            "The key's keeper enables it, or takes its deletion back; what is attached goes on."
+        case .keyServiceUnavailable:
+            "Repeat when the key service answers again; what is attached goes on meanwhile."
+        case .keyUses: "Wait until tomorrow (UTC), or have the quota raised."
         case .storeFull: "Delete snapshots or disks, or give the store's file system more space."
         case .limit:
             "Raise the limit that the message names; else delete what is no longer needed, or use"

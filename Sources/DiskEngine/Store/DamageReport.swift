@@ -40,8 +40,9 @@ extension DiskError {
     private static func code(of error: KeyError) -> Code {
         switch error.code {
         case .notActivated: .keyServiceInactive
-        case .locked, .unknownKey, .refused: .keyRefused
-        case .io: .io
+        case .locked, .unknownKey, .refused, .disabled: .keyRefused
+        case .quotaExceeded: .limit
+        case .unavailable, .io: .io
         }
     }
 }
