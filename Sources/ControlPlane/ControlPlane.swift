@@ -22,8 +22,9 @@ public final class ControlPlane: Sendable {
     let hooks: (any MountHooks)?
     /// Where the store is, for DescribeStore; nil when it is nowhere (in memory).
     let location: String?
+    let register: AccountRegister
     private let entropy: any Entropy
-    private let turn = Mutex<Void>(())
+    let turn = Mutex<Void>(())
 
     /// - Parameters:
     ///   - hooks: the mounted tree, held for as long as this lives; nil when the store is not
@@ -38,6 +39,9 @@ public final class ControlPlane: Sendable {
         self.hooks = hooks
         self.location = location
         self.entropy = entropy
+        register = AccountRegister(store)
+        finishInterrupted()
+        announceInstances()
     }
 
     /// Carries out one request in any of the three forms, and answers it. Never throws, never
@@ -101,7 +105,12 @@ public final class ControlPlane: Sendable {
                 recommend: "Unmount the store and mount it without ro.")
         }
         let arguments = try Arguments(request, of: action, region: store.identity.region)
-        guard action.takesTurn else { return try action.perform(self, arguments) }
-        return try turn.withLock { _ throws(Refusal) in try action.perform(self, arguments) }
+        do throws(Refusal) {
+            guard action.takesTurn else { return try action.perform(self, arguments) }
+            return try turn.withLock { _ throws(Refusal) in try action.perform(self, arguments) }
+        } catch {
+            guard error == .dryRun else { throw error }
+            return ["DryRun": true]
+        }
     }
 }

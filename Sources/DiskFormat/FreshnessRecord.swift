@@ -158,20 +158,12 @@ extension FreshnessRecord {
 }
 
 extension FreshnessRecord {
-    public func encoded() throws(CryptoError) -> [UInt8] {
-        let line = JSONCoding.encode(self)
-        return line + [UInt8(ascii: "\n")] + Array(Hex.text(try SHA256.hash(line)).utf8)
-            + [UInt8(ascii: "\n")]
-    }
+    public func encoded() throws(CryptoError) -> [UInt8] { try CheckedJSON.encode(self) }
 
     /// Throws `.malformed` for bytes that are not a whole record, `.unsupported` for one of another
     /// version.
     public init(decoding bytes: [UInt8]) throws {
-        let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        guard bytes.count <= Self.byteLimit, lines.count == 3, lines[2].isEmpty,
-            Array(lines[1]) == Array(Hex.text(try SHA256.hash(Array(lines[0]))).utf8)
-        else { throw FormatError(.malformed, "its checksum is not that of its content") }
-        let record = try JSONCoding.decode(FreshnessRecord.self, from: lines[0])
+        let record = try CheckedJSON.decode(Self.self, from: bytes, limit: Self.byteLimit)
         guard record.format == Format.version else {
             throw FormatError(.unsupported, "it is of format version \(record.format)")
         }

@@ -2,6 +2,7 @@
 ///
 /// ```
 /// store.json                              what store this is
+/// account.json                            instances, images and snapshot policies
 /// reserve                                 space set aside
 /// lineages/LINEAGE/lineage.manifest       wrapped data key, sessions, lanes
 /// lineages/LINEAGE/deleted                nothing of the lineage is wanted any more
@@ -14,6 +15,7 @@
 /// ```
 public enum StoreLayout {
     public static let store = "store.json"
+    public static let account = "account.json"
     public static let reserve = "reserve"
     public static let lineages = "lineages"
 

@@ -30,7 +30,8 @@ struct SealDisk: ParsableCommand {
         version: version,
         subcommands: [
             InitCommand.self, MountCommand.self, UnmountCommand.self, DiskCommand.self,
-            SnapshotCommand.self, ScrubCommand.self, CheckCommand.self, KMSCommand.self,
+            SnapshotCommand.self, InstanceCommand.self, ImageCommand.self, PolicyCommand.self,
+            ScrubCommand.self, CheckCommand.self, KMSCommand.self,
             APICommand.self, ErrandCommand.self, FreezeCommand.self,
         ])
 

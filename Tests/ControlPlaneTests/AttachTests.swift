@@ -24,7 +24,7 @@ import Testing
 
     @Test func sharedDisksAreAttachedOncePerInstanceToo() throws {
         let fixture = try Fixture()
-        try fixture.done("CreateDisk DiskName=shared Size=1 DiskCategory=san_ssd")
+        try fixture.done("CreateDisk DiskName=shared Size=20 DiskCategory=san_ssd")
         try fixture.done("AttachDisk DiskId=shared")
         try fixture.refused("AttachDisk DiskId=shared", "IncorrectDiskStatus")
     }

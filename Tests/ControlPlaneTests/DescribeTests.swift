@@ -40,7 +40,7 @@ import Testing
 
     @Test(arguments: filters) func disksAreFiltered(filter: String, names: Set<String>) throws {
         let fixture = try Fixture()
-        try fixture.done("CreateDisk DiskName=alpha Size=1 DiskCategory=cloud_ssd")
+        try fixture.done("CreateDisk DiskName=alpha Size=20 DiskCategory=cloud_ssd")
         _ = try fixture.disk("beta", encrypted: true)
         _ = try fixture.disk("gamma")
         try fixture.done("AttachDisk DiskId=gamma")

@@ -2,24 +2,47 @@ import ChunkStore
 import CryptoPrimitives
 import DiskEngine
 import DiskFormat
+import KeyManagement
 import Testing
 
 @testable import ControlPlane
 
 /// A control plane over a fresh store in memory, with a KMS and a mount of the test's own.
 struct Fixture {
-    let files = MemoryStore()
+    let files: MemoryStore
+    let faults: FaultyStore
     let keys: TestKeys
     let mount = TestMount()
+    let clock: ManualClock
     let store: Store
     let plane: ControlPlane
 
-    init(activated: Bool = true, mounted: Bool = true) throws {
-        keys = TestKeys(isActivated: activated)
+    /// `time` is where the clock stands still, in seconds since 1970; nil: now.
+    init(
+        activated: Bool = true, mounted: Bool = true, time: Int64? = nil
+    ) throws {
+        let files = MemoryStore()
         _ = try Store.create(in: files, account: "account", region: "region")
-        store = try Store(opening: files, keys: keys, holder: "a test")
+        try self.init(
+            over: files, keys: TestKeys(isActivated: activated), mounted: mounted, time: time)
+    }
+
+    /// Over a store that is there.
+    init(over files: MemoryStore, keys: TestKeys, mounted: Bool = true, time: Int64? = nil) throws {
+        self.files = files
+        self.keys = keys
+        faults = FaultyStore(files)
+        clock = ManualClock(time.map { Timestamp(seconds: $0) } ?? SystemClock().now())
+        store = try Store(
+            opening: faults, keys: keys, holder: "a test", environment: Environment(clock: clock))
         plane = ControlPlane(
             store: store, keys: keys, hooks: mounted ? mount : nil, location: "/a/store")
+    }
+
+    /// The same store opened anew, as by the next mount; this one is closed.
+    func reopened() throws -> Fixture {
+        try store.close()
+        return try Fixture(over: files, keys: keys, time: clock.now().seconds)
     }
 
     /// Performs a request that must succeed, and gives its fields.

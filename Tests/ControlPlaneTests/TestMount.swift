@@ -11,6 +11,7 @@ final class TestMount: MountHooks {
         var openSnapshots: Set<SnapshotID> = []
         var blocked: Set<DiskID> = []
         var flushFails = false
+        var instances: [NamedInstance] = []
     }
 
     let state = Mutex(State())
@@ -68,6 +69,7 @@ final class TestMount: MountHooks {
             case .diskResized(_, let size): state.calls.append("resized \(size)")
             case .snapshotCreated: state.calls.append("snapshot created")
             case .snapshotDeleted: state.calls.append("snapshot deleted")
+            case .instancesChanged(let all): state.instances = all
             }
         }
     }

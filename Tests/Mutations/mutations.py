@@ -134,7 +134,8 @@ MUTATIONS = (
     Mutation(
         "place-not-checked", "A slot is the block that was asked for.",
         "Sources/DiskFormat/ChunkCipher.swift",
-        "descriptor.kind == .data && descriptor.index == block", "descriptor.kind == .data"),
+        "descriptor.kind == .data && descriptor.index == block",
+        "descriptor.kind == .data && descriptor.index >= block &- block"),
     Mutation(
         "folder-not-synced", "A new file's name is durable when it is given out.",
         "Sources/LocalStore/LocalStore.swift",

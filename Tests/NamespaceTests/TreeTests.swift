@@ -6,7 +6,9 @@ import Testing
     @Test func theRootShowsWhatAMountHas() throws {
         let fixture = try Fixture()
         #expect(
-            try fixture.names(in: "") == ["control", "import", "status.json", "disks", "snapshots"])
+            try fixture.names(in: "") == [
+                "control", "import", "status.json", "disks", "snapshots", "instances",
+            ])
         #expect(try fixture.find("disks").isFolder)
         #expect(try fixture.find("control").mode == 0o600)
         expectErrno(ENOENT) { _ = try fixture.find("nothing") }

@@ -1,7 +1,7 @@
 /// One action of the API: its name, the parameters it knows, and what it does.
 struct Action: Sendable {
     let name: String
-    /// Every parameter it takes, beside `RegionId`, which all take.
+    /// Every parameter it takes, besides those that all take; `n` stands for a number.
     let parameters: [String]
     /// Whether it may change something.
     let changes: Bool
@@ -10,8 +10,10 @@ struct Action: Sendable {
     let takesTurn: Bool
     let perform: @Sendable (ControlPlane, Arguments) throws(Refusal) -> JSONObject
 
-    /// Parameters that every action takes.
-    static let commonParameters = ["RegionId"]
+    /// Parameters that every action takes, or every one that changes something.
+    static func commonParameters(of action: Action) -> [String] {
+        action.changes ? ["RegionId", "DryRun"] : ["RegionId"]
+    }
 
     /// Whether it is allowed where nothing may change: it describes, or says which disks can be
     /// read.
@@ -28,18 +30,30 @@ struct Action: Sendable {
     }
 
     /// All there are.
-    static let all: [Action] = [
+    static let all: [Action] = keysAndStore + disks + snapshots + ofAccount
+
+    /// Parameters of every list.
+    static let paging = ["PageNumber", "PageSize", "MaxResults", "NextToken"]
+
+    private static let keysAndStore: [Action] = [
         Action("OpenKmsService", []) { plane, arguments throws(Refusal) in
             try plane.openKmsService(arguments)
         },
         Action(describing: "DescribeKey", ["KeyId"]) { plane, arguments throws(Refusal) in
             try plane.describeKey(arguments)
         },
+        Action(describing: "DescribeStore", []) { plane, arguments throws(Refusal) in
+            try plane.describeStore(arguments)
+        },
+    ]
+
+    private static let disks: [Action] = [
         Action(
             "CreateDisk",
             [
                 "DiskName", "Description", "DiskCategory", "DiskType", "Size", "Encrypted",
-                "SnapshotId", "ClientToken",
+                "SnapshotId", "ClientToken", "DeleteWithInstance", "DeleteAutoSnapshot",
+                "LimitSpeed",
             ]
         ) { plane, arguments throws(Refusal) in try plane.createDisk(arguments) },
         Action("DeleteDisk", ["DiskId"]) { plane, arguments throws(Refusal) in
@@ -49,12 +63,16 @@ struct Action: Sendable {
             describing: "DescribeDisks",
             [
                 "DiskId", "DiskIds", "DiskName", "Encrypted", "Status", "SnapshotId", "Category",
-                "PageNumber", "PageSize",
-            ]
+                "InstanceId",
+            ] + paging
         ) { plane, arguments throws(Refusal) in try plane.describeDisks(arguments) },
-        Action("ModifyDiskAttribute", ["DiskId", "DiskName", "Description"]) {
-            plane, arguments throws(Refusal) in try plane.modifyDisk(arguments)
-        },
+        Action(
+            "ModifyDiskAttribute",
+            [
+                "DiskId", "DiskName", "Description", "DeleteWithInstance", "DeleteAutoSnapshot",
+                "LimitSpeed",
+            ]
+        ) { plane, arguments throws(Refusal) in try plane.modifyDisk(arguments) },
         // It waits for the KMS, and replays a log.
         Action(
             "AttachDisk", ["DiskId", "DiskName", "InstanceId", "Encrypted", "AcceptRollback"],
@@ -72,6 +90,9 @@ struct Action: Sendable {
         Action("ReInitDisk", ["DiskId"]) { plane, arguments throws(Refusal) in
             try plane.reInitDisk(arguments)
         },
+    ]
+
+    private static let snapshots: [Action] = [
         Action("CreateSnapshot", ["DiskId", "SnapshotName", "Description", "ClientToken"]) {
             plane, arguments throws(Refusal) in try plane.createSnapshot(arguments)
         },
@@ -86,10 +107,7 @@ struct Action: Sendable {
         },
         Action(
             describing: "DescribeSnapshots",
-            [
-                "DiskId", "SnapshotId", "SnapshotIds", "SnapshotName", "Encrypted", "PageNumber",
-                "PageSize",
-            ]
+            ["DiskId", "SnapshotId", "SnapshotIds", "SnapshotName", "Encrypted"] + paging
         ) { plane, arguments throws(Refusal) in try plane.describeSnapshots(arguments) },
         Action(
             describing: "DescribeSnapshotChanges",
@@ -108,12 +126,9 @@ struct Action: Sendable {
             describing: "ScrubSnapshot",
             ["SnapshotId", "BaseSnapshotId", "StartOffset", "MaxBytes"]
         ) { plane, arguments throws(Refusal) in try plane.scrubSnapshot(arguments) },
-        Action(describing: "DescribeStore", []) { plane, arguments throws(Refusal) in
-            try plane.describeStore(arguments)
-        },
     ]
 
-    private init(
+    init(
         _ name: String, _ parameters: [String], changes: Bool = true, takesTurn: Bool = true,
         _ perform: @escaping @Sendable (ControlPlane, Arguments) throws(Refusal) -> JSONObject
     ) {
@@ -124,7 +139,7 @@ struct Action: Sendable {
         self.perform = perform
     }
 
-    private init(
+    init(
         describing name: String, _ parameters: [String],
         _ perform: @escaping @Sendable (ControlPlane, Arguments) throws(Refusal) -> JSONObject
     ) {

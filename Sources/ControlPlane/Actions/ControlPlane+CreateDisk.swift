@@ -2,16 +2,13 @@ import CryptoPrimitives
 import DiskEngine
 import DiskFormat
 
-/// Where a disk lives in the cloud; here it decides what is allowed.
-enum DiskCategory {
-    static let usual = "cloud_essd"
-    static let cloud = ["cloud", "cloud_efficiency", "cloud_ssd", "cloud_essd"]
-    static let shared = ["san_efficiency", "san_ssd"]
-
-    /// Local disks come and go with the machine: they exist here only to be refused.
-    static func isLocal(_ name: String) -> Bool {
-        name == "ephemeral" || name == "ephemeral_ssd" || name.hasPrefix("local_")
-    }
+/// A disk to be made, of which everything was checked that can be known before.
+struct NewDisk {
+    var attributes: [String: String]
+    /// Bytes; nil: the snapshot's.
+    let size: UInt64?
+    let isEncrypted: Bool
+    let snapshot: NamedSnapshot?
 }
 
 extension ControlPlane {
@@ -22,41 +19,33 @@ extension ControlPlane {
         {
             return ["DiskId": .string(id)]
         }
+        var disk = try newDisk(arguments)
+        disk.attributes[Attribute.clientToken] = try arguments.clientToken()
+        if try arguments.clientToken() != nil { disk.attributes[Attribute.clientRequest] = digest }
+        try arguments.stopIfDryRun()
+        let made = try create(disk)
+        hooks?.didChange(.diskCreated(made.id))
+        return ["DiskId": .string(made.id.text)]
+    }
+
+    /// The disk that the parameters describe, checked against every rule.
+    func newDisk(_ arguments: Arguments) throws(Refusal) -> NewDisk {
         let encrypted = try arguments.flag("Encrypted")
-        var attributes = try diskAttributes(arguments, encrypted: encrypted)
-        if try arguments.clientToken() != nil { attributes[Attribute.clientRequest] = digest }
+        let attributes = try diskAttributes(arguments, encrypted: encrypted)
         let size = try arguments.size("Size")
-        let disk: DiskSummary
-        if let snapshot = try arguments.text("SnapshotId") {
-            disk = try createDisk(
-                from: try self.snapshot(snapshot), size: size, encrypted: encrypted,
-                attributes: attributes)
-        } else {
-            disk = try createBlankDisk(
-                size: size, encrypted: encrypted ?? false, attributes: attributes)
+        guard let name = try arguments.text("SnapshotId") else {
+            guard let size else {
+                throw Refusal(
+                    .missingParameter, "A blank disk needs a size.",
+                    parameter: arguments.name(of: "Size"),
+                    recommend: "Add `Size=20` (GiB), or `SnapshotId=…` for a disk from a snapshot.")
+            }
+            try Self.check(size, arguments)
+            if encrypted ?? false { try demandKeyService() }
+            return NewDisk(
+                attributes: attributes, size: size, isEncrypted: encrypted ?? false, snapshot: nil)
         }
-        hooks?.didChange(.diskCreated(disk.id))
-        return ["DiskId": .string(disk.id.text)]
-    }
-
-    private func createBlankDisk(
-        size: UInt64?, encrypted: Bool, attributes: [String: String]
-    ) throws(Refusal) -> DiskSummary {
-        guard let size else {
-            throw Refusal(
-                .missingParameter, "A blank disk needs a size.", parameter: "Size",
-                recommend: "Add `Size=20` (GiB), or `SnapshotId=…` for a disk from a snapshot.")
-        }
-        if encrypted { try demandKeyService() }
-        return try engine(about: .store) {
-            try store.createDisk(encrypted: encrypted, size: size, attributes: attributes)
-        }
-    }
-
-    private func createDisk(
-        from snapshot: NamedSnapshot, size: UInt64?, encrypted: Bool?,
-        attributes: [String: String]
-    ) throws(Refusal) -> DiskSummary {
+        let snapshot = try self.snapshot(name)
         let source = snapshot.summary
         if let encrypted, encrypted != source.isEncrypted {
             throw .conversion(ofSnapshot: snapshot.name, isEncrypted: source.isEncrypted)
@@ -68,14 +57,36 @@ extension ControlPlane {
                     + " \(ByteSize.text(source.size)) (\(source.size) bytes) large.",
                 recommend: "Leave `Size` out to take the snapshot's, or give a larger one.")
         }
+        try Self.check(size ?? source.size, arguments)
         if source.isEncrypted { try demandKeyService() }
-        return try engine(about: .snapshot(snapshot.name)) {
-            try store.createDisk(from: source.id, size: size, attributes: attributes)
+        return NewDisk(
+            attributes: attributes, size: size, isEncrypted: source.isEncrypted, snapshot: snapshot)
+    }
+
+    func create(_ disk: NewDisk) throws(Refusal) -> DiskSummary {
+        if let snapshot = disk.snapshot {
+            return try engine(about: .snapshot(snapshot.name)) {
+                try store.createDisk(
+                    from: snapshot.summary.id, size: disk.size, attributes: disk.attributes)
+            }
+        }
+        return try engine(about: .store) {
+            // Of a blank disk the size is known: `newDisk` has seen to it.
+            try store.createDisk(
+                encrypted: disk.isEncrypted, size: disk.size ?? 0, attributes: disk.attributes)
         }
     }
 
+    /// Who names a category gets a disk of a size that it has; who names none, of any.
+    private static func check(_ size: UInt64, _ arguments: Arguments) throws(Refusal) {
+        guard let name = try arguments.text("DiskCategory"),
+            let category = DiskCategory.named(name)
+        else { return }
+        try category.check(size)
+    }
+
     /// Rule 7: the KMS is activated before anything is encrypted.
-    private func demandKeyService() throws(Refusal) {
+    func demandKeyService() throws(Refusal) {
         let isActivated = try engine(about: .request) { try keys.isActivated }
         guard isActivated else {
             throw Refusal(
@@ -98,13 +109,15 @@ extension ControlPlane {
             attributes[Attribute.diskName] = name
         }
         attributes[Attribute.description] = try arguments.description()
-        attributes[Attribute.clientToken] = try arguments.clientToken()
+        for (parameter, attribute) in Attribute.flags {
+            if let flag = try arguments.flag(parameter) { attributes[attribute] = "\(flag)" }
+        }
         return attributes
     }
 
     /// Rule 3: encryption is for data disks of the cloud and shared categories.
     private static func check(category: String, encrypted: Bool) throws(Refusal) {
-        let supported = DiskCategory.cloud + DiskCategory.shared
+        let supported = DiskCategory.all.map(\.name)
         let recommend = "Use one of \(supported.joined(separator: ", "))."
         if DiskCategory.isLocal(category) {
             throw Refusal(

@@ -22,10 +22,14 @@ extension ControlPlane {
                     "Status", "A disk is never '\(status)'.",
                     recommend: "Use one of \(known.joined(separator: ", ")), All.")
             }
-            found.removeAll { status != "All" && DiskStatus.of($0.summary) != status }
+            found.removeAll { status != "All" && self.status(of: $0.summary) != status }
         }
         if let category = try arguments.text("Category") {
-            found.removeAll { Self.category(of: $0.summary) != category }
+            found.removeAll { DiskCategory.of($0.summary.attributes).name != category }
+        }
+        if let name = try arguments.text("InstanceId") {
+            let id = try instance(name).id
+            found.removeAll { !places(of: $0.summary).contains { $0.instance == id } }
         }
         if let snapshot = try arguments.text("SnapshotId") {
             let id = try self.snapshot(snapshot).summary.id
@@ -105,26 +109,50 @@ extension ControlPlane {
         }
     }
 
-    /// One page of a list, as the API pages it; without PageSize all of it.
-    private func page<Element>(
+    /// One page of a list, as the API pages it: by PageNumber and PageSize, or by MaxResults and
+    /// the NextToken of the page before; without either all of it.
+    func page<Element>(
         _ all: [Element], _ arguments: Arguments, list: String, element: String,
         _ fields: (Element) -> JSONObject
     ) throws(Refusal) -> JSONObject {
         let size = try arguments.integer("PageSize", in: 1...100)
         let number = try arguments.integer("PageNumber", in: 1...1_000_000) ?? 1
-        let length = size ?? max(all.count, 1)
-        let shown = all.dropFirst((number - 1) * length).prefix(length)
-        return [
+        let results = try arguments.integer("MaxResults", in: 1...500)
+        let token = try arguments.text("NextToken")
+        guard results == nil && token == nil || size == nil else {
+            throw .parameter(
+                "NextToken", "Pages are told by numbers or by tokens, not by both.",
+                recommend: "Give `MaxResults` with `NextToken`, or `PageSize` with `PageNumber`.")
+        }
+        let start =
+            try token.map { token throws(Refusal) in
+                try Self.start(ofPage: token, in: all.count)
+            } ?? (number - 1) * (size ?? all.count)
+        let length = results ?? size ?? (token == nil ? max(all.count, 1) : 50)
+        let shown = all.dropFirst(start).prefix(length)
+        var reply: JSONObject = [
             "RegionId": .string(store.identity.region),
             "TotalCount": .integer(all.count),
             "PageNumber": .integer(number),
-            "PageSize": .integer(size ?? all.count),
+            "PageSize": .integer(size ?? results ?? all.count),
             list: .object([element: .array(shown.map { .object(fields($0)) })]),
         ]
+        let isMore = (results != nil || token != nil) && start + length < all.count
+        reply.append("NextToken", isMore ? .string("\(start + length)") : nil)
+        return reply
+    }
+
+    /// A token is the place where a page begins, in a list whose order never changes.
+    private static func start(ofPage token: String, in count: Int) throws(Refusal) -> Int {
+        if let start = Int(token), (0...max(count, 0)).contains(start) { return start }
+        throw .parameter(
+            "NextToken", "'\(token)' is no token of a page before.",
+            recommend: "Give the `NextToken` of the last reply as it is.")
     }
 
     private func fields(of disk: NamedDisk) -> JSONObject {
         let summary = disk.summary
+        let places = places(of: summary)
         var fields: JSONObject = [
             "DiskId": .string(summary.id.text),
             "DiskName": .string(summary.givenName ?? ""),
@@ -132,13 +160,28 @@ extension ControlPlane {
             "Description": .string(summary.attributes[Attribute.description] ?? ""),
             "RegionId": .string(store.identity.region),
             "Type": "data",
-            "Category": .string(Self.category(of: summary)),
+            "Category": .string(DiskCategory.of(summary.attributes).name),
             "Size": .integer(Self.gibibytes(summary.size)),
             "SizeBytes": .integer(summary.size),
             "StoredBytes": .integer(summary.storedBytes),
             "Encrypted": .bool(summary.isEncrypted),
-            "Status": .string(DiskStatus.of(summary)),
-            "InstanceId": .string(summary.isAttached ? Instance.local : ""),
+            "Status": .string(status(of: summary)),
+            "InstanceId": .string(places.first?.instance.text ?? ""),
+            "Device": .string(places.first?.device ?? ""),
+            "Attachments": .object([
+                "Attachment": .array(
+                    places.map {
+                        .object([
+                            "InstanceId": .string($0.instance.text), "Device": .string($0.device),
+                        ])
+                    })
+            ]),
+            "Open": .bool(summary.isAttached),
+            "MultiAttach": .bool(summary.instanceLimit > 1),
+            "DeleteWithInstance": .bool(summary.has(Attribute.deleteWithInstance)),
+            "DeleteAutoSnapshot": .bool(summary.has(Attribute.deleteAutoSnapshot)),
+            "LimitSpeed": .bool(summary.has(Attribute.limitSpeed)),
+            "AutoSnapshotPolicyId": .string(policy(of: summary.id)?.text ?? ""),
             "SourceSnapshotId": .string(summary.sourceSnapshot?.text ?? ""),
             "KMSKeyId": .string(summary.keyID ?? ""),
             "CreationTime": .string("\(summary.created)"),
@@ -182,13 +225,6 @@ extension ControlPlane {
         return fields
     }
 
-    /// A category that the record does not hold, or that no disk can have, is the usual one.
-    private static func category(of disk: DiskSummary) -> String {
-        let known = DiskCategory.cloud + DiskCategory.shared
-        return disk.attributes[Attribute.category].flatMap { known.contains($0) ? $0 : nil }
-            ?? DiskCategory.usual
-    }
-
     /// The API knows whole GiB: rounded up. `SizeBytes` is exact.
     private static func gibibytes(_ bytes: UInt64) -> UInt64 {
         let unit: UInt64 = 1 << 30
@@ -196,7 +232,7 @@ extension ControlPlane {
     }
 
     /// A name as a filter: itself, or with `*` for any characters at its beginning, end or both.
-    private static func matches(_ name: String, _ pattern: String) -> Bool {
+    static func matches(_ name: String, _ pattern: String) -> Bool {
         let core = pattern.split(separator: "*").joined(separator: "*")
         switch (pattern.hasPrefix("*"), pattern.hasSuffix("*")) {
         case (true, true): return core.isEmpty || name.contains(core)
@@ -212,5 +248,16 @@ enum DiskStatus {
     static let available = "Available"
     static let inUse = "In_use"
 
-    static func of(_ disk: DiskSummary) -> String { disk.isAttached ? inUse : available }
+}
+
+extension ControlPlane {
+    /// A disk that an instance has is in use, also while the mount is away in which it was opened.
+    func status(of disk: DiskSummary) -> String {
+        places(of: disk).isEmpty ? DiskStatus.available : DiskStatus.inUse
+    }
+}
+
+extension DiskSummary {
+    /// Whether a flag of its record is set.
+    func has(_ flag: String) -> Bool { attributes[flag] == "true" }
 }

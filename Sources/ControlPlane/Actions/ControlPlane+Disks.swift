@@ -4,15 +4,35 @@ import DiskFormat
 extension ControlPlane {
     func deleteDisk(_ arguments: Arguments) throws(Refusal) -> JSONObject {
         let disk = try disk(try arguments.required("DiskId"))
-        let id = disk.summary.id
         guard !disk.summary.isAttached else {
             throw Refusal(
                 .diskStatus, "Disk '\(disk.name)' is attached, and only a detached one is deleted.",
                 recommend: "Detach it first: `DetachDisk DiskId=\(disk.name)`.")
         }
+        try demandNowhere(disk)
+        try arguments.stopIfDryRun()
+        try delete(disk)
+        return [:]
+    }
+
+    /// A disk that an instance has is not deleted from under it.
+    private func demandNowhere(_ disk: NamedDisk) throws(Refusal) {
+        guard let place = places(of: disk.summary).first else { return }
+        throw Refusal(
+            .diskStatus,
+            "Disk '\(disk.name)' is attached to instance \(place.instance), and only a detached one"
+                + " is deleted.",
+            recommend: "Detach it first: `DetachDisk DiskId=\(disk.name)`.")
+    }
+
+    /// Deletes a detached disk, and with it what was to go with it.
+    func delete(_ disk: NamedDisk) throws(Refusal) {
+        let id = disk.summary.id
+        if disk.summary.attributes[Attribute.deleteAutoSnapshot] == "true" {
+            try deleteAutoSnapshots(of: disk)
+        }
         try engine(about: .disk(disk.name)) { try store.deleteDisk(id) }
         hooks?.didChange(.diskDeleted(id))
-        return [:]
     }
 
     func resizeDisk(_ arguments: Arguments) throws(Refusal) -> JSONObject {
@@ -27,6 +47,9 @@ extension ControlPlane {
                 recommend: "Give a larger size; for a smaller disk create a new one and copy.")
         }
         let id = disk.summary.id
+        let category = DiskCategory.of(disk.summary.attributes)
+        if size > category.sizes.upperBound << 30 { try category.check(size) }
+        try arguments.stopIfDryRun()
         try engine(about: .disk(disk.name)) { try store.resize(id, to: size) }
         if disk.summary.isAttached { hooks?.didChange(.diskResized(id, size: size)) }
         return [:]
@@ -44,6 +67,7 @@ extension ControlPlane {
                     + " with that content: `CreateDisk SnapshotId=\(snapshot.name)`.")
         }
         let id = disk.summary.id
+        try arguments.stopIfDryRun()
         try whileNobodyUses(disk) { () throws(Refusal) in
             try engine(about: .disk(disk.name)) { try store.reset(id, to: snapshot.summary.id) }
         } after: {
@@ -64,6 +88,7 @@ extension ControlPlane {
                     + " to one: `ResetDisk DiskId=\(disk.name)`.")
         }
         if let source = disk.summary.sourceSnapshot { try demand(source, of: disk) }
+        try arguments.stopIfDryRun()
         try whileNobodyUses(disk) { () throws(Refusal) in
             try engine(about: .disk(disk.name)) { try store.reinitialize(id) }
         } after: {

@@ -54,6 +54,7 @@ extension ControlPlane {
                 .snapshotNotFound, "No import of a snapshot '\(name)' was begun and not finished.",
                 recommend: "List them: `DescribeSnapshots` shows them as Imports.")
         }
+        try arguments.stopIfDryRun()
         try engine(about: .snapshot(name)) { try store.discardImport(of: found[0].id) }
         return ["SnapshotId": .string(found[0].id.text)]
     }

@@ -1,8 +1,9 @@
 import KeyManagement
 
 extension ControlPlane {
-    func openKmsService(_: Arguments) throws(Refusal) -> JSONObject {
-        try KeyActions(keys: keys, region: store.identity.region).activate()
+    func openKmsService(_ arguments: Arguments) throws(Refusal) -> JSONObject {
+        try arguments.stopIfDryRun()
+        return try KeyActions(keys: keys, region: store.identity.region).activate()
     }
 
     func describeKey(_ arguments: Arguments) throws(Refusal) -> JSONObject {

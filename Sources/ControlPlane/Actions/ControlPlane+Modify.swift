@@ -14,7 +14,12 @@ extension ControlPlane {
             attributes[Attribute.diskName] = name
         }
         if let text = try arguments.description() { attributes[Attribute.description] = text }
-        try demandChange(arguments, ["DiskName", "Description"])
+        for (parameter, attribute) in Attribute.flags {
+            if let flag = try arguments.flag(parameter) { attributes[attribute] = "\(flag)" }
+        }
+        try demandChange(
+            arguments, ["DiskName", "Description"] + Attribute.flags.map(\.key))
+        try arguments.stopIfDryRun()
         try engine(about: .disk(disk.name)) { try store.setAttributes(of: id, to: attributes) }
         hooks?.didChange(.diskRenamed(id))
         return [:]
@@ -31,6 +36,7 @@ extension ControlPlane {
         }
         if let text = try arguments.description() { attributes[Attribute.description] = text }
         try demandChange(arguments, ["SnapshotName", "Description"])
+        try arguments.stopIfDryRun()
         try engine(about: .snapshot(snapshot.name)) {
             try store.setAttributes(of: id, to: attributes)
         }
@@ -58,7 +64,7 @@ extension ControlPlane {
                 + " `ModifySnapshotAttribute SnapshotId=\(other.id) SnapshotName=…`")
     }
 
-    private func demandChange(_ arguments: Arguments, _ names: [String]) throws(Refusal) {
+    func demandChange(_ arguments: Arguments, _ names: [String]) throws(Refusal) {
         for name in names where try arguments.text(name) != nil { return }
         throw Refusal(
             .missingParameter, "There is nothing to change.", parameter: names[0],

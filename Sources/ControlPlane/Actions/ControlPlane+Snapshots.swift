@@ -4,7 +4,6 @@ import DiskFormat
 extension ControlPlane {
     func createSnapshot(_ arguments: Arguments) throws(Refusal) -> JSONObject {
         let disk = try disk(try arguments.required("DiskId"))
-        let id = disk.summary.id
         let digest = try digest(of: arguments)
         let token = try arguments.clientToken()
         if let token, let made = try snapshotCreated(with: token, digest: digest) {
@@ -19,13 +18,23 @@ extension ControlPlane {
         attributes[Attribute.description] = try arguments.description()
         attributes[Attribute.clientToken] = token
         if token != nil { attributes[Attribute.clientRequest] = digest }
+        try arguments.stopIfDryRun()
+        let snapshot = try take(of: disk, attributes)
+        return ["SnapshotId": .string(snapshot.id.text)]
+    }
+
+    /// Takes a snapshot with what shared mappings of the disk hold.
+    func take(
+        of disk: NamedDisk, _ attributes: [String: String]
+    ) throws(Refusal) -> SnapshotSummary {
+        let id = disk.summary.id
         let snapshot = try engine(about: .disk(disk.name)) {
             // What shared mappings hold dirty is part of the disk at this moment.
             if disk.summary.isAttached { try hooks?.flushMappings(of: id) }
             return try store.createSnapshot(of: id, attributes: attributes)
         }
         hooks?.didChange(.snapshotCreated(snapshot.id))
-        return ["SnapshotId": .string(snapshot.id.text)]
+        return snapshot
     }
 
     func deleteSnapshot(_ arguments: Arguments) throws(Refusal) -> JSONObject {
@@ -38,6 +47,8 @@ extension ControlPlane {
                 "Snapshot '\(snapshot.name)' is open for reading (\(handles) handles).",
                 recommend: ErrorCode.snapshotOpen.usualRemedy)
         }
+        try demandInNoImage(snapshot)
+        try arguments.stopIfDryRun()
         try engine(about: .snapshot(snapshot.name)) { try store.deleteSnapshot(id) }
         hooks?.didChange(.snapshotDeleted(id))
         return [:]

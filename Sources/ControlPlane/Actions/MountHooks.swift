@@ -65,4 +65,6 @@ public enum ResourceChange: Sendable, Hashable {
     case snapshotCreated(SnapshotID)
     case snapshotRenamed(SnapshotID)
     case snapshotDeleted(SnapshotID)
+    /// Which instances there are, and which disks are at them under which device names.
+    case instancesChanged([NamedInstance])
 }

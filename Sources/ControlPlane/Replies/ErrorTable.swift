@@ -66,12 +66,15 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case malformedRequest = "InvalidRequest.Malformed"
     case missingParameter = "MissingParameter"
     case invalidParameter = "InvalidParameter"
+    case dryRun = "DryRunOperation"
     case tokenMismatch = "IdempotentParameterMismatch"
     case regionNotFound = "InvalidRegionId.NotFound"
     // Resources.
     case diskNotFound = "InvalidDiskId.NotFound"
     case snapshotNotFound = "InvalidSnapshotId.NotFound"
     case instanceNotFound = "InvalidInstanceId.NotFound"
+    case imageNotFound = "InvalidImageId.NotFound"
+    case policyNotFound = "InvalidAutoSnapshotPolicyId.NotFound"
     case storeNotFound = "InvalidStore.NotFound"
     case storeNotSupported = "InvalidStore.NotSupported"
     case sourceSnapshotGone = "InvalidSourceSnapshot"
@@ -80,6 +83,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case nameTaken = "AlreadyExists.Name"
     // State.
     case diskStatus = "IncorrectDiskStatus"
+    case snapshotInUse = "IncorrectSnapshotStatus.InUse"
     case diskOpen = "IncorrectDiskStatus.Open"
     case diskSnapshotExists = "IncorrectDiskStatus.SnapshotExists"
     case snapshotOpen = "IncorrectSnapshotStatus.Open"
@@ -88,6 +92,9 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     // Rules of disks.
     case categoryNotSupported = "InvalidDiskCategory.NotSupported"
     case sizeTooSmall = "InvalidDiskSize.TooSmall"
+    case sizeNotSupported = "InvalidDiskSize.NotSupported"
+    case encryptedImage = "EncryptedSnapshot.NotSupported"
+    case instanceDiskLimit = "InstanceDiskLimitExceeded"
     // Keys.
     case kmsNotEnabled = "InvalidParameter.Encrypted.KmsNotEnabled"
     case kmsLocked = "Rejected.KeystoreLocked"
@@ -115,18 +122,20 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         switch self {
         case .invalidAction, .malformedRequest, .missingParameter, .invalidParameter,
             .tokenMismatch, .snapshotOfOtherDisk, .categoryNotSupported, .sizeTooSmall,
-            .storeNotSupported:
+            .sizeNotSupported, .storeNotSupported, .dryRun:
             .invalid
         case .regionNotFound, .diskNotFound, .snapshotNotFound, .instanceNotFound,
-            .storeNotFound, .sourceSnapshotGone:
+            .imageNotFound, .policyNotFound, .storeNotFound, .sourceSnapshotGone:
             .notFound
         case .alreadyExists, .nameTaken: .exists
-        case .diskStatus, .diskOpen, .diskSnapshotExists, .snapshotOpen, .storeLocked: .busy
+        case .diskStatus, .diskOpen, .diskSnapshotExists, .snapshotOpen, .snapshotInUse,
+            .storeLocked:
+            .busy
         case .kmsNotEnabled, .kmsLocked, .keyNotFound, .keyRefused, .keyNotLoaded, .keyDisabled:
             .keyRequired
         case .storeFull: .noSpace
-        case .limit, .keyUses: .quota
-        case .notMounted, .readOnly, .noPermission: .denied
+        case .limit, .keyUses, .instanceDiskLimit: .quota
+        case .notMounted, .readOnly, .noPermission, .encryptedImage: .denied
         case .damaged, .rolledBack, .storage, .sessionOver, .keyServiceFailed,
             .keyServiceUnavailable, .unforeseen:
             .failed

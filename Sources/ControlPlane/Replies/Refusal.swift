@@ -44,4 +44,9 @@ public struct Refusal: Error, Sendable, Hashable, CustomStringConvertible {
     static func parameter(_ name: String, _ message: String, recommend: String) -> Refusal {
         Refusal(.invalidParameter, message, parameter: name, recommend: recommend)
     }
+
+    /// How a request ends that was only to be checked: `ControlPlane` makes a reply of it.
+    static let dryRun = Refusal(
+        .dryRun, "The request was checked, and would be carried out.",
+        recommend: "Repeat it without `DryRun=true`.")
 }

@@ -2,10 +2,13 @@
 /// not know is refused, since ignoring `Encryptd=true` would make a plain disk.
 struct Arguments {
     private let values: [String: String]
+    /// What stands before each name: `DataDisk.1.`.
+    private let prefix: String
 
     init(_ request: Request, of action: Action, region: String) throws(Refusal) {
-        let known = action.parameters + Action.commonParameters
-        for parameter in request.parameters where !known.contains(parameter.name) {
+        let known = action.parameters + Action.commonParameters(of: action)
+        for parameter in request.parameters
+        where !known.contains(Self.numberless(parameter.name)) {
             throw .parameter(
                 parameter.name, "\(action.name) has no parameter \(parameter.name).",
                 recommend: Suggestion.nearest(to: parameter.name, among: known)
@@ -14,11 +17,54 @@ struct Arguments {
         }
         values = Dictionary(
             request.parameters.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+        prefix = ""
         if let asked = values["RegionId"], asked != region {
             throw Refusal(
                 .regionNotFound, "This store is in region \(region), not in \(asked).",
                 recommend: "Leave RegionId out, or use a store of that region.")
         }
+    }
+
+    private init(values: [String: String], prefix: String) {
+        self.values = values
+        self.prefix = prefix
+    }
+
+    /// `DataDisk.1.Size` as it is known: `DataDisk.n.Size`.
+    private static func numberless(_ name: String) -> String {
+        name.split(separator: ".", omittingEmptySubsequences: false)
+            .map { UInt8($0) != nil ? "n" : String($0) }.joined(separator: ".")
+    }
+
+    /// The groups `NAME.1.…`, `NAME.2.…` in the order of their numbers, each as arguments of its
+    /// own. `renaming`: names in a group that stand for others.
+    func groups(_ name: String, renaming: [String: String] = [:]) -> [Arguments] {
+        var found: [UInt8: [String: String]] = [:]
+        for (key, value) in values where key.hasPrefix(name + ".") {
+            let parts = key.dropFirst(name.utf8.count + 1).split(separator: ".", maxSplits: 1)
+            guard parts.count == 2, let number = UInt8(parts[0]) else { continue }
+            found[number, default: [:]][renaming[String(parts[1])] ?? String(parts[1])] = value
+        }
+        return found.sorted { $0.key < $1.key }.map { number, values in
+            Arguments(values: values, prefix: "\(prefix)\(name).\(number).")
+        }
+    }
+
+    /// The values of `NAME.1`, `NAME.2` … in the order of their numbers.
+    func numbered(_ name: String) -> [String] {
+        values.compactMap { key, value -> (UInt8, String)? in
+            guard key.hasPrefix(name + ".") else { return nil }
+            return UInt8(key.dropFirst(name.utf8.count + 1)).map { ($0, value) }
+        }.sorted { $0.0 < $1.0 }.map(\.1)
+    }
+
+    /// A parameter as the request had it.
+    func name(of parameter: String) -> String { prefix + parameter }
+
+    /// Called when everything is checked, before anything is done: ends a request that only wanted
+    /// to know whether it would be carried out.
+    func stopIfDryRun() throws(Refusal) {
+        if try flag("DryRun") ?? false { throw .dryRun }
     }
 
     /// All of them in a fixed order and unambiguous, to tell whether two requests are the same.
@@ -33,7 +79,8 @@ struct Arguments {
         guard let value = values[name] else { return nil }
         guard !value.isEmpty else {
             throw .parameter(
-                name, "`\(name)` is empty.", recommend: "Give it a value, or leave it out.")
+                self.name(of: name), "`\(self.name(of: name))` is empty.",
+                recommend: "Give it a value, or leave it out.")
         }
         return value
     }
@@ -41,8 +88,8 @@ struct Arguments {
     func required(_ name: String) throws(Refusal) -> String {
         guard let value = try text(name) else {
             throw Refusal(
-                .missingParameter, "`\(name)` is missing.", parameter: name,
-                recommend: "Add `\(name)=…`.")
+                .missingParameter, "`\(self.name(of: name))` is missing.",
+                parameter: self.name(of: name), recommend: "Add `\(self.name(of: name))=…`.")
         }
         return value
     }
@@ -54,7 +101,8 @@ struct Arguments {
         case "false": return false
         case let value?:
             throw .parameter(
-                name, "`\(name)` is true or false, not '\(value)'.",
+                self.name(of: name),
+                "`\(self.name(of: name))` is true or false, not '\(value)'.",
                 recommend: "Write `\(name)=true` or `\(name)=false`.")
         }
     }
@@ -82,7 +130,8 @@ struct Arguments {
             return try ByteSize.diskSize(value)
         } catch {
             throw .parameter(
-                name, "`\(name)=\(value)`: \(error.description).",
+                self.name(of: name),
+                "`\(self.name(of: name))=\(value)`: \(error.description).",
                 recommend: "Give GiB as a number (`\(name)=20`), or a unit: `\(name)=64MiB`.")
         }
     }

@@ -16,6 +16,14 @@ public struct Request: Sendable, Hashable {
         }
     }
 
+    /// The same of a list made at run time.
+    public init(_ action: String, _ parameters: [(String, String?)]) {
+        self.action = action
+        self.parameters = parameters.compactMap { name, value in
+            value.map { Parameter(name: name, value: $0) }
+        }
+    }
+
     init(action: String, parameters: [Parameter]) {
         self.action = action
         self.parameters = parameters

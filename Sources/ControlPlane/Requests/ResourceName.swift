@@ -29,6 +29,16 @@ public enum ResourceName {
         isValid(name) && SnapshotID(name) == nil && !name.hasSuffix(".json")
             && !name.hasSuffix(".sealed")
     }
+
+    /// An instance's name, which is neither an id's form nor the host's own.
+    public static func isValidForInstance(_ name: String) -> Bool {
+        isValid(name) && InstanceID(name) == nil && name != ControlPlane.localName
+    }
+
+    /// An image's or a policy's.
+    static func isValidForOther(_ name: String) -> Bool {
+        isValid(name) && ImageID(name) == nil && SnapshotPolicyID(name) == nil
+    }
 }
 
 /// The control plane's own attributes in a resource's record.
@@ -40,6 +50,23 @@ enum Attribute {
     static let clientToken = "ClientToken"
     /// SHA-256 of the request that the client token came with.
     static let clientRequest = "ClientRequest"
+    /// The instance that the disk was made with.
+    static let madeWith = "MadeWith"
+    /// `true`: the disk goes when its instance is deleted.
+    static let deleteWithInstance = "DeleteWithInstance"
+    /// `true`: the snapshots that a policy took go with the disk.
+    static let deleteAutoSnapshot = "DeleteAutoSnapshot"
+    /// `true`: the disk is no faster than its category.
+    static let limitSpeed = "LimitSpeed"
+    /// The policy that took a snapshot, and when it goes (seconds since 1970; none: never).
+    static let policy = "SnapshotPolicy"
+    static let expires = "Expires"
+
+    /// Parameters that are true or false, and the attributes that keep them.
+    static let flags: KeyValuePairs<String, String> = [
+        "DeleteWithInstance": deleteWithInstance, "DeleteAutoSnapshot": deleteAutoSnapshot,
+        "LimitSpeed": limitSpeed,
+    ]
 }
 
 extension ResourceName {

@@ -23,7 +23,9 @@ struct StoreFolder {
     /// Throws `.io`, `.denied`: what keeps a folder from being listed.
     init(_ survey: any StoreSurvey) throws {
         self.survey = survey
-        let files = [StoreLayout.store, StoreLayout.reserve, ".lock"]
+        let files = [
+            StoreLayout.store, StoreLayout.account, StoreLayout.reserve, ".lock",
+        ]
         let top = try look(nil) { entry in
             if files.contains(entry.name) { return .file }
             return [StoreLayout.lineages, "lost+found"].contains(entry.name) ? .folder : .none

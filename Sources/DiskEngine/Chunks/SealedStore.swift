@@ -94,7 +94,21 @@ final class SealedStore: Sendable {
         }
     }
 
-    /// A size asked for while the disk's key is not here: the one thing stored unauthenticated.
+    /// How things of the account belong together, in the clear: it holds no content. Throws
+    /// `StoreError`, `FormatError`.
+    func readAccount(store: String) throws -> AccountRecord {
+        let bytes = try files.readObject(
+            Self.name(StoreLayout.account), limit: AccountRecord.byteLimit + 128)
+        return try AccountRecord(decoding: bytes, store: store)
+    }
+
+    /// Throws `StoreError`, `CryptoError`; `FormatError` `.limit` for one that is too large.
+    func replaceAccount(_ record: AccountRecord) throws {
+        try files.replaceObject(Self.name(StoreLayout.account), with: record.encoded())
+    }
+
+    /// A size asked for while the disk's key is not here: of a lineage, the one thing stored
+    /// unauthenticated.
     func replacePendingSize(_ path: String, with pending: PendingSize) throws(StoreError) {
         try files.replaceObject(Self.name(path), with: pending.encoded())
     }

@@ -42,9 +42,10 @@ final class InodeTable: Sendable {
 
     init() {
         var state = State()
-        for (offset, node) in [Node.root, .control, .status, .disks, .snapshots, .intake]
-            .enumerated()
-        {
+        let constant: [Node] = [
+            .root, .control, .status, .disks, .snapshots, .intake, .instances,
+        ]
+        for (offset, node) in constant.enumerated() {
             state.assign(Self.root + UInt64(offset), to: node)
         }
         self.state = Mutex(state)

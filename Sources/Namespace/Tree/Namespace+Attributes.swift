@@ -14,7 +14,13 @@ extension Namespace {
 
     func attributes(of node: Node) throws(FileError) -> Attributes {
         switch node {
-        case .root, .disks, .snapshots: return plain(node, mode: 0o555, validity: Self.toldValidity)
+        case .root, .disks, .snapshots, .instances:
+            return plain(node, mode: 0o555, validity: Self.toldValidity)
+        case .instance(let id):
+            guard instances.withLock({ $0.contains { $0.id == id } }) else {
+                throw FileError(ENOENT, "instance \(id) is gone")
+            }
+            return plain(node, mode: 0o555, validity: 0)
         case .control: return plain(node, mode: 0o600, validity: 0)
         case .intake: return plain(node, mode: facts.isReadOnly ? 0o400 : 0o600, validity: 0)
         case .status: return plain(node, mode: 0o444, validity: 0)

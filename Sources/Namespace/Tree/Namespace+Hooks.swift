@@ -44,6 +44,7 @@ extension Namespace: MountHooks {
     public func didChange(_ change: ResourceChange) {
         switch change {
         case .diskCreated, .snapshotCreated, .diskRenamed, .snapshotRenamed: break
+        case .instancesChanged(let all): instances.withLock { $0 = all }
         case .diskAttached(let id): renew(.disk(id))
         case .diskDetached(let id):
             renew(.disk(id))

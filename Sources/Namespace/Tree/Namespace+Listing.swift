@@ -17,7 +17,7 @@ extension Namespace {
         case .root:
             children = [
                 ("control", .control), ("import", .intake), ("status.json", .status),
-                ("disks", .disks), ("snapshots", .snapshots),
+                ("disks", .disks), ("snapshots", .snapshots), ("instances", .instances),
             ]
         case .disks:
             children = diskNames().shown.map { ($0.name, .disk($0.id)) }
@@ -29,9 +29,18 @@ extension Namespace {
                     (entry.name + Self.snapshotInfoSuffix, .snapshotInfo(entry.id)),
                 ]
             }
+        case .instances:
+            children = instances.withLock { $0 }.map { ($0.name, .instance($0.id)) }
+        case .instance(let id):
+            children =
+                instances.withLock { $0.first { $0.id == id } }.map { instance in
+                    instance.disks.map { ($0.device, .disk($0.disk)) }
+                } ?? []
         default: throw FileError(ENOTDIR, "not a folder")
         }
-        let places = [(".", node), ("..", Node.root)] + children
+        var parent = Node.root
+        if case .instance = node { parent = .instances }
+        let places = [(".", node), ("..", parent)] + children
         return places.map { name, node in
             FolderEntry(name: name, inode: inodes.number(of: node), isFolder: node.isFolder)
         }

@@ -24,13 +24,23 @@ extension Namespace {
             case (.root, "status.json"): .status
             case (.root, "disks"): .disks
             case (.root, "snapshots"): .snapshots
+            case (.root, "instances"): .instances
             case (.root, _): nil
             case (.disks, _): diskNames().id(named: name).map { .disk($0) }
             case (.snapshots, _): snapshot(name, among: snapshotNames())
+            case (.instances, _):
+                instances.withLock { $0.first { $0.name == name || $0.id.text == name } }
+                    .map { .instance($0.id) }
+            case (.instance(let id), _): disk(at: id, device: name).map { .disk($0) }
             default: throw FileError(ENOTDIR, "not a folder")
             }
         guard let child else { throw FileError(ENOENT, "there is no \(name) here") }
         return child
+    }
+
+    private func disk(at instance: InstanceID, device: String) -> DiskID? {
+        instances.withLock { $0.first { $0.id == instance } }?.disks
+            .first { $0.device == device }?.disk
     }
 
     private func snapshot(_ name: String, among names: ResourceNames<SnapshotID>) -> Node? {

@@ -36,7 +36,7 @@ extension Namespace {
         let node = try node(inode)
         if mode.writes || mode.truncates { try demandChangeable(node) }
         switch node {
-        case .root, .disks, .snapshots:
+        case .root, .disks, .snapshots, .instances, .instance:
             throw FileError(EISDIR, "a folder")
         case .control:
             try demandTrusted(caller)
@@ -142,7 +142,7 @@ extension Namespace {
         case .disk(let id):
             try demandTrusted(caller)
             guard store.attached(id) != nil else { throw FileError(EACCES, "not attached") }
-        case .root, .disks, .snapshots, .status, .snapshotInfo:
+        case .root, .disks, .snapshots, .instances, .instance, .status, .snapshotInfo:
             guard !mode.writes else { throw FileError(EACCES, "only read") }
         }
     }

@@ -1,3 +1,4 @@
+import ControlPlane
 import DiskEngine
 import DiskFormat
 import Glibc
@@ -7,6 +8,7 @@ import Synchronization
 /// FUSE is known. Every call may come from any thread.
 ///
 ///     control  import  status.json  disks/NAME  snapshots/NAME  (and NAME.sealed, NAME.json)
+///     instances/NAME/vdb …    the files of disks/NAME under other names
 ///
 /// Invariants:
 /// - what an open handle does never waits for a control thread, nor for the kernel;
@@ -26,6 +28,8 @@ public final class Namespace: Sendable {
     let born = ChangeTime.now()
     let knownDisks = KnownNames<DiskID>()
     let knownSnapshots = KnownNames<SnapshotID>()
+    /// Which disks are at which instances, as the control plane last said.
+    let instances = Mutex<[NamedInstance]>([])
     private let kernel = Mutex<(any KernelCache)?>(nil)
 
     /// `now` gives seconds of a clock that is never set. `log` takes single lines for the operator,

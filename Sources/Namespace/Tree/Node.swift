@@ -2,9 +2,11 @@ import DiskFormat
 
 /// What stands at a place of the tree.
 enum Node: Hashable, Sendable {
-    case root, control, status, disks, snapshots
+    case root, control, status, disks, snapshots, instances
     /// `import`: takes sealed snapshots.
     case intake
+    /// `instances/NAME`, in which disks stand under their device names
+    case instance(InstanceID)
     case disk(DiskID)
     case snapshot(SnapshotID)
     /// `snapshots/NAME.sealed`
@@ -16,7 +18,7 @@ enum Node: Hashable, Sendable {
 
     var isFolder: Bool {
         switch self {
-        case .root, .disks, .snapshots: true
+        case .root, .disks, .snapshots, .instances, .instance: true
         default: false
         }
     }

@@ -6,7 +6,7 @@ struct AttachedDisk {
 
     /// nil if the disk is not attached, or not through a mount.
     init?(_ disk: JSON, through client: Client) {
-        guard case .mount(let mount) = client.door, disk.text("Status") == "In_use" else {
+        guard case .mount(let mount) = client.door, disk.flag("Open") else {
             return nil
         }
         file = mount.file(ofDisk: disk.text("Name"))

@@ -19,6 +19,9 @@ extension DiskCommand {
         @Argument(help: "The disk.")
         var disk: String
 
+        @Option(help: "The instance it is attached to; the host itself if none is named.")
+        var instance: String?
+
         @Flag(help: "Set up a loop device for it (direct I/O, sectors of 4096 bytes).")
         var loop = false
 
@@ -45,17 +48,18 @@ extension DiskCommand {
             let mount = try client.demandMount(for: "attaching a disk")
             let before = try DiskCommand.describe(disk, through: client)
             let id = before.text("DiskId")
-            let isAttached = before.text("Status") == "In_use"
+            let isAttached = before.flag("Open")
             let request = Request(
                 "AttachDisk",
                 [
-                    "DiskId": id, "Encrypted": requireEncrypted ? "true" : nil,
+                    "DiskId": id, "InstanceId": instance,
+                    "Encrypted": requireEncrypted ? "true" : nil,
                     "AcceptRollback": acceptRollback ? "true" : nil,
                 ])
             let file = mount.file(ofDisk: before.text("Name"))
             if isAttached { try checkEncryption(of: before) }
             guard loop else {
-                if isAttached {
+                if isAttached, instance == nil {
                     DiskCommand.tellNothingToDo(
                         "is attached already", before, json: options.json)
                 } else {
@@ -121,16 +125,28 @@ extension DiskCommand {
         @Argument(help: "The disk.")
         var disk: String
 
+        @Option(help: "The instance it is detached from, if it is attached to several.")
+        var instance: String?
+
         func run() throws {
             let client = try Client(options)
             let found = try DiskCommand.describe(disk, through: client)
-            guard let attached = AttachedDisk(found, through: client) else {
+            let request = Request(
+                "DetachDisk", ["DiskId": found.text("DiskId"), "InstanceId": instance])
+            let places = found["Attachments"]?["Attachment"]?.array ?? []
+            guard let attached = AttachedDisk(found, through: client), places.count <= 1 else {
+                guard places.isEmpty else {
+                    // It stays open for others, or was opened by a mount that has ended.
+                    try client.perform(request)
+                    if !options.json { print("Detached disk \(found.text("Name")).") }
+                    return
+                }
                 return DiskCommand.tellNothingToDo(
                     "is not attached: nothing is left to do", found, json: options.json)
             }
             try attached.removeLoops()
             do {
-                try client.perform(Request("DetachDisk", ["DiskId": found.text("DiskId")]))
+                try client.perform(request)
             } catch {
                 throw error.naming(holdersOf: attached.file)
             }

@@ -62,7 +62,7 @@ extension DiskCommand {
             if case .mount(let mount) = client.door {
                 let file = mount.file(ofDisk: disk.text("Name"))
                 details.add("File", file)
-                if disk.text("Status") == "In_use" {
+                if disk.flag("Open") {
                     let loops = LoopDevice.all(of: file).map(\.path)
                     details.add("Loop devices", loops.joined(separator: ", "))
                 }

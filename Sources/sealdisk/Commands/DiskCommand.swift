@@ -15,8 +15,8 @@ struct DiskCommand: ParsableCommand {
             """,
         subcommands: [
             Create.self, List.self, Show.self, Usage.self, Attach.self, Detach.self, Rename.self,
-            Resize.self,
-            Reset.self, Reinit.self, Delete.self,
+            Set.self,
+            Resize.self, Reset.self, Reinit.self, Delete.self,
         ])
 
     /// The one disk of that name or id, as DescribeDisks shows it.
@@ -113,8 +113,13 @@ extension DiskCommand {
         @Option(help: "What it is for.")
         var description: String?
 
-        @Option(help: "Its category, as in the cloud (cloud_essd, san_ssd, …).")
+        @Option(
+            help: ArgumentHelp(
+                "Its category, as in the cloud (cloud_essd, san_ssd, …).",
+                discussion: "It then has a size that the category has: 20 GiB at least, mostly."))
         var category: String?
+
+        @OptionGroup var flags: DiskFlagOptions
 
         func run() throws {
             // Not in `validate`, which comes before options that do not exist are told: the option
@@ -130,6 +135,9 @@ extension DiskCommand {
                         "DiskName": name, "Size": size, "Encrypted": encryption?.parameter,
                         "SnapshotId": snapshot, "Description": description,
                         "DiskCategory": category,
+                        "DeleteWithInstance": flags.goesWithInstance,
+                        "DeleteAutoSnapshot": flags.takesAutoSnapshots,
+                        "LimitSpeed": flags.isLimited,
                     ]))
             guard !options.json else { return }
             let id = answer.fields.text("DiskId")
@@ -168,7 +176,7 @@ extension DiskCommand {
                 try client.perform(Request("ResizeDisk", ["DiskId": disk, "NewSize": size]))
             }
             let now = try DiskCommand.describe(disk, through: client)
-            if case .mount(let mount) = client.door, now.text("Status") == "In_use" {
+            if case .mount(let mount) = client.door, now.flag("Open") {
                 for loop in LoopDevice.all(of: mount.file(ofDisk: now.text("Name"))) {
                     try loop.updateSize()
                 }

@@ -119,7 +119,7 @@ struct ScrubTarget {
             targets.append(.init(snapshot, isDisk: false, base: last[disk]))
             last[disk] = snapshot.text("SnapshotId")
         }
-        for disk in disks where disk.text("Status") == "In_use" {
+        for disk in disks where disk.flag("Open") {
             targets.append(.init(disk, isDisk: true, base: last[disk.text("DiskId")]))
         }
         return targets

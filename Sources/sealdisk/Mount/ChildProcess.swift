@@ -16,6 +16,18 @@ enum ChildProcess {
         return status & 0x7f == 0 ? (status >> 8) & 0xff : nil
     }
 
+    /// The same with all of this process's streams but standard output, which is its errors': what
+    /// the program tells is for people.
+    static func runToTerminal(_ arguments: [String]) -> Int32? {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, 2, 1)
+        guard let child = spawn(arguments, program: nil, &actions).child else { return nil }
+        let status = wait(for: child)
+        return status & 0x7f == 0 ? (status >> 8) & 0xff : nil
+    }
+
     /// Starts `program`, or, if that is nil, the first argument found in PATH.
     static func spawn(
         _ arguments: [String], program: String?, _ actions: inout posix_spawn_file_actions_t

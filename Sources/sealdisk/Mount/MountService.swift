@@ -33,10 +33,11 @@ struct MountService {
         do throws(Failure) {
             try plan.refuseCovered(rememberedBy: opened.keys)
             try unlock(opened)
-            let tree = try prepareTree(opened, hardening)
+            let (tree, plane) = try prepareTree(opened, hardening)
             let session = try mount(tree)
             reportWhenReady(session, hardening, readiness, log)
             AnchorUpdates.start(for: opened.store)
+            if !plan.flags.isReadOnly { SnapshotSchedule.start(plane) }
             end = MountEnd(
                 opened.store, tree, session, at: plan.mountPoint, patience: plan.flags.endPatience)
         } catch {
@@ -69,7 +70,7 @@ struct MountService {
 
     private func prepareTree(
         _ opened: OpenedStore, _ hardening: [String: String]
-    ) throws(Failure) -> Namespace {
+    ) throws(Failure) -> (Namespace, ControlPlane) {
         let facts = MountFacts(
             store: plan.store, mountPoint: plan.mountPoint, version: SealDisk.version,
             pid: getpid(), owner: getuid(), group: getgid(), isReadOnly: plan.flags.isReadOnly,
@@ -93,7 +94,7 @@ struct MountService {
         } catch {
             throw Failure(unforeseen: error)
         }
-        return tree
+        return (tree, plane)
     }
 
     /// The disks of `attach=`. One that does not attach is a failure of the mount: whoever asked

@@ -72,6 +72,59 @@ struct CommandForm {
         "DescribeSnapshotsUsage": CommandForm("snapshot usage"),
         "ScrubDisk": CommandForm("scrub", ["DiskId": .argument("DISK")]),
         "ScrubSnapshot": CommandForm("scrub", ["SnapshotId": .argument("SNAPSHOT")]),
+        "CreateInstance": CommandForm(
+            "instance create",
+            [
+                "InstanceName": .argument("NAME"), "ImageId": .option("--image", "IMAGE"),
+                "Description": .option("--description", "TEXT"),
+            ]),
+        "DeleteInstance": CommandForm("instance delete", ["InstanceId": .argument("INSTANCE")]),
+        "ModifyInstanceAttribute": CommandForm(
+            "instance rename",
+            ["InstanceId": .argument("INSTANCE"), "InstanceName": .argument("NEW-NAME")]),
+        "DescribeInstances": CommandForm("instance list"),
+        "CreateImage": CommandForm(
+            "image create",
+            [
+                "ImageName": .argument("NAME"),
+                "SnapshotId": .option("--snapshot", "SNAPSHOT", isRequired: true),
+                "Description": .option("--description", "TEXT"),
+            ]),
+        "DeleteImage": CommandForm("image delete", ["ImageId": .argument("IMAGE")]),
+        "DescribeImages": CommandForm("image list"),
+        "ModifyImageSharePermission": CommandForm(
+            "image share",
+            [
+                "ImageId": .argument("IMAGE"), "AddAccount.1": .option("--add", "ACCOUNT"),
+                "RemoveAccount.1": .option("--remove", "ACCOUNT"),
+            ]),
+        "CopyImage": CommandForm("api CopyImage"),
+        "ExportImage": CommandForm(
+            "image export", ["ImageId": .argument("IMAGE"), "Folder": .argument("FOLDER")]),
+        "CreateAutoSnapshotPolicy": CommandForm(
+            "policy create",
+            [
+                "autoSnapshotPolicyName": .argument("NAME"),
+                "timePoints": .option("--hours", "HOURS", isRequired: true),
+                "repeatWeekdays": .option("--weekdays", "DAYS"),
+                "retentionDays": .option("--keep", "DAYS"),
+            ]),
+        "ModifyAutoSnapshotPolicyEx": CommandForm(
+            "policy change",
+            [
+                "autoSnapshotPolicyId": .argument("POLICY"),
+                "timePoints": .option("--hours", "HOURS"),
+                "repeatWeekdays": .option("--weekdays", "DAYS"),
+                "retentionDays": .option("--keep", "DAYS"),
+            ]),
+        "DeleteAutoSnapshotPolicy": CommandForm(
+            "policy delete", ["autoSnapshotPolicyId": .argument("POLICY")]),
+        "DescribeAutoSnapshotPolicyEx": CommandForm("policy list"),
+        "ApplyAutoSnapshotPolicy": CommandForm(
+            "policy apply",
+            ["autoSnapshotPolicyId": .argument("POLICY"), "diskIds": .argument("DISK…")]),
+        "CancelAutoSnapshotPolicy": CommandForm(
+            "policy cancel", ["diskIds": .argument("DISK…")]),
         "DescribeStore": CommandForm("api DescribeStore"),
     ]
 

@@ -62,6 +62,32 @@ import Testing
         }
     }
 
+    /// A chunk is gone from the middle of what a killed process logged.
+    @Test(arguments: [true, false])
+    func aChunkGoneFromTheMiddleIsDamage(encrypted: Bool) throws {
+        var rig = try TamperRig(encrypted: encrypted)
+        let store = try rig.open(rig.files)
+        let disk = try store.attach(rig.disk)
+        var chunks: [ChunkNumber] = []
+        for index in 0..<200 {
+            let bytes = pattern(4096, seed: UInt64(2000 + index))
+            try disk.put(bytes, at: UInt64(index * 4096))
+            rig.contents[rig.disk]!.replaceSubrange(
+                index * 4096..<(index + 1) * 4096, with: bytes)
+            let chunk = try #require(disk.monitor.withLock { disk.log.position?.chunk })
+            if chunks.last != chunk { chunks.append(chunk) }
+        }
+        let killed = rig.files.copy()
+        try store.close()
+        try #require(chunks.count > 3)
+        for chunk in chunks[1..<(chunks.count - 1)] {
+            let files = killed.copy()
+            try files.remove(rig.chunkName(chunk))
+            let finding = rig.examine(files, "without \(chunk)")
+            #expect(finding.refused?.code == .damaged, "without \(chunk)")
+        }
+    }
+
     /// Every suffix of the tail is lost: the disk is the prefix, or its loss is noticed.
     @Test(arguments: [true, false])
     func aTailCutOffIsDamageOrAPrefix(encrypted: Bool) throws {

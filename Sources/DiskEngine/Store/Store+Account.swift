@@ -1,0 +1,38 @@
+import ChunkStore
+import CryptoPrimitives
+import DiskFormat
+
+// What an account has besides disks and snapshots is the control plane's; the store keeps it.
+extension Store {
+    /// The record as it is stored; an empty one if there is none. Throws `.damaged`,
+    /// `.unsupported`, `.io`.
+    public func accountRecord() throws -> AccountRecord {
+        do {
+            return try sealed.readAccount(store: identity.storeID)
+        } catch let error as StoreError where error.code == .notFound {
+            return AccountRecord(store: identity.storeID)
+        } catch {
+            throw DiskError.wrap(error, while: "reading \(StoreLayout.account)")
+        }
+    }
+
+    /// Replaces it, durably and whole or not at all. Throws `.limit` for one that is too large,
+    /// `.noSpace`, `.io`.
+    public func replaceAccountRecord(_ record: AccountRecord) throws {
+        try acting("writing \(StoreLayout.account)") {
+            try sealed.replaceAccount(record)
+        }
+    }
+
+    /// 20 random bytes, of which a new id is made.
+    public func drawID() throws -> [UInt8] {
+        do {
+            return try environment.entropy.bytes(20)
+        } catch {
+            throw DiskError.wrap(error, while: "drawing an id")
+        }
+    }
+
+    /// Seconds since 1970-01-01T00:00:00Z, by the store's clock.
+    public var time: Int64 { environment.clock.now().seconds }
+}

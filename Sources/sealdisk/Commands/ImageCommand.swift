@@ -1,0 +1,114 @@
+import ArgumentParser
+import ControlPlane
+
+struct ImageCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "image",
+        abstract: "Keep snapshots as images: create, list, share, export and delete them.",
+        discussion: """
+            An image is one or more snapshots under a name, of which instances are made. Those of \
+            encrypted snapshots never leave their account, region and store.
+
+            EXAMPLES:
+              sealdisk image create gold --snapshot monday
+              sealdisk instance create web --image gold
+              sealdisk image export gold /backup --format qcow2
+            """,
+        subcommands: [Create.self, List.self, Share.self, Export.self, Delete.self])
+
+    struct Create: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Create an image of snapshots.")
+
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
+
+        @Argument(help: "The image's name.")
+        var name: String
+
+        @Option(help: "A snapshot it is made of; may be repeated.")
+        var snapshot: [String]
+
+        @Option(help: "What it is for.")
+        var description: String?
+
+        func run() throws {
+            var parameters: [(String, String?)] = [
+                ("ImageName", name), ("Description", description),
+            ]
+            for (index, snapshot) in snapshot.enumerated() {
+                parameters.append(("DiskDeviceMapping.\(index + 1).SnapshotId", snapshot))
+            }
+            let answer = try Client(options).perform(Request("CreateImage", parameters))
+            guard !options.json else { return }
+            print("Created image \(name) (\(answer.fields.text("ImageId"))).")
+        }
+    }
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List images.")
+
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
+
+        func run() throws {
+            let answer = try Client(options).perform(Request("DescribeImages"))
+            guard !options.json else { return }
+            let all = answer.fields["Images"]?["Image"]?.array ?? []
+            let rows = all.map { image in
+                let members = image["DiskDeviceMappings"]?["DiskDeviceMapping"]?.array ?? []
+                return [
+                    image.text("Name"), image.flag("Encrypted") ? "encrypted" : "plain",
+                    "\(members.count)", image.flag("IsShared") ? "shared" : "",
+                    image.text("CreationTime"), image.text("ImageId"),
+                ]
+            }
+            let table = Table(
+                [
+                    .left("NAME"), .left("KIND"), .right("SNAPSHOTS"), .left("SHARED"),
+                    .left("CREATED"), .left("ID"),
+                ], rows: rows)
+            print(table.text(width: nil), terminator: "")
+        }
+    }
+
+    struct Share: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Say which accounts an image is shared with; plain images only.")
+
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
+
+        @Argument(help: "The image.")
+        var image: String
+
+        @Option(help: "An account to share it with; may be repeated.")
+        var add: [String] = []
+
+        @Option(help: "An account to share it with no more; may be repeated.")
+        var remove: [String] = []
+
+        func run() throws {
+            var parameters: [(String, String?)] = [("ImageId", image)]
+            for (index, account) in add.enumerated() {
+                parameters.append(("AddAccount.\(index + 1)", account))
+            }
+            for (index, account) in remove.enumerated() {
+                parameters.append(("RemoveAccount.\(index + 1)", account))
+            }
+            try Client(options).perform(Request("ModifyImageSharePermission", parameters))
+            if !options.json { print("Changed who image \(image) is shared with.") }
+        }
+    }
+
+    struct Delete: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Delete an image; its snapshots stay.")
+
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
+
+        @Argument(help: "The image.")
+        var image: String
+
+        func run() throws {
+            try Client(options).perform(Request("DeleteImage", ["ImageId": image]))
+            if !options.json { print("Deleted image \(image).") }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+import ArgumentParser
+import ControlPlane
+import Glibc
+
+extension ImageCommand {
+    struct Export: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write a plain image into files that virtual machines start from.",
+            discussion: """
+                One file a snapshot, in a folder: raw, or what else qemu-img (package qemu-utils) \
+                writes. Images of encrypted snapshots are refused: copy the files instead.
+
+                EXAMPLE:
+                  sealdisk image export gold /backup --format qcow2
+                """)
+
+        @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
+
+        @Argument(help: "The image.")
+        var image: String
+
+        @Argument(help: "The folder to write to.")
+        var folder: String
+
+        @Option(help: "The format: raw, qcow2, vmdk, vdi or vhdx.")
+        var format = "raw"
+
+        private static let formats = ["raw", "qcow2", "vmdk", "vdi", "vhdx"]
+
+        func run() throws {
+            guard Self.formats.contains(format) else {
+                throw ValidationError(
+                    "--format takes one of \(Self.formats.joined(separator: ", ")).")
+            }
+            let client = try Client(options)
+            let mount = try client.demandMount(for: "exporting")
+            let folder = try AbsolutePath.existing(folder, as: "folder")
+            let answer = try client.ask(Request("ExportImage", ["ImageId": image]))
+            let files = answer.fields["Files"]?.array ?? []
+            let name = answer.fields.text("ImageName")
+            let base = name.isEmpty ? answer.fields.text("ImageId") : name
+            var made: [String] = []
+            for file in files {
+                let part = files.count == 1 ? "" : "-\(file.text("Device"))"
+                let target = "\(folder)/\(base)\(part).\(format)"
+                try convert("\(mount.mountPoint)/\(file.text("Path"))", to: target)
+                made.append(target)
+            }
+            if options.json {
+                print(JSON.object(["Files": .array(made.map { .string($0) })]).text)
+            } else {
+                for path in made { print(path) }
+            }
+        }
+
+        /// Writes one file whole or not at all; qemu-img shows how far it is.
+        private func convert(_ source: String, to target: String) throws(Failure) {
+            guard access(target, F_OK) != 0 else {
+                throw Failure(
+                    .exists, "There is a file \(target) already.",
+                    advice: "Remove it, or name another folder.")
+            }
+            let part = target + ".part"
+            let progress = isatty(STDERR_FILENO) == 1 && !options.json ? ["-p"] : []
+            let status = ChildProcess.runToTerminal(
+                ["qemu-img", "convert"] + progress
+                    + ["-f", "raw", "-O", format, "-S", "4k", "--", source, part])
+            guard status == 0, rename(part, target) == 0 else {
+                unlink(part)
+                throw Failure(
+                    .failed,
+                    status == nil || status == 127
+                        ? "qemu-img could not be started."
+                        : "qemu-img could not write \(target) from \(source).",
+                    advice: status == nil || status == 127
+                        ? "Install it: package qemu-utils."
+                        : "See what it said above; the file must fit its file system.")
+            }
+        }
+    }
+}
