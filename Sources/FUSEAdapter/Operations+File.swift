@@ -50,8 +50,12 @@ private func read(
     guard size <= buffer.count, offset >= 0 else { return request.fail(EINVAL) }
     do throws(FileError) {
         let place = UnsafeMutableRawBufferPointer(rebasing: buffer[..<size])
-        let count = try Handle<OpenFile>.content(info).read(into: place, at: UInt64(offset))
-        request.reply(bytes: .init(rebasing: place[..<count]))
+        let file = Handle<OpenFile>.content(info)
+        let count = try file.read(into: place, at: UInt64(offset))
+        guard let delay = file.delay(ofRead: count) else {
+            return request.reply(bytes: .init(rebasing: place[..<count]))
+        }
+        hold(request, UnsafeRawBufferPointer(rebasing: place[..<count]), back: delay)
     } catch {
         request.fail(error)
     }
@@ -80,6 +84,17 @@ private func write(
         park(request, until: whenDone)
     } catch {
         request.fail(error)
+    }
+}
+
+/// Has a read answered when its time has come: the thread takes the next request meanwhile.
+private func hold(
+    _ request: consuming Request, _ bytes: UnsafeRawBufferPointer, back delay: AnswerDelay
+) {
+    let parked = ParkedRequest(request)
+    let copy = [UInt8](bytes)
+    delay.run {
+        copy.withUnsafeBytes { parked.take()?.reply(bytes: $0) }
     }
 }
 

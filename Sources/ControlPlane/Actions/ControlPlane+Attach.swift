@@ -77,11 +77,11 @@ extension ControlPlane {
     private func noRoom(
         for disk: NamedDisk, at instance: NamedInstance, _ places: [AccountRegister.Place]
     ) -> Refusal {
-        let where_ = places.map(\.instance.text).joined(separator: ", ")
+        let holders = places.map(\.instance.text).joined(separator: ", ")
         let limit = disk.summary.instanceLimit
         return Refusal(
             .diskStatus,
-            "Disk '\(disk.name)' is attached to \(where_.isEmpty ? "an instance" : where_), and a"
+            "Disk '\(disk.name)' is attached to \(holders.isEmpty ? "an instance" : holders), and a"
                 + " disk of its category is attached to \(limit == 1 ? "one" : "up to \(limit)")"
                 + " at a time.",
             recommend: "Detach it first: `DetachDisk DiskId=\(disk.name)`. For several instances,"

@@ -1,3 +1,4 @@
+import DiskEngine
 import DiskFormat
 
 /// What kind of storage a disk would be in the cloud: it decides what is allowed, how large a disk
@@ -78,6 +79,13 @@ struct DiskCategory: Sendable, Hashable {
 
 /// How fast a disk may be.
 public struct DiskSpeed: Sendable, Hashable {
+    /// What a disk is held to; nil: nothing. `isForAll`: also one whose record does not ask for it.
+    public static func limit(of disk: DiskSummary, isForAll: Bool) -> DiskSpeed? {
+        guard isForAll || disk.has(Attribute.limitSpeed) else { return nil }
+        let gibibytes = max(disk.size >> 30, 1)
+        return DiskCategory.of(disk.attributes).speed(gibibytes)
+    }
+
     /// Reads and writes a second.
     public let operations: UInt64
     /// Bytes a second.

@@ -14,13 +14,17 @@ public struct MountFacts: Sendable, Hashable {
     /// Disks that are not encrypted do not open here: a store that was tampered with cannot slip
     /// one in.
     public let requiresEncryption: Bool
+    /// Every disk is held to the speed of its category, not only those that say so.
+    public let limitsSpeed: Bool
     /// How this process is protected, measure by measure, in words.
     public let hardening: [String: String]
 
     public init(
         store: String, mountPoint: String, version: String, pid: Int32, owner: UInt32,
-        group: UInt32, isReadOnly: Bool, requiresEncryption: Bool, hardening: [String: String]
+        group: UInt32, isReadOnly: Bool, requiresEncryption: Bool, limitsSpeed: Bool = false,
+        hardening: [String: String]
     ) {
+        self.limitsSpeed = limitsSpeed
         self.store = store
         self.mountPoint = mountPoint
         self.version = version

@@ -22,9 +22,16 @@ public final class OpenDisk: Sendable {
     private let isCounted: Bool
     private let time: ChangeTime
     private let faults: FaultLog
+    private let limit: SpeedLimit
+    private let delays: DelayedAnswers
 
     /// `isCounted`: `opens` was told of this handle, and is told of its end.
-    init(_ disk: Disk, opens: OpenTable, isCounted: Bool, time: ChangeTime, faults: FaultLog) {
+    init(
+        _ disk: Disk, opens: OpenTable, isCounted: Bool, limit: SpeedLimit, delays: DelayedAnswers,
+        time: ChangeTime, faults: FaultLog
+    ) {
+        self.limit = limit
+        self.delays = delays
         self.disk = disk
         self.opens = opens
         self.isCounted = isCounted
@@ -60,14 +67,31 @@ public final class OpenDisk: Sendable {
             try disk.submit(.init(rebasing: buffer[..<count]), at: offset)
         }
         time.touch()
-        guard let pending else { return SubmittedWrite(count: count) }
+        let due = limit.deadline(bytes: count)
+        guard pending != nil || due != nil else { return SubmittedWrite(count: count) }
         return SubmittedWrite(count: count) { answer in
-            pending.whenWritten { error in
-                guard let error else { return answer(.success(count)) }
-                self.faults.report(error, "write", of: "disk \(self.disk.id)", at: offset)
-                answer(.failure(FileError(error)))
+            self.whenDone(pending, count, at: offset) { result in
+                guard let due else { return answer(result) }
+                self.delays.at(due) { answer(result) }
             }
         }
+    }
+
+    private func whenDone(
+        _ pending: PendingWrite?, _ count: Int, at offset: UInt64,
+        _ answer: @escaping SubmittedWrite.Answer
+    ) {
+        guard let pending else { return answer(.success(count)) }
+        pending.whenWritten { error in
+            guard let error else { return answer(.success(count)) }
+            self.faults.report(error, "write", of: "disk \(self.disk.id)", at: offset)
+            answer(.failure(FileError(error)))
+        }
+    }
+
+    /// How long the answer to a read of so many bytes is held back; nil: not at all.
+    func delay(ofRead count: Int) -> AnswerDelay? {
+        limit.deadline(bytes: count).map { AnswerDelay(due: $0, answers: delays) }
     }
 
     func synchronize() throws(FileError) {

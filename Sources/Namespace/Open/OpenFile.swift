@@ -24,6 +24,12 @@ public enum OpenFile: Sendable {
         }
     }
 
+    /// How long the answer to a read of so many bytes is held back; nil, as for all but a disk that
+    /// is held to a speed: not at all.
+    public func delay(ofRead count: Int) -> AnswerDelay? {
+        if case .disk(let file) = self { file.delay(ofRead: count) } else { nil }
+    }
+
     /// Writes to a disk, and may answer later. (`control` and `import` take what is written through
     /// a `submit` of their own.) `buffer` may be used again when this returns.
     public func submit(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError)

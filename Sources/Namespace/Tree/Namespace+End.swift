@@ -9,6 +9,7 @@ extension Namespace {
     @discardableResult
     public func closeControl(within seconds: Double = flushPatience) -> Bool {
         let deadline = now() + seconds
+        delays.close()
         let haveEnded = intake.close(within: seconds)
         return desk.close(within: max(0, deadline - now())) && haveEnded
     }

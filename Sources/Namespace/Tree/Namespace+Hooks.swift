@@ -43,7 +43,8 @@ extension Namespace: MountHooks {
 
     public func didChange(_ change: ResourceChange) {
         switch change {
-        case .diskCreated, .snapshotCreated, .diskRenamed, .snapshotRenamed: break
+        case .diskCreated, .snapshotCreated, .snapshotRenamed: break
+        case .diskRenamed(let id): renewSpeedLimit(of: id)
         case .instancesChanged(let all): instances.withLock { $0 = all }
         case .diskAttached(let id): renew(.disk(id))
         case .diskDetached(let id):
@@ -56,7 +57,9 @@ extension Namespace: MountHooks {
         case .diskDeleted(let id):
             renew(.disk(id))
             clock.forget(id)
+            speedLimits.withLock { $0[id] = nil }
         case .diskResized(let id, _):
+            renewSpeedLimit(of: id)
             kernelCache?.dropAttributes(of: inodes.number(of: .disk(id)))
         case .snapshotDeleted(let id):
             renew(.snapshot(id))

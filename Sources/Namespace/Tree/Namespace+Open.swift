@@ -99,7 +99,8 @@ extension Namespace {
             let summary = try engine { try store.disk(id) }
             try demandEncryption(summary.isEncrypted, of: "disk \(id)")
             return OpenDisk(
-                disk, opens: opens, isCounted: isCounted,
+                disk, opens: opens, isCounted: isCounted, limit: speedLimit(of: summary),
+                delays: delays,
                 time: clock.time(
                     of: id, created: ChangeTime.nanoseconds(seconds: summary.created.seconds)),
                 faults: faults)

@@ -30,6 +30,8 @@ public final class Namespace: Sendable {
     let knownSnapshots = KnownNames<SnapshotID>()
     /// Which disks are at which instances, as the control plane last said.
     let instances = Mutex<[NamedInstance]>([])
+    let speedLimits = Mutex<[DiskID: SpeedLimit]>([:])
+    let delays = DelayedAnswers()
     private let kernel = Mutex<(any KernelCache)?>(nil)
 
     /// `now` gives seconds of a clock that is never set. `log` takes single lines for the operator,

@@ -18,6 +18,7 @@ struct MountCommand: ParsableCommand {
               ro                      nothing can be changed through the mount; disks attach
               allow_other             other users see the tree (but open neither disks nor control)
               require=encrypted       disks that are not encrypted do not open
+              qos                     every disk is held to the speed of its category
               detect_zeroes           blocks of zeros are stored as holes
               nonempty                mount over a folder that holds something
               map_memory=256M         memory for the maps of all disks
@@ -39,6 +40,9 @@ struct MountCommand: ParsableCommand {
     @Option(
         name: .customShort("o"), help: ArgumentHelp("Mount options.", valueName: "options"))
     var options: [String] = []
+
+    @Flag(help: "Hold every disk to the speed of its category (the same as -o qos).")
+    var qos = false
 
     @Flag(help: "Stay in the foreground, until the mount ends.")
     var foreground = false
@@ -71,6 +75,7 @@ struct MountCommand: ParsableCommand {
 
     private func plan() throws(Failure) -> MountPlan {
         var flags = try MountFlags(options)
+        flags.limitsSpeed = flags.limitsSpeed || qos
         flags.logFile = logFile ?? flags.logFile
         flags.logFile = flags.logFile.map(AbsolutePath.ofFile)
         flags.anchor = (flags.anchor ?? .ofEnvironment).absolute

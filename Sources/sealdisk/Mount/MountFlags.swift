@@ -13,6 +13,8 @@ struct MountFlags: Sendable, Hashable {
     var isReadOnly = false
     var requiresEncryption = false
     var detectsZeroes = false
+    /// Whether every disk is held to the speed of its category.
+    var limitsSpeed = false
     /// Whether the mount may hide what its folder holds.
     var coversFiles = false
     /// Bytes; nil is the engine's own choice.
@@ -65,6 +67,7 @@ struct MountFlags: Sendable, Hashable {
         switch (name, value) {
         case ("allow_other", nil): allowsOthers = true
         case ("ro", nil): isReadOnly = true
+        case ("qos", nil): limitsSpeed = true
         case ("detect_zeroes", nil): detectsZeroes = true
         case ("nonempty", nil): coversFiles = true
         case ("require", "encrypted"): requiresEncryption = true

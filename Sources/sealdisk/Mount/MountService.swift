@@ -74,7 +74,8 @@ struct MountService {
         let facts = MountFacts(
             store: plan.store, mountPoint: plan.mountPoint, version: SealDisk.version,
             pid: getpid(), owner: getuid(), group: getgid(), isReadOnly: plan.flags.isReadOnly,
-            requiresEncryption: plan.flags.requiresEncryption, hardening: hardening)
+            requiresEncryption: plan.flags.requiresEncryption,
+            limitsSpeed: plan.flags.limitsSpeed, hardening: hardening)
         let tree = Namespace(store: opened.store, facts: facts, mappings: Errands()) {
             Report.line($0)
         }
