@@ -18,8 +18,8 @@ struct MountPlan: Sendable {
     }
 
     /// The same of the key file that the keystore remembers.
-    func refuseCovered(rememberedBy keys: EmbeddedKMS) throws(Failure) {
-        try refuse("key file", try? keys.rememberedKeyFile)
+    func refuseCovered(rememberedBy keystore: EmbeddedKMS) throws(Failure) {
+        try refuse("key file", try? keystore.rememberedKeyFile)
     }
 
     private func refuse(_ what: String, _ path: String?) throws(Failure) {

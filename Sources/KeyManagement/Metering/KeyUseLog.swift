@@ -24,6 +24,7 @@ struct KeyUseLog: Sendable {
     enum Operation: String, Encodable, Sendable {
         case generateDataKey = "GenerateDataKey"
         case decrypt = "Decrypt"
+        case reEncrypt = "ReEncrypt"
         case describeKey = "DescribeKey"
         /// No key was used.
         case note = "Note"
