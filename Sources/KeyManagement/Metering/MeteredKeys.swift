@@ -17,7 +17,7 @@ public final class MeteredKeys: KeyProvider {
     ) {
         self.backend = backend
         self.clock = clock
-        log = KeyUseLog(path: Self.logPath(folder: folder))
+        log = KeyUseLog(folder: folder)
     }
 
     /// Beside the keystore's file.
@@ -27,7 +27,7 @@ public final class MeteredKeys: KeyProvider {
 
     /// The key-use log of a folder: `key-use.log`.
     public static func logPath(folder: String) -> String {
-        (folder == "/" ? "" : folder) + "/key-use.log"
+        KeyUseLog(folder: folder).path
     }
 
     /// The key-use log beside a keystore's file.

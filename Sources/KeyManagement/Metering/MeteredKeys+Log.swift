@@ -1,0 +1,55 @@
+import Glibc
+
+extension MeteredKeys {
+    /// The log's files in the order they were written: those that rotation named `key-use.log.N`,
+    /// the highest first, while there are any, and the present one.
+    public var logFiles: [String] { log.files }
+
+    /// Hands each line of the log, or of the files that are named, to `visit`, without its end and
+    /// unverified. Throws `.io`, also for a named file that is not there.
+    public func readLog(
+        _ named: [String] = [], _ visit: (ArraySlice<UInt8>) -> Void
+    ) throws(KeyError) {
+        for file in named.isEmpty ? logFiles : named {
+            guard var lines = try KeyUseLogLines(file) else {
+                if named.isEmpty { continue }
+                throw KeyError(.io, "there is no file \(file)")
+            }
+            while let line = try lines.next() {
+                if line.isWhole { visit(line.bytes) }
+            }
+        }
+    }
+
+    /// Follows the chain of the log, or of the files that are named in the order they were written.
+    /// Throws `.io` where they cannot be read.
+    public func verifyLog(_ named: [String] = []) throws(KeyError) -> KeyUseLogReport {
+        var check = KeyUseLogCheck()
+        // Read first: what is appended meanwhile then is behind it, and no damage.
+        let head = try log.head()
+        for file in named.isEmpty ? logFiles : named {
+            let isThere = try check.read(file)
+            guard isThere || named.isEmpty else {
+                throw KeyError(.io, "there is no file \(file)")
+            }
+        }
+        if named.isEmpty || named.last == log.path { check.end(at: head) }
+        return check.finished()
+    }
+}
+
+extension KeyUseLog {
+    var files: [String] {
+        var rotated: [String] = []
+        while access("\(path).\(rotated.count + 1)", F_OK) == 0 {
+            rotated.append("\(path).\(rotated.count + 1)")
+        }
+        return rotated.reversed() + [path]
+    }
+
+    /// What the head's file says; nil without one. Makes none. Throws `.io`.
+    func head() throws(KeyError) -> KeyUseLogHead? {
+        guard access(headPath, F_OK) == 0 else { return nil }
+        return try withHead { (file) throws(KeyError) in try KeyUseLogHead.read(file) }
+    }
+}
