@@ -75,6 +75,49 @@ import Testing
         #expect(open.output.contains("chmod 600") && open.output.contains("restore a damaged one"))
     }
 
+    @Test func theKeyUseLogIsShownAndVerified() throws {
+        let folder = try TemporaryFolder()
+        let keys = "--keystore \(folder.path)/keystore.json"
+        #expect(try run("kms activate --key-file \(folder.path)/key \(keys)").code == 0)
+        for _ in 0..<4 { #expect(try run("kms show \(keys)").code == 6) }
+        let lines = try run("kms log -n 2 --json \(keys)").output.split(separator: "\n")
+        #expect(lines.count == 2 && lines.allSatisfy { $0.hasPrefix("{\"account\":\"local\"") })
+        let table = try run("kms log --since 2026-01-01 --action DescribeKey \(keys)").output
+        #expect(table.hasPrefix("TIME") && table.split(separator: "\n").count == 5)
+        #expect(try run("kms log --since 9999-01-01 \(keys)") == (0, ""))
+        #expect(try run("kms log --action AttachDisk --json \(keys)") == (0, ""))
+        let whole = try run("kms log --verify \(keys)")
+        #expect(whole.code == 0 && whole.output.contains("Chained: 1 to 4. Hash of the last: "))
+        let log = "\(folder.path)/key-use.log"
+        #expect(system("sed -i 2d '\(log)' && chmod 600 '\(log)'") == 0)
+        let damaged = try run("kms log --verify \(keys)")
+        #expect(damaged.code == 8 && damaged.output.contains("\(log), line 2: has number 3"))
+        let json = try JSON(parsing: run("kms log --verify --json \(keys)").output.utf8)
+        #expect(json.count("FindingCount") == 1)
+        #expect(json["Findings"]?.array?.first?.count("Line") == 2)
+        #expect(try run("kms log --verify -n 3 \(keys)").code == 64)
+        #expect(try run("kms log --since yesterday \(keys)").code == 64)
+        #expect(try run("kms log \(folder.path)/nothing \(keys)").code == 8)
+    }
+
+    @Test func theQuotaIsSetAndShown() throws {
+        let folder = try TemporaryFolder()
+        let keys = "--keystore \(folder.path)/keystore.json"
+        #expect(try run("kms quota \(keys)") == (0, "There is no quota.\n"))
+        #expect(try run("kms quota 25 \(keys)") == (0, "25 uses a day (UTC).\n"))
+        #expect(try run("kms quota --json \(keys)") == (0, "{\"Quota\":25}\n"))
+        #expect(try run("kms show \(keys)").code == 6)
+        let usage = try run("kms usage --days 2 \(keys)")
+        #expect(usage.code == 0)
+        #expect(usage.output.hasSuffix("Today: 0 of 25 metered uses; 25 are left.\n"))
+        let json = try JSON(parsing: run("kms usage --days 2 --json \(keys)").output.utf8)
+        #expect(json["Days"]?.array?.count == 2 && json.count("Left") == 25)
+        #expect(json["Days"]?.array?.last?["Uses"]?.count("DescribeKey") == 1)
+        #expect(try run("kms quota none \(keys)") == (0, "There is no quota.\n"))
+        #expect(try run("kms quota many \(keys)").code == 64)
+        #expect(try run("kms usage --days 0 \(keys)").code == 64)
+    }
+
     @Test func outputThatIsLostIsAFailure() throws {
         let folder = try TemporaryFolder()
         let store = folder.path + "/store"

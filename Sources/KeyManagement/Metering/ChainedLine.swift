@@ -8,6 +8,9 @@ struct ChainedLine: Sendable {
     private static let end = Array(#""}"#.utf8)
     private static let tailLength = mark.count + 2 * SHA256.length + end.count
 
+    private static let timeMark = Array(#""time":""#.utf8)
+    private static let timeLength = timeMark.count + #"2026-11-29T08:00:00Z""#.utf8.count
+
     struct Link: Decodable, Sendable {
         let number: UInt64
         let previous: HexBytes
@@ -39,6 +42,15 @@ struct ChainedLine: Sendable {
             try SHA256.hash(content)
         }
         link = try? JSONCoding.decode(Link.self, from: content + [UInt8(ascii: "}")], "a line")
+    }
+
+    /// The day (`2026-11-29`) that a line of this program tells, chained or not: `time` is the last
+    /// member of its content. nil if it stands elsewhere.
+    static func day(of line: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+        let isChained = line.suffix(tailLength).starts(with: mark)
+        let time = line.dropLast(isChained ? tailLength : 1).suffix(timeLength)
+        guard time.count == timeLength, time.starts(with: timeMark) else { return nil }
+        return time.dropFirst(timeMark.count).prefix(10)
     }
 
     /// The bytes of a new line, its end included, and its hash.

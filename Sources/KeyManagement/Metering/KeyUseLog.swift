@@ -17,6 +17,8 @@ struct KeyUseLog: Sendable {
 
     /// `context` is nil for DescribeKey and Note, `keyID` if no CMK was found or used.
     struct Entry: Encodable {
+        static let success = "ok"
+
         /// From 1 on, in the order of the chain; given by the log.
         var number: UInt64 = 0
         /// The hash of the line before; zeros in the first. Given by the log.
@@ -44,9 +46,13 @@ struct KeyUseLog: Sendable {
 
     /// Throws `.io`; then no part of the line is left in the file, unless it was the head alone
     /// that could not be written.
-    func append(_ entry: Entry) throws(KeyError) {
+    ///
+    /// Returns how many uses of the entry's day were made before. If those are `quota` or more, an
+    /// entry that tells of a success is written as refused: nobody else can come in between.
+    @discardableResult
+    func append(_ entry: Entry, quota: UInt64? = nil) throws(KeyError) -> UInt64 {
         try HostFile.makeFolder(folder)
-        try withHead { (headFile) throws(KeyError) in
+        return try withHead { (headFile) throws(KeyError) -> UInt64 in
             let file = try HostFile.openForWriting(path, O_RDWR | O_APPEND)
             // Versions without a head lock the log itself.
             try file.lock()
@@ -56,6 +62,11 @@ struct KeyUseLog: Sendable {
             var entry = entry
             entry.number = tip.number + 1
             entry.previous = tip.sha256
+            let day = Self.day(of: entry.time)
+            let used = tip.day == day ? tip.uses : try counted(on: day)
+            if let quota, used >= quota, entry.result == Entry.success {
+                entry.result = KeyError.Code.quotaExceeded.rawValue
+            }
             let (line, hash) = try ChainedLine.bytes(of: entry, "a line of \(path)")
             do throws(KeyError) {
                 // The rest of a line that was never whole: no key was handed out for it.
@@ -68,7 +79,11 @@ struct KeyUseLog: Sendable {
                 ftruncate(file.number, off_t(end.length))
                 throw error
             }
-            try KeyUseLogHead(number: entry.number, sha256: hash).write(headFile)
+            let counts = Self.counts(entry.action, result: entry.result)
+            try KeyUseLogHead(
+                number: entry.number, sha256: hash, day: day, uses: used + (counts ? 1 : 0)
+            ).write(headFile)
+            return used
         }
     }
 
@@ -89,6 +104,10 @@ struct KeyUseLogHead: Codable, Sendable {
 
     let number: UInt64
     let sha256: HexBytes
+    /// Of the last line; empty if that is not known.
+    var day = ""
+    /// How many uses that count the day has so far.
+    var uses: UInt64 = 0
 
     /// Before the first line.
     static let start = KeyUseLogHead(

@@ -2,7 +2,7 @@ import Synchronization
 
 /// Keys whose every use is counted and written to the key-use log, whoever holds the CMK.
 ///
-/// ▲ A key leaves only after its line is in the log.
+/// ▲ A key leaves only after its line is in the log, and not beyond the quota of the day.
 public final class MeteredKeys: KeyProvider {
     /// Who holds the CMK and does the wrapping.
     public let backend: any KeyBackend
@@ -55,15 +55,23 @@ public final class MeteredKeys: KeyProvider {
     ) throws(KeyError) -> R {
         uses.withLock { $0[use.action, default: 0] += 1 }
         var keyID: String?
+        var quota: UInt64?
         func record(_ result: String) throws(KeyError) {
-            try log.append(
+            let time = clock.now()
+            let used = try log.append(
                 KeyUseLog.Entry(
-                    time: clock.now(), action: use.action, operation: operation, keyID: keyID,
+                    time: time, action: use.action, operation: operation, keyID: keyID,
                     account: account, region: region, resource: use.resource, context: context,
-                    result: result))
+                    result: result),
+                quota: quota)
+            if result == KeyUseLog.Entry.success, let quota, used >= quota {
+                throw Self.exceeded(used, quota, at: time)
+            }
         }
         let result = try { () throws(KeyError) -> R in
             do throws(KeyError) {
+                quota = try self.quota(for: use.action)
+                try demandQuota(quota)
                 return try body(&keyID)
             } catch {
                 let refusal = error
@@ -77,7 +85,7 @@ public final class MeteredKeys: KeyProvider {
                 throw refusal
             }
         }()
-        try record("ok")
+        try record(KeyUseLog.Entry.success)
         return result
     }
 }

@@ -11,7 +11,7 @@ struct KMSCommand: ParsableCommand {
             first encrypted disk. It lies sealed in the keystore, apart from the disks, and opens \
             with a key file or a passphrase.
             """,
-        subcommands: [Activate.self, Show.self, Log.self])
+        subcommands: [Activate.self, Show.self, Log.self, Quota.self, Usage.self])
 
     struct Activate: ParsableCommand {
         static let configuration = CommandConfiguration(
