@@ -118,6 +118,37 @@ import Testing
         #expect(try run("kms usage --days 0 \(keys)").code == 64)
     }
 
+    @Test func unlockersAreAddedAndRemoved() throws {
+        let folder = try TemporaryFolder()
+        let keystore = "--keystore \(folder.path)/keystore.json"
+        let keys = "--key-file \(folder.path)/key \(keystore)"
+        #expect(try run("kms activate \(keys)").code == 0)
+        #expect(try run("kms unlocker remove 1 \(keys)").code == 2)
+        let new = "--new-passphrase-command 'echo correct horse'"
+        #expect(try run("kms unlocker add \(new) \(keys)").code == 0)
+        let made = try run("kms recovery-key \(keys)")
+        #expect(made.code == 0 && made.output.split(separator: "-").count == 14)
+        try write(made.output, to: "\(folder.path)/recovery")
+        #expect(chmod("\(folder.path)/recovery", 0o600) == 0)
+        let list = try run("kms unlocker list \(keystore)")
+        #expect(list.output.hasPrefix("ID  KIND") && list.output.contains(" 3  recovery-key"))
+        let recovery = "--recovery-key-file \(folder.path)/recovery \(keystore)"
+        #expect(try run("kms unlocker remove 3 \(recovery)").code == 2)
+        #expect(try run("kms unlocker remove 1 \(recovery)").code == 0)
+        #expect(try run("kms activate \(keys)").code == 6)
+        let changed = "--new-passphrase-command 'echo battery staple'"
+        #expect(try run("kms passphrase \(changed) \(recovery)").code == 0)
+        let old = "--passphrase-command 'echo correct horse' \(keystore)"
+        #expect(try run("kms activate \(old)").code == 6)
+        let now = "--passphrase-command 'echo battery staple' \(keystore)"
+        #expect(try run("kms activate \(now)").code == 0)
+        let json = try JSON(parsing: run("kms unlocker list --json \(keystore)").output.utf8)
+        #expect(
+            json["Unlockers"]?.array?.map { $0.text("Kind") } == [
+                "recovery-key", "passphrase-command",
+            ])
+    }
+
     @Test func outputThatIsLostIsAFailure() throws {
         let folder = try TemporaryFolder()
         let store = folder.path + "/store"

@@ -27,9 +27,11 @@ extension EmbeddedKMS {
     /// Verified if the keystore is unlocked; else what the keystore claims.
     public func describe() throws(KeyError) -> KeyDescription? {
         let found = try activated()
-        let payload = try state.withLock { (state) throws(KeyError) in
-            try state.keys.map { (keys) throws(KeyError) in try found.verified(by: keys) }
-                ?? found.claimed
+        let payload = try state.withLock { (state) throws(KeyError) -> KeystorePayload in
+            // Keys of before another process changed the unlockers cannot tell, and a disk is to be
+            // detached nevertheless.
+            guard let keys = state.keys, found.belongs(to: keys) else { return found.claimed }
+            return try found.verified(by: keys)
         }
         return payload.key(account: account, region: region)?.description
     }

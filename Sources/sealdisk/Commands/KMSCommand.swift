@@ -11,7 +11,10 @@ struct KMSCommand: ParsableCommand {
             first encrypted disk. It lies sealed in the keystore, apart from the disks, and opens \
             with a key file or a passphrase.
             """,
-        subcommands: [Activate.self, Show.self, Log.self, Quota.self, Usage.self])
+        subcommands: [
+            Activate.self, Show.self, Log.self, Quota.self, Usage.self, UnlockerCommand.self,
+            Passphrase.self, RecoveryKeyCommand.self,
+        ])
 
     struct Activate: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -99,6 +102,7 @@ struct KMSCommand: ParsableCommand {
             case .passphrase: details.add("Opens", "with a passphrase")
             case .passphraseCommand:
                 details.add("Opens", "with a passphrase (--passphrase-command)")
+            case .recoveryKey: details.add("Opens", "with a recovery key (--recovery-key-file)")
             case .keyFile(let path, let isThere):
                 details.add("Opens", "with the key file \(path ?? "that made it (--key-file)")")
                 details.add("Key file", isThere ? "is there" : "is not there: put it back")

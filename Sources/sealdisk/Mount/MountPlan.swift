@@ -15,6 +15,7 @@ struct MountPlan: Sendable {
         try refuse("freshness anchor", flags.anchor?.path)
         try refuse("keystore", keys.keystore ?? EmbeddedKMS.defaultPath())
         if case .keyFile(let path) = keys.unlocker { try refuse("key file", path) }
+        if case .recoveryKeyFile(let path) = keys.unlocker { try refuse("recovery key", path) }
     }
 
     /// The same of the key file that the keystore remembers.
