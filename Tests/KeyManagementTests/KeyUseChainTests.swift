@@ -183,6 +183,20 @@ import Testing
         #expect(try verify().damageCount == 0 && verify().last == 6)
     }
 
+    /// Whoever verifies a copy changes nothing in it, and needs nothing beside the file.
+    @Test func aCopyIsVerified() throws {
+        try use(3)
+        let before = try contents(head)
+        chmod(head, 0o400)
+        #expect(try verify().damageCount == 0)
+        #expect(try contents(head) == before)
+        let copy = try folder.write(try contents(log), to: "copy.log")
+        let stranger = MeteredKeys(InMemoryKMS(), folder: folder.path + "/nowhere")
+        #expect(try stranger.verifyLog([copy]).last == 3)
+        #expect(try stranger.verifyLog().lines == 0)
+        #expect(access(folder.path + "/nowhere", F_OK) != 0)
+    }
+
     @Test func severalWritersKeepOneChain() async throws {
         let path = folder.keystore
         try await withThrowingTaskGroup(of: Void.self) { group in

@@ -124,6 +124,8 @@ import Testing
         let made = try kms.generateDataKey(context: context, use: creating).wrapped
         #expect(made.keyID == wrapped.keyID)
         try kms.unlock()
+        #expect(try !kms.activate())
+        #expect(try kms.keystore.rememberedKeyFiles.isEmpty)
         // Another account of the same keystore is added to what is there now.
         #expect(try makeKMS(folder.keystore, account: "2000").activate())
         #expect(refusal(.text("battery staple")) == nil)

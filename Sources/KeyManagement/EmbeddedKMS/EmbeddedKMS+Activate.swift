@@ -15,7 +15,7 @@ extension EmbeddedKMS {
             let asked = unlocker ?? state.unlocker
             if let before, before.claimed.accounts.contains(account) {
                 // Unlocked already, and nothing new was given: known to open it.
-                if unlocker == nil, let keys = state.keys {
+                if unlocker == nil, let keys = state.keys, before.belongs(to: keys) {
                     _ = try before.verified(by: keys)
                 } else if let asked {
                     state.keys = try self.keys(of: before, from: asked)

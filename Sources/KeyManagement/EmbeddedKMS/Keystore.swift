@@ -60,9 +60,13 @@ struct Keystore: Sendable {
             let mac = try withCrypto("verify keystore \(path)") { () throws(CryptoError) in
                 try keys.authenticate(Array(envelope.payload.utf8))
             }
-            guard constantTimeEqual(mac, envelope.mac.bytes),
-                belongs(to: keys)
-            else {
+            guard belongs(to: keys) else {
+                throw KeyError(
+                    .locked,
+                    "the unlockers of keystore \(path) were just changed (or the file was altered):"
+                        + " repeat it")
+            }
+            guard constantTimeEqual(mac, envelope.mac.bytes) else {
                 throw KeyError(
                     .io, "keystore \(path) was altered or damaged; restore it from a copy")
             }

@@ -18,9 +18,9 @@ struct MountPlan: Sendable {
         if case .recoveryKeyFile(let path) = keys.unlocker { try refuse("recovery key", path) }
     }
 
-    /// The same of the key file that the keystore remembers.
+    /// The same of the key files that the keystore remembers.
     func refuseCovered(rememberedBy keystore: EmbeddedKMS) throws(Failure) {
-        try refuse("key file", try? keystore.rememberedKeyFile)
+        for path in (try? keystore.rememberedKeyFiles) ?? [] { try refuse("key file", path) }
     }
 
     private func refuse(_ what: String, _ path: String?) throws(Failure) {
