@@ -3,9 +3,9 @@ import Synchronization
 
 /// A key management service without a file, log or lock: the reference the embedded one is compared
 /// with, and the provider of simulations. Its CMK ends with it.
-public final class InMemoryKMS: KeyProvider {
-    private let account: String
-    private let region: String
+public final class InMemoryKMS: KeyProvider, KeyBackend {
+    public let account: String
+    public let region: String
     private let clock: any WallClock
     private let entropy: any Entropy
     private let state: Mutex<State>
@@ -44,10 +44,44 @@ public final class InMemoryKMS: KeyProvider {
     /// Calls so far, refused ones too, by action.
     public func usage() -> [String: UInt64] { state.withLock { $0.uses } }
 
+    public func note(_ use: KeyUse) throws(KeyError) { count(use) }
+
     public func generateDataKey(
         context: KeyContext, use: KeyUse
     ) throws(KeyError) -> GeneratedDataKey {
-        let masterKey = try counted(use) { (state) throws(KeyError) -> MasterKey in
+        count(use)
+        return try generateDataKey(context: context)
+    }
+
+    public func unwrap(
+        _ wrapped: WrappedKey, context: KeyContext, use: KeyUse
+    ) throws(KeyError) -> SecretBytes {
+        count(use)
+        return try unwrap(wrapped, context: context)
+    }
+
+    public func rewrap(
+        _ wrapped: WrappedKey, context: KeyContext, use: KeyUse
+    ) throws(KeyError) -> WrappedKey {
+        count(use)
+        return try rewrap(wrapped, context: context)
+    }
+
+    public func describe(use: KeyUse) throws(KeyError) -> KeyDescription? {
+        count(use)
+        return try describe()
+    }
+
+    private func count(_ use: KeyUse) {
+        state.withLock { $0.uses[use.action, default: 0] += 1 }
+    }
+}
+
+extension InMemoryKMS {
+    public var location: String { "memory" }
+
+    public func generateDataKey(context: KeyContext) throws(KeyError) -> GeneratedDataKey {
+        let masterKey = try activated { (state) throws(KeyError) -> MasterKey in
             if let existing = state.masterKey { return existing }
             let made = try withCrypto("make a CMK") { () throws(CryptoError) in
                 let key = try SecretBytes.random(count: AESGCMKey.keyLength, from: entropy)
@@ -62,9 +96,9 @@ public final class InMemoryKMS: KeyProvider {
     }
 
     public func unwrap(
-        _ wrapped: WrappedKey, context: KeyContext, use: KeyUse
+        _ wrapped: WrappedKey, context: KeyContext
     ) throws(KeyError) -> SecretBytes {
-        let masterKey = try counted(use) { (state) throws(KeyError) -> MasterKey in
+        let masterKey = try activated { (state) throws(KeyError) -> MasterKey in
             guard let masterKey = state.masterKey, masterKey.keyID == wrapped.keyID else {
                 throw KeyError(.unknownKey, "this KMS holds no CMK \(wrapped.keyID.prefix(36))")
             }
@@ -73,8 +107,15 @@ public final class InMemoryKMS: KeyProvider {
         return try masterKey.unwrap(wrapped, context)
     }
 
-    public func describe(use: KeyUse) throws(KeyError) -> KeyDescription? {
-        try counted(use) { (state) throws(KeyError) -> KeyDescription? in
+    public func rewrap(
+        _ wrapped: WrappedKey, context: KeyContext
+    ) throws(KeyError) -> WrappedKey {
+        _ = try unwrap(wrapped, context: context)
+        return wrapped
+    }
+
+    public func describe() throws(KeyError) -> KeyDescription? {
+        try activated { (state) throws(KeyError) -> KeyDescription? in
             guard let masterKey = state.masterKey else { return nil }
             return KeyDescription(
                 keyID: masterKey.keyID, alias: MasterKey.alias, account: account, region: region,
@@ -82,15 +123,10 @@ public final class InMemoryKMS: KeyProvider {
         }
     }
 
-    public func note(_ use: KeyUse) throws(KeyError) {
-        state.withLock { $0.uses[use.action, default: 0] += 1 }
-    }
-
-    private func counted<R: Sendable>(
-        _ use: KeyUse, _ body: (inout State) throws(KeyError) -> R
+    private func activated<R: Sendable>(
+        _ body: (inout State) throws(KeyError) -> R
     ) throws(KeyError) -> R {
         try state.withLock { (state) throws(KeyError) -> R in
-            state.uses[use.action, default: 0] += 1
             guard state.isActivated else {
                 throw KeyError(
                     .notActivated, "the KMS is not activated; activate it (`OpenKmsService`)")

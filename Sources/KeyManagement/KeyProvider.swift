@@ -15,6 +15,11 @@ public protocol KeyProvider: Sendable {
     func unwrap(_ wrapped: WrappedKey, context: KeyContext, use: KeyUse) throws(KeyError)
         -> SecretBytes
 
+    /// The same data key under the newest version of the CMK; `wrapped` itself if it is already.
+    /// Throws as `unwrap`.
+    func rewrap(_ wrapped: WrappedKey, context: KeyContext, use: KeyUse) throws(KeyError)
+        -> WrappedKey
+
     /// What can be told of the CMK without using it, or nil if none was made yet.
     /// Throws `.notActivated`, `.io`.
     func describe(use: KeyUse) throws(KeyError) -> KeyDescription?

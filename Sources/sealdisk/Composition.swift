@@ -9,10 +9,22 @@ struct KeySource: Sendable {
     var unlocker: Unlocker?
 
     /// The KMS of an account and region. Touches nothing until it is used.
-    func service(account: String, region: String) -> EmbeddedKMS {
-        EmbeddedKMS(
-            path: keystore ?? EmbeddedKMS.defaultPath(), account: account, region: region,
-            unlocker: unlocker)
+    func service(account: String, region: String) -> HostKeys {
+        HostKeys(
+            EmbeddedKMS(
+                path: keystore ?? EmbeddedKMS.defaultPath(), account: account, region: region,
+                unlocker: unlocker))
+    }
+}
+
+/// This host's KMS: the keystore, and around it the metering that every use goes through.
+struct HostKeys: Sendable {
+    let keystore: EmbeddedKMS
+    let metered: MeteredKeys
+
+    init(_ keystore: EmbeddedKMS) {
+        self.keystore = keystore
+        metered = MeteredKeys(keystore)
     }
 }
 
@@ -20,11 +32,11 @@ struct KeySource: Sendable {
 struct OpenedStore: Sendable {
     let path: String
     let store: Store
-    let keys: EmbeddedKMS
+    let keys: HostKeys
 
     /// The control plane over it; `hooks` is the mounted tree, if it is mounted.
     func controlPlane(hooks: (any MountHooks)?) -> ControlPlane {
-        ControlPlane(store: store, keys: keys, hooks: hooks, location: path)
+        ControlPlane(store: store, keys: keys.metered, hooks: hooks, location: path)
     }
 }
 
@@ -45,7 +57,7 @@ func openStore(
         let identity = try Store.identity(of: files)
         let keys = source.service(account: identity.account, region: identity.region)
         let store = try Store(
-            opening: files, keys: keys, holder: holder,
+            opening: files, keys: keys.metered, holder: holder,
             anchor: try anchor.anchoring(ofStore: identity.storeID, at: path),
             environment: Environment(), limits: limits)
         return OpenedStore(path: path, store: store, keys: keys)
@@ -79,7 +91,7 @@ func checkStore(
         let files = try LocalStore(path: path, readOnly: true)
         let identity = try Store.identity(of: files)
         let keys = source.service(account: identity.account, region: identity.region)
-        return try StoreCheck(files, survey: files, keys: keys, onRead: onRead).run()
+        return try StoreCheck(files, survey: files, keys: keys.metered, onRead: onRead).run()
     } catch let error as CheckInterrupted {
         throw error
     } catch {

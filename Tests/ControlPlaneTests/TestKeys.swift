@@ -32,6 +32,13 @@ final class TestKeys: KeyService {
         return try service.unwrap(wrapped, context: context, use: use)
     }
 
+    func rewrap(
+        _ wrapped: WrappedKey, context: KeyContext, use: KeyUse
+    ) throws(KeyError) -> WrappedKey {
+        try check()
+        return try service.rewrap(wrapped, context: context, use: use)
+    }
+
     func describe(use: KeyUse) throws(KeyError) -> KeyDescription? {
         try service.describe(use: use)
     }

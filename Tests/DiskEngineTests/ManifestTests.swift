@@ -160,6 +160,12 @@ import Testing
             try base.generateDataKey(context: context, use: use).takeKey()
         }
 
+        func rewrap(
+            _ wrapped: WrappedKey, context: KeyContext, use: KeyUse
+        ) throws(KeyError) -> WrappedKey {
+            try base.rewrap(wrapped, context: context, use: use)
+        }
+
         func describe(use: KeyUse) throws(KeyError) -> KeyDescription? {
             try base.describe(use: use)
         }

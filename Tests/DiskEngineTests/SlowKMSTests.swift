@@ -237,6 +237,13 @@ private final class SlowKMS: KeyProvider {
         return try kms.unwrap(wrapped, context: context, use: use)
     }
 
+    func rewrap(
+        _ wrapped: WrappedKey, context: KeyContext, use: KeyUse
+    ) throws(KeyError) -> WrappedKey {
+        try hold()
+        return try kms.rewrap(wrapped, context: context, use: use)
+    }
+
     func describe(use: KeyUse) throws(KeyError) -> KeyDescription? {
         try hold()
         return try kms.describe(use: use)

@@ -27,7 +27,7 @@ extension FuzzTarget {
     } run: { bytes in
         let found = try store.decoded(bytes)
         let payload = found.claimed
-        guard payload.unlocker.kind == .keyFile else { return }
+        guard payload.unlocker?.kind == .keyFile else { return }
         requireSame(payload) {
             let keys = try keys(of: payload)
             let again = try store.encoded(payload, keys: keys)
@@ -37,7 +37,8 @@ extension FuzzTarget {
 
     private static func keys(of payload: KeystorePayload) throws -> KeystoreKeys {
         let secret = try SecretBytes(count: 32) { $0.copyBytes(from: Example.salt) }
-        return try KeystoreKeys(secret: secret, payload.unlocker)
+        guard let unlocker = payload.unlocker else { throw KeyError(.io, "no unlocker") }
+        return try KeystoreKeys(secret: secret, unlocker)
     }
 
     static let wrappedKey = FuzzTarget("wrapped-key") {

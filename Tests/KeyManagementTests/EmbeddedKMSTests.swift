@@ -205,13 +205,13 @@ import Testing
         #expect(path.hasPrefix("/"))
         #expect(path.hasSuffix("/sealdisk/keystore.json"))
         if geteuid() == 0 { #expect(path == "/etc/sealdisk/keystore.json") }
-        #expect(EmbeddedKMS.logPath(keystore: "/a/k.json") == "/a/key-use.log")
-        #expect(EmbeddedKMS.logPath(keystore: "/k.json") == "/key-use.log")
-        #expect(EmbeddedKMS.logPath(keystore: "k.json") == "./key-use.log")
+        #expect(MeteredKeys.logPath(keystore: "/a/k.json") == "/a/key-use.log")
+        #expect(MeteredKeys.logPath(keystore: "/k.json") == "/key-use.log")
+        #expect(MeteredKeys.logPath(keystore: "k.json") == "./key-use.log")
     }
 }
 
-extension EmbeddedKMS {
+extension MeteredKeystore {
     fileprivate func lockAndUse(_ wrapped: WrappedKey) throws {
         lock()
         _ = try unwrap(wrapped, context: context, use: attaching)

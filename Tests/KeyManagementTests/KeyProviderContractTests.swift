@@ -35,6 +35,18 @@ import Testing
         #expect(second.takeKey().revealed != key.revealed)
     }
 
+    @Test(arguments: Provider.allCases) func rewrappedKeysAreTheSame(_ provider: Provider) throws {
+        let kms = try make(provider)
+        let made = try kms.generateDataKey(context: context, use: creating)
+        let before = made.wrapped
+        let after = try kms.rewrap(before, context: context, use: attaching)
+        #expect(
+            try kms.unwrap(after, context: context, use: attaching).revealed
+                == made.takeKey().revealed)
+        let other = KeyContext(store: "st-2", lineage: "l-1", epoch: 1, format: 1)
+        #expect(code { _ = try kms.rewrap(before, context: other, use: attaching) } == .refused)
+    }
+
     @Test(arguments: Provider.allCases) func otherContextsAreRefused(_ provider: Provider) throws {
         let kms = try make(provider)
         let wrapped = try kms.generateDataKey(context: context, use: creating).wrapped

@@ -9,7 +9,7 @@ import Testing
 
     init() throws {
         folder = try TemporaryFolder()
-        log = EmbeddedKMS.logPath(keystore: folder.keystore)
+        log = MeteredKeys.logPath(keystore: folder.keystore)
     }
 
     private struct Line: Decodable, Equatable {

@@ -80,10 +80,52 @@ func makeKMS(
     unlocker: Unlocker? = .text("correct horse"),
     clock: any WallClock = ManualClock(Timestamp(seconds: 1_795_471_200)),
     entropy: any Entropy = SystemEntropy()
-) -> EmbeddedKMS {
-    EmbeddedKMS(
+) -> MeteredKeystore {
+    let keystore = EmbeddedKMS(
         path: path, account: account, region: region, unlocker: unlocker, clock: clock,
         entropy: entropy, cost: .test)
+    return MeteredKeystore(keystore: keystore, metered: MeteredKeys(keystore, clock: clock))
+}
+
+/// A keystore and its metering, as the program puts them together.
+struct MeteredKeystore: KeyProvider {
+    let keystore: EmbeddedKMS
+    let metered: MeteredKeys
+
+    @discardableResult
+    func activate(unlocker: Unlocker? = nil) throws(KeyError) -> Bool {
+        try keystore.activate(unlocker: unlocker)
+    }
+
+    var isActivated: Bool { get throws(KeyError) { try metered.isActivated } }
+
+    func unlock() throws(KeyError) { try keystore.unlock() }
+    func lock() { keystore.lock() }
+    func usage() -> [String: UInt64] { metered.usage() }
+
+    func generateDataKey(
+        context: KeyContext, use: KeyUse
+    ) throws(KeyError) -> GeneratedDataKey {
+        try metered.generateDataKey(context: context, use: use)
+    }
+
+    func unwrap(
+        _ wrapped: WrappedKey, context: KeyContext, use: KeyUse
+    ) throws(KeyError) -> SecretBytes {
+        try metered.unwrap(wrapped, context: context, use: use)
+    }
+
+    func rewrap(
+        _ wrapped: WrappedKey, context: KeyContext, use: KeyUse
+    ) throws(KeyError) -> WrappedKey {
+        try metered.rewrap(wrapped, context: context, use: use)
+    }
+
+    func describe(use: KeyUse) throws(KeyError) -> KeyDescription? {
+        try metered.describe(use: use)
+    }
+
+    func note(_ use: KeyUse) throws(KeyError) { try metered.note(use) }
 }
 
 /// The code of the error that `body` throws, nil if it throws none.

@@ -6,7 +6,7 @@ import Testing
 /// The keystore's file in hostile hands: a key is the right one, or there is a KeyError.
 @Suite struct TamperingTests {
     private let folder: TemporaryFolder
-    private let kms: EmbeddedKMS
+    private let kms: MeteredKeystore
     private let wrapped: WrappedKey
     private let key: [UInt8]
     private let file: [UInt8]

@@ -75,6 +75,80 @@ import Testing
         #expect(open.output.contains("chmod 600") && open.output.contains("restore a damaged one"))
     }
 
+    @Test func theKeyUseLogIsShownAndVerified() throws {
+        let folder = try TemporaryFolder()
+        let keys = "--keystore \(folder.path)/keystore.json"
+        #expect(try run("kms activate --key-file \(folder.path)/key \(keys)").code == 0)
+        for _ in 0..<4 { #expect(try run("kms show \(keys)").code == 6) }
+        let lines = try run("kms log -n 2 --json \(keys)").output.split(separator: "\n")
+        #expect(lines.count == 2 && lines.allSatisfy { $0.hasPrefix("{\"account\":\"local\"") })
+        let table = try run("kms log --since 2026-01-01 --action DescribeKey \(keys)").output
+        #expect(table.hasPrefix("TIME") && table.split(separator: "\n").count == 5)
+        #expect(try run("kms log --since 9999-01-01 \(keys)") == (0, ""))
+        #expect(try run("kms log --action AttachDisk --json \(keys)") == (0, ""))
+        let whole = try run("kms log --verify \(keys)")
+        #expect(whole.code == 0 && whole.output.contains("Chained: 1 to 4. Hash of the last: "))
+        let log = "\(folder.path)/key-use.log"
+        #expect(system("sed -i 2d '\(log)' && chmod 600 '\(log)'") == 0)
+        let damaged = try run("kms log --verify \(keys)")
+        #expect(damaged.code == 8 && damaged.output.contains("\(log), line 2: has number 3"))
+        let json = try JSON(parsing: run("kms log --verify --json \(keys)").output.utf8)
+        #expect(json.count("FindingCount") == 1)
+        #expect(json["Findings"]?.array?.first?.count("Line") == 2)
+        #expect(try run("kms log --verify -n 3 \(keys)").code == 64)
+        #expect(try run("kms log --since yesterday \(keys)").code == 64)
+        #expect(try run("kms log \(folder.path)/nothing \(keys)").code == 8)
+    }
+
+    @Test func theQuotaIsSetAndShown() throws {
+        let folder = try TemporaryFolder()
+        let keys = "--keystore \(folder.path)/keystore.json"
+        #expect(try run("kms quota \(keys)") == (0, "There is no quota.\n"))
+        #expect(try run("kms quota 25 \(keys)") == (0, "25 uses a day (UTC).\n"))
+        #expect(try run("kms quota --json \(keys)") == (0, "{\"Quota\":25}\n"))
+        #expect(try run("kms show \(keys)").code == 6)
+        let usage = try run("kms usage --days 2 \(keys)")
+        #expect(usage.code == 0)
+        #expect(usage.output.hasSuffix("Today: 0 of 25 metered uses; 25 are left.\n"))
+        let json = try JSON(parsing: run("kms usage --days 2 --json \(keys)").output.utf8)
+        #expect(json["Days"]?.array?.count == 2 && json.count("Left") == 25)
+        #expect(json["Days"]?.array?.last?["Uses"]?.count("DescribeKey") == 1)
+        #expect(try run("kms quota none \(keys)") == (0, "There is no quota.\n"))
+        #expect(try run("kms quota many \(keys)").code == 64)
+        #expect(try run("kms usage --days 0 \(keys)").code == 64)
+    }
+
+    @Test func unlockersAreAddedAndRemoved() throws {
+        let folder = try TemporaryFolder()
+        let keystore = "--keystore \(folder.path)/keystore.json"
+        let keys = "--key-file \(folder.path)/key \(keystore)"
+        #expect(try run("kms activate \(keys)").code == 0)
+        #expect(try run("kms unlocker remove 1 \(keys)").code == 2)
+        let new = "--new-passphrase-command 'echo correct horse'"
+        #expect(try run("kms unlocker add \(new) \(keys)").code == 0)
+        let made = try run("kms recovery-key \(keys)")
+        #expect(made.code == 0 && made.output.split(separator: "-").count == 14)
+        try write(made.output, to: "\(folder.path)/recovery")
+        #expect(chmod("\(folder.path)/recovery", 0o600) == 0)
+        let list = try run("kms unlocker list \(keystore)")
+        #expect(list.output.hasPrefix("ID  KIND") && list.output.contains(" 3  recovery-key"))
+        let recovery = "--recovery-key-file \(folder.path)/recovery \(keystore)"
+        #expect(try run("kms unlocker remove 3 \(recovery)").code == 2)
+        #expect(try run("kms unlocker remove 1 \(recovery)").code == 0)
+        #expect(try run("kms activate \(keys)").code == 6)
+        let changed = "--new-passphrase-command 'echo battery staple'"
+        #expect(try run("kms passphrase \(changed) \(recovery)").code == 0)
+        let old = "--passphrase-command 'echo correct horse' \(keystore)"
+        #expect(try run("kms activate \(old)").code == 6)
+        let now = "--passphrase-command 'echo battery staple' \(keystore)"
+        #expect(try run("kms activate \(now)").code == 0)
+        let json = try JSON(parsing: run("kms unlocker list --json \(keystore)").output.utf8)
+        #expect(
+            json["Unlockers"]?.array?.map { $0.text("Kind") } == [
+                "recovery-key", "passphrase-command",
+            ])
+    }
+
     @Test func outputThatIsLostIsAFailure() throws {
         let folder = try TemporaryFolder()
         let store = folder.path + "/store"

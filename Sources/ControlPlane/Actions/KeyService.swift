@@ -14,9 +14,6 @@ public protocol KeyService: KeyProvider {
     func usage() throws(KeyError) -> [String: UInt64]
 }
 
-extension EmbeddedKMS: KeyService {
-    @discardableResult
-    public func activate() throws(KeyError) -> Bool { try activate(unlocker: nil) }
-}
+extension MeteredKeys: KeyService {}
 
 extension InMemoryKMS: KeyService {}

@@ -97,7 +97,7 @@ extension ErrorCode {
             "The key's keeper enables it, or takes its deletion back; what is attached goes on."
         case .keyServiceUnavailable:
             "Repeat when the key service answers again; what is attached goes on meanwhile."
-        case .keyUses: "Wait until tomorrow (UTC), or have the quota raised."
+        case .keyUses: "Wait until tomorrow (UTC), or raise the quota: sealdisk kms quota N."
         case .storeFull: "Delete snapshots or disks, or give the store's file system more space."
         case .limit:
             "Raise the limit that the message names; else delete what is no longer needed, or use"

@@ -15,7 +15,7 @@ extension EmbeddedKMS {
             let asked = unlocker ?? state.unlocker
             if let before, before.claimed.accounts.contains(account) {
                 // Unlocked already, and nothing new was given: known to open it.
-                if unlocker == nil, let keys = state.keys {
+                if unlocker == nil, let keys = state.keys, before.belongs(to: keys) {
                     _ = try before.verified(by: keys)
                 } else if let asked {
                     state.keys = try self.keys(of: before, from: asked)
@@ -28,6 +28,12 @@ extension EmbeddedKMS {
                 chosen = try Self.unlocker(asked, for: before, keystore: path)
             } else {
                 chosen = asked ?? .prompt
+                guard chosen.kind != .recoveryKey else {
+                    throw KeyError(
+                        .locked,
+                        "there is no keystore \(path) yet, and a recovery key is added to one that"
+                            + " is there: make it with a key file or a passphrase")
+                }
                 try HostFile.makeFolder(HostFile.folder(of: path))
                 if case .keyFile(let file) = chosen {
                     _ = try keystore.withLock { () throws(KeyError) in
@@ -57,7 +63,7 @@ extension EmbeddedKMS {
         do throws(KeyError) {
             let chosen = try Self.unlocker(unlocker, for: found, keystore: path)
             let secret = try Passphrase.get(from: chosen, keystore: path, confirm: false)
-            let keys = try found.unlock(with: secret)
+            let keys = try found.unlock(with: secret, as: chosen.kind)
             _ = try found.verified(by: keys)
             return keys
         } catch {
@@ -77,12 +83,12 @@ extension EmbeddedKMS {
         let keys: KeystoreKeys
         if let found = try keystore.read() {
             _ = try Self.unlocker(unlocker, for: found, keystore: path)
-            keys = try found.unlock(with: secret)
+            keys = try found.unlock(with: secret, as: unlocker.kind)
             payload = try found.verified(by: keys)
             if payload.accounts.contains(account) { return (keys, false) }
         } else {
-            payload = KeystorePayload(unlocker: try describe(unlocker))
-            let description = payload.unlocker
+            let description = try describe(unlocker)
+            payload = KeystorePayload(unlocker: description)
             keys = try withCrypto("derive the key of keystore \(path)") {
                 () throws(CryptoError) in
                 try KeystoreKeys(secret: secret, description)
@@ -93,7 +99,7 @@ extension EmbeddedKMS {
         return (keys, true)
     }
 
-    private func describe(_ unlocker: Unlocker) throws(KeyError) -> UnlockerDescription {
+    func describe(_ unlocker: Unlocker) throws(KeyError) -> UnlockerDescription {
         let salt = try withCrypto("make a keystore") { () throws(CryptoError) in
             try entropy.bytes(32)
         }
@@ -103,7 +109,7 @@ extension EmbeddedKMS {
             free(absolute)
         }
         return UnlockerDescription(
-            kind: unlocker.kind, keyFile: keyFile, scrypt: unlocker.kind == .keyFile ? nil : cost,
+            kind: unlocker.kind, keyFile: keyFile, scrypt: unlocker.kind.isPassphrase ? cost : nil,
             salt: HexBytes(salt))
     }
 }

@@ -1,6 +1,8 @@
 extension EmbeddedKMS {
-    /// The key file that the keystore names, as it claims; nil if it names none or is not there.
-    public var rememberedKeyFile: String? {
-        get throws(KeyError) { try keystore.read()?.claimed.unlocker.keyFile }
+    /// The key files that the keystore names, as it claims; none without a keystore. Throws `.io`.
+    public var rememberedKeyFiles: [String] {
+        get throws(KeyError) {
+            try keystore.read()?.claimed.unlockers.compactMap(\.keyFile) ?? []
+        }
     }
 }

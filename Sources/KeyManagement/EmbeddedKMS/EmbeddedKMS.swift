@@ -6,20 +6,19 @@ import Synchronization
 /// keystore that lies apart from the disks' data and is itself sealed.
 ///
 /// Unlocking waits for the first call that needs the CMK, which then stays in locked memory until
-/// `lock()` or the end of the process. A second process may use the same keystore.
-public final class EmbeddedKMS: KeyProvider {
+/// `lock()` or the end of the process. A second process may use the same keystore. Uses are metered
+/// by `MeteredKeys` around it.
+public final class EmbeddedKMS: KeyBackend {
     public let path: String
     public let account: String
     public let region: String
 
     let keystore: Keystore
-    let log: KeyUseLog
     let clock: any WallClock
     let entropy: any Entropy
     let cost: ScryptCost
     /// Held while unlocking, so that a person is asked once however many calls wait.
     let state: Mutex<State>
-    let uses = Mutex<[String: UInt64]>([:])
 
     struct State {
         /// nil: what the keystore's own description suggests.
@@ -31,7 +30,7 @@ public final class EmbeddedKMS: KeyProvider {
         var current: MasterKey?
     }
 
-    /// Touches nothing yet. `path` is the keystore's file; the key-use log lies beside it.
+    /// Touches nothing yet. `path` is the keystore's file.
     /// `unlocker` nil: the keystore tells how (a key file's place, or a prompt for a passphrase).
     /// `cost` is for keystores made by `activate`; an existing one keeps its own.
     public init(
@@ -46,7 +45,6 @@ public final class EmbeddedKMS: KeyProvider {
         self.entropy = entropy
         self.cost = cost
         keystore = Keystore(path: path)
-        log = KeyUseLog(path: Self.logPath(keystore: path))
         state = Mutex(State(unlocker: unlocker))
     }
 
@@ -62,16 +60,6 @@ public final class EmbeddedKMS: KeyProvider {
         let configuration = folder("XDG_CONFIG_HOME") ?? (folder("HOME") ?? "") + "/.config"
         return configuration + "/sealdisk/keystore.json"
     }
-
-    /// The key-use log of a keystore: `key-use.log` in its folder.
-    public static func logPath(keystore path: String) -> String {
-        let folder = HostFile.folder(of: path)
-        return (folder == "/" ? "" : folder) + "/key-use.log"
-    }
-
-    /// Calls since this process began, refused ones too, by action (`AttachDisk`). What was before
-    /// stands in the log.
-    public func usage() -> [String: UInt64] { uses.withLock { $0 } }
 
     /// Unlocks now rather than at the first use, and uses no key: for a program that can ask a
     /// person only at its start. Throws `.notActivated`, `.locked`, `.io`.

@@ -30,19 +30,29 @@ struct Keystore: Sendable {
             self.path = path
         }
 
-        /// The keys that a passphrase, or a key file's content, gives for this keystore.
-        /// Throws `.locked` if they are not its keys.
-        func unlock(with secret: borrowing SecretBytes) throws(KeyError) -> KeystoreKeys {
+        /// The keys of a keystore of version 1, which come from the secret itself.
+        func unlockFirstVersion(
+            with secret: borrowing SecretBytes
+        ) throws(KeyError) -> KeystoreKeys {
+            guard let unlocker = claimed.unlocker else {
+                throw KeyError(.io, "keystore \(path) has no unlocker; it was damaged")
+            }
             let keys = try withCrypto("derive the key of keystore \(path)") {
                 () throws(CryptoError) in
-                try KeystoreKeys(secret: secret, claimed.unlocker)
+                try KeystoreKeys(secret: secret, unlocker)
             }
-            guard constantTimeEqual(keys.check, envelope.check.bytes) else {
-                let what = claimed.unlocker.kind == .keyFile ? "key file" : "passphrase"
-                throw KeyError(
-                    .locked, "wrong \(what) for keystore \(path) (or the file was altered)")
-            }
+            guard belongs(to: keys) else { throw wrong(unlocker.kind) }
             return keys
+        }
+
+        func wrong(_ kind: UnlockerKind) -> KeyError {
+            KeyError(
+                .locked, "wrong \(kind.words) for keystore \(path) (or the file was altered)")
+        }
+
+        /// Whether these are the file's keys, unless it was altered.
+        func belongs(to keys: KeystoreKeys) -> Bool {
+            constantTimeEqual(keys.check, envelope.check.bytes)
         }
 
         /// The payload, once it is known to be what a holder of these keys wrote.
@@ -50,9 +60,13 @@ struct Keystore: Sendable {
             let mac = try withCrypto("verify keystore \(path)") { () throws(CryptoError) in
                 try keys.authenticate(Array(envelope.payload.utf8))
             }
-            guard constantTimeEqual(mac, envelope.mac.bytes),
-                constantTimeEqual(keys.check, envelope.check.bytes)
-            else {
+            guard belongs(to: keys) else {
+                throw KeyError(
+                    .locked,
+                    "the unlockers of keystore \(path) were just changed (or the file was altered):"
+                        + " repeat it")
+            }
+            guard constantTimeEqual(mac, envelope.mac.bytes) else {
                 throw KeyError(
                     .io, "keystore \(path) was altered or damaged; restore it from a copy")
             }
@@ -72,14 +86,15 @@ struct Keystore: Sendable {
         let envelope = try JSONCoding.decode(Envelope.self, from: bytes, what)
         let payload = try JSONCoding.decode(
             KeystorePayload.self, from: Array(envelope.payload.utf8), what)
-        guard payload.type == KeystorePayload.type, payload.version == KeystorePayload.version
+        guard payload.type == KeystorePayload.type,
+            KeystorePayload.versions.contains(payload.version)
         else {
             throw KeyError(
                 .io,
-                "\(what) has version \(payload.version), this program knows"
-                    + " \(KeystorePayload.version); use the program that wrote it")
+                "\(what) has version \(payload.version), this program knows up to"
+                    + " \(KeystorePayload.versions.upperBound); use the program that wrote it")
         }
-        guard Self.isAcceptable(payload.unlocker) else {
+        guard payload.isAcceptable else {
             throw KeyError(
                 .io, "\(what) asks for an unlocking this program does not do; it was damaged")
         }
@@ -117,13 +132,5 @@ struct Keystore: Sendable {
         // The lock ends with the file, which has to live until here.
         _ = consume file
         return result
-    }
-
-    private static func isAcceptable(_ unlocker: UnlockerDescription) -> Bool {
-        guard unlocker.salt.bytes.count == 32 else { return false }
-        return switch unlocker.kind {
-        case .keyFile: unlocker.scrypt == nil
-        case .passphrase, .passphraseCommand: unlocker.scrypt?.isAcceptable ?? false
-        }
     }
 }

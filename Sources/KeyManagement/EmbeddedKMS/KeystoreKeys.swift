@@ -2,10 +2,12 @@ import CryptoPrimitives
 
 /// The keys of an unlocked keystore.
 ///
-/// root = scrypt(passphrase, salt, N, r, p) or HKDF-Extract(key file, salt), 32 bytes. Each key is
-/// HKDF(root, salt, "sealdisk keystore 1 " + purpose): `seal` (CMKs), `mac` (the file), `check`.
+/// Version 1: root = scrypt(passphrase, salt, N, r, p) or HKDF-Extract(key file, salt), 32 bytes.
+/// Version 2: root is random, and lies in each slot. Each key is HKDF(root, salt,
+/// "sealdisk keystore " + version + " " + purpose): `seal` (CMKs), `mac` (the file), `check`.
 struct KeystoreKeys: Sendable {
     static let checkLength = 16
+    static let rootLength = 32
 
     private let seal: AESGCMKey
     private let mac: HMACKey
@@ -17,9 +19,15 @@ struct KeystoreKeys: Sendable {
     ) throws(CryptoError) {
         let salt = unlocker.salt.bytes
         let root = try Self.root(secret, unlocker.scrypt, salt)
+        try self.init(root: root, salt: salt, version: 1)
+    }
+
+    init(
+        root: borrowing SecretBytes, salt: [UInt8], version: Int
+    ) throws(CryptoError) {
         func derive(_ purpose: String, _ count: Int) throws(CryptoError) -> SecretBytes {
             try HKDF.deriveSecret(
-                key: root, salt: salt, info: Array("sealdisk keystore 1 \(purpose)".utf8),
+                key: root, salt: salt, info: Array("sealdisk keystore \(version) \(purpose)".utf8),
                 count: count)
         }
         seal = try AESGCMKey(derive("seal", AESGCMKey.keyLength), keepsContexts: false)
@@ -27,7 +35,7 @@ struct KeystoreKeys: Sendable {
         check = try derive("check", Self.checkLength).withUnsafeBytes { [UInt8]($0) }
     }
 
-    private static func root(
+    static func root(
         _ secret: borrowing SecretBytes, _ scrypt: ScryptCost?, _ salt: [UInt8]
     ) throws(CryptoError) -> SecretBytes {
         guard let scrypt else { return try HKDF.extract(key: secret, salt: salt) }
@@ -61,6 +69,18 @@ struct KeystoreKeys: Sendable {
             record.sealed.bytes, under: seal, boundTo: Self.associatedData(record))
         return MasterKey(
             keyID: record.keyID, key: try AESGCMKey(key, keepsContexts: false))
+    }
+
+    /// The same CMK, sealed for other keys.
+    func reseal(
+        _ record: SealedMasterKey, for other: KeystoreKeys, entropy: any Entropy
+    ) throws(CryptoError) -> SealedMasterKey {
+        let data = Self.associatedData(record)
+        let key = try SealedKey.open(record.sealed.bytes, under: seal, boundTo: data)
+        let sealed = try SealedKey.seal(key, under: other.seal, boundTo: data, entropy: entropy)
+        return SealedMasterKey(
+            keyID: record.keyID, alias: record.alias, account: record.account,
+            region: record.region, created: record.created, sealed: HexBytes(sealed))
     }
 
     private static func associatedData(_ record: SealedMasterKey) -> [UInt8] {

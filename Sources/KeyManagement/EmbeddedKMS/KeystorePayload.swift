@@ -4,20 +4,46 @@ import CryptoPrimitives
 /// CMKs, each sealed under the keystore's key.
 struct KeystorePayload: Codable, Sendable, Equatable {
     static let type = "sealdisk-keystore"
-    static let version = 1
+    static let versions = 1...2
+    /// The id of the one unlocker of version 1.
+    static let firstSlot = 1
 
     let type: String
-    let version: Int
-    let unlocker: UnlockerDescription
+    /// Made as 1; the first change of the unlockers makes it 2.
+    var version: Int
+    /// Of version 1: the one whose secret the keys come from.
+    var unlocker: UnlockerDescription?
+    /// Of version 2: each holds the root key that the keys come from.
+    var slots: [KeystoreSlot]?
+    /// Of version 2: the id of the next slot.
+    var nextSlot: Int?
+    /// Of version 2: for the keys that come from the root key; 32 random bytes.
+    var salt: HexBytes?
     var accounts: [String]
     var keys: [SealedMasterKey]
 
     init(unlocker: UnlockerDescription) {
         type = Self.type
-        version = Self.version
+        version = Self.versions.lowerBound
         self.unlocker = unlocker
         accounts = []
         keys = []
+    }
+
+    /// The ways in, in the order they were added.
+    var unlockers: [UnlockerDescription] {
+        unlocker.map { [$0] } ?? (slots ?? []).map(\.unlocker)
+    }
+
+    /// Whether what this version has is there, and nothing that would cost without end.
+    var isAcceptable: Bool {
+        guard unlockers.allSatisfy(\.isAcceptable) else { return false }
+        guard version == 2 else { return unlocker != nil && slots == nil && salt == nil }
+        let ids = (slots ?? []).map(\.id)
+        return unlocker == nil && salt?.bytes.count == 32 && !ids.isEmpty
+            && ids.count <= KeystoreSlot.mostSlots && Set(ids).count == ids.count
+            && ids.allSatisfy { $0 >= Self.firstSlot && $0 < nextSlot ?? 0 }
+            && (nextSlot ?? 0) <= Int(Int32.max)
     }
 
     /// The CMK of an account and region: there is at most one.
@@ -34,8 +60,13 @@ struct UnlockerDescription: Codable, Sendable, Equatable {
     let keyFile: String?
     /// For the passphrase kinds.
     let scrypt: ScryptCost?
-    /// Random, 32 bytes; new with each keystore.
+    /// Random, 32 bytes; new with each.
     let salt: HexBytes
+
+    fileprivate var isAcceptable: Bool {
+        guard salt.bytes.count == 32 else { return false }
+        return kind.isPassphrase ? scrypt?.isAcceptable ?? false : scrypt == nil
+    }
 }
 
 /// A CMK under the keystore's key.

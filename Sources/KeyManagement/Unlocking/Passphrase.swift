@@ -14,6 +14,13 @@ enum Passphrase {
         case .passphraseCommand(let command):
             return try notEmpty(try PassphraseCommand.run(command, keystore: keystore))
         case .keyFile(let path): return try KeyFile.read(path)
+        case .recoveryKeyFile(let path):
+            let text = try KeyFile.read(path)
+            guard try RecoveryKey.decoded(text) != nil else {
+                throw KeyError(
+                    .locked, "\(path) holds no recovery key, or one that was written down wrongly")
+            }
+            return text
         case .prompt:
             let terminal = try Terminal.open()
             let question =

@@ -11,6 +11,8 @@ public enum Unlocker: Sendable {
     case passphraseCommand(String)
     /// A file of at least 32 random bytes that only its owner can read.
     case keyFile(String)
+    /// A file that holds a recovery key's text, which only its owner can read.
+    case recoveryKeyFile(String)
 
     /// How it is described in the keystore, for later runs that name no unlocker.
     var kind: UnlockerKind {
@@ -18,6 +20,7 @@ public enum Unlocker: Sendable {
         case .passphrase, .prompt: .passphrase
         case .passphraseCommand: .passphraseCommand
         case .keyFile: .keyFile
+        case .recoveryKeyFile: .recoveryKey
         }
     }
 }
@@ -28,6 +31,18 @@ enum UnlockerKind: String, Codable, Sendable {
     case passphrase
     case passphraseCommand = "passphrase-command"
     case keyFile = "key-file"
+    case recoveryKey = "recovery-key"
+
+    var isPassphrase: Bool { self == .passphrase || self == .passphraseCommand }
+
+    /// In messages.
+    var words: String {
+        switch self {
+        case .passphrase, .passphraseCommand: "passphrase"
+        case .keyFile: "key file"
+        case .recoveryKey: "recovery key"
+        }
+    }
 }
 
 /// What a passphrase costs to guess: the parameters of scrypt (RFC 7914), kept in the keystore.

@@ -11,7 +11,10 @@ struct KMSCommand: ParsableCommand {
             first encrypted disk. It lies sealed in the keystore, apart from the disks, and opens \
             with a key file or a passphrase.
             """,
-        subcommands: [Activate.self, Show.self])
+        subcommands: [
+            Activate.self, Show.self, Log.self, Quota.self, Usage.self, UnlockerCommand.self,
+            Passphrase.self, RecoveryKeyCommand.self,
+        ])
 
     struct Activate: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -33,10 +36,13 @@ struct KMSCommand: ParsableCommand {
             Hardening.apply()
             let keys = try home.service(options)
             try finish(options) { () throws(Refusal) in
-                try KeyActions(keys: keys, region: keys.region).activate()
+                try KeyActions(keys: keys.metered, region: keys.metered.region).activate()
             } show: { reply in
                 let what = reply["AlreadyActive"] == true ? "was active already" : "is activated"
-                print("The KMS \(what) for account \(keys.account); keystore \(keys.path).")
+                let keystore = keys.keystore
+                print(
+                    "The KMS \(what) for account \(keystore.account);"
+                        + " keystore \(keystore.path).")
             }
         }
     }
@@ -56,7 +62,8 @@ struct KMSCommand: ParsableCommand {
             let keys = try home.service(options)
             do {
                 try finish(options) { () throws(Refusal) in
-                    try KeyActions(keys: keys, region: keys.region).describe(asked: nil)
+                    try KeyActions(keys: keys.metered, region: keys.metered.region)
+                        .describe(asked: nil)
                 } show: { fields in
                     print(Self.details(of: fields, keys).text, terminator: "")
                 }
@@ -67,7 +74,7 @@ struct KMSCommand: ParsableCommand {
             }
         }
 
-        private static func details(of fields: JSONObject, _ keys: EmbeddedKMS) -> Details {
+        private static func details(of fields: JSONObject, _ keys: HostKeys) -> Details {
             let key = fields["KeyMetadata"] ?? .null
             var details = place(of: keys)
             details.add("Key", key.text("KeyId"))
@@ -80,12 +87,12 @@ struct KMSCommand: ParsableCommand {
         }
 
         /// Where the keystore lies, and how it opens.
-        private static func place(of keys: EmbeddedKMS) -> Details {
+        private static func place(of keys: HostKeys) -> Details {
             var details = Details()
-            details.add("Keystore", keys.path)
+            details.add("Keystore", keys.keystore.path)
             let opening: KeystoreOpening?
             do {
-                opening = try keys.opening()
+                opening = try keys.keystore.opening()
             } catch {
                 details.add("Opens", "cannot be told: \(error.message)")
                 return details
@@ -95,11 +102,12 @@ struct KMSCommand: ParsableCommand {
             case .passphrase: details.add("Opens", "with a passphrase")
             case .passphraseCommand:
                 details.add("Opens", "with a passphrase (--passphrase-command)")
+            case .recoveryKey: details.add("Opens", "with a recovery key (--recovery-key-file)")
             case .keyFile(let path, let isThere):
                 details.add("Opens", "with the key file \(path ?? "that made it (--key-file)")")
                 details.add("Key file", isThere ? "is there" : "is not there: put it back")
             }
-            details.add("Key-use log", EmbeddedKMS.logPath(keystore: keys.path))
+            details.add("Key-use log", keys.metered.logPath)
             return details
         }
     }
@@ -114,7 +122,7 @@ struct HomeOptions: ParsableArguments {
     var region: String?
 
     /// The KMS of the account and region. The keystore is the host's: no store is opened for it.
-    func service(_ options: GlobalOptions) throws(Failure) -> EmbeddedKMS {
+    func service(_ options: GlobalOptions) throws(Failure) -> HostKeys {
         var (account, region) = (self.account, self.region)
         if account == nil || region == nil, let path = try storeAtHand(options) {
             let identity = try storeIdentity(at: path)

@@ -45,10 +45,11 @@ final class SealedInput {
 }
 
 extension SealedCopy {
-    static func check(_ file: String, keys: EmbeddedKMS?) throws(Failure) -> SealedSnapshotReport {
+    static func check(_ file: String, keys: HostKeys?) throws(Failure) -> SealedSnapshotReport {
         let input = try SealedInput(file)
         do {
-            return try SealedSnapshots.check(reading: { try input.read(into: $0) }, keys: keys)
+            return try SealedSnapshots.check(
+                reading: { try input.read(into: $0) }, keys: keys?.metered)
         } catch let failure as Failure {
             throw failure
         } catch {

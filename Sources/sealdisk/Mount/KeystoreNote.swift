@@ -5,7 +5,7 @@ import KeyManagement
 enum KeystoreNote {
     /// nil if there is nothing to say. A keystore that cannot be read is told when it is opened.
     static func text(of source: KeySource) -> String? {
-        let keys = source.service(account: Home.account, region: Home.region)
+        let keys = source.service(account: Home.account, region: Home.region).keystore
         let opening: KeystoreOpening?
         do {
             opening = try keys.opening()

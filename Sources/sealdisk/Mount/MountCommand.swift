@@ -100,11 +100,12 @@ extension KeyOptions {
     func keySource(withDefaultsFrom flags: MountFlags) -> KeySource {
         var options = self
         options.keystore = (keystore ?? flags.keystore).map(AbsolutePath.ofFile)
-        if keyFile == nil, passphraseCommand == nil {
+        if keyFile == nil, passphraseCommand == nil, recoveryKeyFile == nil {
             options.keyFile = flags.keyFile
             options.passphraseCommand = flags.passphraseCommand
         }
         options.keyFile = options.keyFile.map(AbsolutePath.ofFile)
+        options.recoveryKeyFile = recoveryKeyFile.map(AbsolutePath.ofFile)
         var source = options.keySource
         source.keystore = source.keystore.map(AbsolutePath.ofFile)
         return source

@@ -15,11 +15,12 @@ struct MountPlan: Sendable {
         try refuse("freshness anchor", flags.anchor?.path)
         try refuse("keystore", keys.keystore ?? EmbeddedKMS.defaultPath())
         if case .keyFile(let path) = keys.unlocker { try refuse("key file", path) }
+        if case .recoveryKeyFile(let path) = keys.unlocker { try refuse("recovery key", path) }
     }
 
-    /// The same of the key file that the keystore remembers.
-    func refuseCovered(rememberedBy keys: EmbeddedKMS) throws(Failure) {
-        try refuse("key file", try? keys.rememberedKeyFile)
+    /// The same of the key files that the keystore remembers.
+    func refuseCovered(rememberedBy keystore: EmbeddedKMS) throws(Failure) {
+        for path in (try? keystore.rememberedKeyFiles) ?? [] { try refuse("key file", path) }
     }
 
     private func refuse(_ what: String, _ path: String?) throws(Failure) {

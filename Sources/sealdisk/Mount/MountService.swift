@@ -31,7 +31,7 @@ struct MountService {
             anchor: plan.flags.anchor ?? .ofEnvironment, limits: limits)
         let end: MountEnd
         do throws(Failure) {
-            try plan.refuseCovered(rememberedBy: opened.keys)
+            try plan.refuseCovered(rememberedBy: opened.keys.keystore)
             try unlock(opened)
             let (tree, plane) = try prepareTree(opened, hardening)
             let session = try mount(tree)
@@ -54,7 +54,7 @@ struct MountService {
     private func unlock(_ opened: OpenedStore) throws(Failure) {
         guard plan.keys.unlocker != nil || isatty(0) == 1 else { return }
         do throws(KeyError) {
-            if try opened.keys.isActivated { try opened.keys.unlock() }
+            if try opened.keys.keystore.isActivated { try opened.keys.keystore.unlock() }
         } catch {
             throw Failure(Refusal(ofStore: error))
         }

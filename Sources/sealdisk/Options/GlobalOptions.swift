@@ -44,9 +44,15 @@ struct KeyOptions: ParsableArguments {
             valueName: "command"))
     var passphraseCommand: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Open the keystore with the recovery key in this file.", valueName: "path"))
+    var recoveryKeyFile: String?
+
     func validate() throws {
-        if keyFile != nil, passphraseCommand != nil {
-            throw ValidationError("Give --key-file or --passphrase-command, not both.")
+        if [keyFile, passphraseCommand, recoveryKeyFile].count(where: { $0 != nil }) > 1 {
+            throw ValidationError(
+                "Give one of --key-file, --passphrase-command and --recovery-key-file.")
         }
     }
 
@@ -55,6 +61,7 @@ struct KeyOptions: ParsableArguments {
         let given = [
             ("--keystore", keystore), ("--key-file", keyFile),
             ("--passphrase-command", passphraseCommand),
+            ("--recovery-key-file", recoveryKeyFile),
         ].first { $0.1 != nil }
         guard let given else { return }
         throw Failure(
@@ -71,7 +78,8 @@ struct KeyOptions: ParsableArguments {
         KeySource(
             keystore: keystore ?? environmentVariable("SEALDISK_KEYSTORE"),
             unlocker: keyFile.map { .keyFile($0) }
-                ?? passphraseCommand.map { .passphraseCommand($0) })
+                ?? passphraseCommand.map { .passphraseCommand($0) }
+                ?? recoveryKeyFile.map { .recoveryKeyFile($0) })
     }
 }
 

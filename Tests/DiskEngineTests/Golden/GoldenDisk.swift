@@ -38,7 +38,7 @@ final class GoldenDisk {
     let folder: String
     let expected: GoldenExpectation
     let anchor: InMemoryAnchor
-    let keys: EmbeddedKMS
+    let keys: MeteredKeys
 
     /// `Tests/GoldenDisks` of this checkout.
     static let golden = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
@@ -55,9 +55,10 @@ final class GoldenDisk {
         expected = try JSONDecoder().decode(
             GoldenExpectation.self, from: Data(Self.contents("\(source)/expected.json")))
         anchor = InMemoryAnchor(try Self.contents("\(folder)/anchor"))
-        keys = EmbeddedKMS(
-            path: "\(folder)/keystore/keystore.json", account: expected.account,
-            region: expected.region, unlocker: .keyFile("\(folder)/keystore/key-file"))
+        keys = MeteredKeys(
+            EmbeddedKMS(
+                path: "\(folder)/keystore/keystore.json", account: expected.account,
+                region: expected.region, unlocker: .keyFile("\(folder)/keystore/key-file")))
     }
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }

@@ -12,7 +12,7 @@ final class GoldenMaker {
     private let folder: String
     private let memory = MemoryStore()
     private let files: FaultyStore
-    private let keys: EmbeddedKMS
+    private let keys: MeteredKeys
     private let anchor = InMemoryAnchor()
     private let store: Store
     private var expected = GoldenExpectation(account: "golden", region: "here")
@@ -22,9 +22,10 @@ final class GoldenMaker {
         self.folder = folder
         try GoldenDisk.makeFolder(folder)
         let unlocker = Unlocker.keyFile("\(folder)/keystore/key-file")
-        keys = EmbeddedKMS(
-            path: "\(folder)/keystore/keystore.json", account: expected.account,
-            region: expected.region, unlocker: unlocker)
+        keys = MeteredKeys(
+            EmbeddedKMS(
+                path: "\(folder)/keystore/keystore.json", account: expected.account,
+                region: expected.region, unlocker: unlocker))
         try keys.activate()
         files = FaultyStore(memory)
         try Store.create(in: files, account: expected.account, region: expected.region)

@@ -1,42 +1,39 @@
 import CryptoPrimitives
 
 extension EmbeddedKMS {
-    public func generateDataKey(
-        context: KeyContext, use: KeyUse
-    ) throws(KeyError) -> GeneratedDataKey {
-        try metered(.generateDataKey, use, context) { (keyID) throws(KeyError) in
-            let masterKey = try currentMasterKey()
-            keyID = masterKey.keyID
-            return try masterKey.generate(context, entropy: entropy)
-        }
+    public var location: String { path }
+
+    @discardableResult
+    public func activate() throws(KeyError) -> Bool { try activate(unlocker: nil) }
+
+    public func generateDataKey(context: KeyContext) throws(KeyError) -> GeneratedDataKey {
+        try currentMasterKey().generate(context, entropy: entropy)
     }
 
     public func unwrap(
-        _ wrapped: WrappedKey, context: KeyContext, use: KeyUse
+        _ wrapped: WrappedKey, context: KeyContext
     ) throws(KeyError) -> SecretBytes {
-        try metered(.decrypt, use, context) { (keyID) throws(KeyError) in
-            // The id comes from untrusted storage: a log line holds no more of it than a UUID.
-            keyID = String(wrapped.keyID.prefix(36))
-            return try masterKey(wrapped.keyID).unwrap(wrapped, context)
-        }
+        try masterKey(wrapped.keyID).unwrap(wrapped, context)
+    }
+
+    /// A CMK of a keystore has one version: what comes back is `wrapped`, known to unwrap.
+    public func rewrap(
+        _ wrapped: WrappedKey, context: KeyContext
+    ) throws(KeyError) -> WrappedKey {
+        _ = try unwrap(wrapped, context: context)
+        return wrapped
     }
 
     /// Verified if the keystore is unlocked; else what the keystore claims.
-    public func describe(use: KeyUse) throws(KeyError) -> KeyDescription? {
-        try metered(.describeKey, use, nil) { (keyID) throws(KeyError) in
-            let found = try activated()
-            let payload = try state.withLock { (state) throws(KeyError) in
-                try state.keys.map { (keys) throws(KeyError) in try found.verified(by: keys) }
-                    ?? found.claimed
-            }
-            let key = payload.key(account: account, region: region)
-            keyID = key?.keyID
-            return key?.description
+    public func describe() throws(KeyError) -> KeyDescription? {
+        let found = try activated()
+        let payload = try state.withLock { (state) throws(KeyError) -> KeystorePayload in
+            // Keys of before another process changed the unlockers cannot tell, and a disk is to be
+            // detached nevertheless.
+            guard let keys = state.keys, found.belongs(to: keys) else { return found.claimed }
+            return try found.verified(by: keys)
         }
-    }
-
-    public func note(_ use: KeyUse) throws(KeyError) {
-        try metered(.note, use, nil) { _ in }
+        return payload.key(account: account, region: region)?.description
     }
 
     /// As the keystore claims; a forged claim ends at the first use of a key.
@@ -104,41 +101,5 @@ extension EmbeddedKMS {
         } catch {
             throw KeyError.crypto(error, "open CMK \(record.keyID) in keystore \(path)")
         }
-    }
-}
-
-extension EmbeddedKMS {
-    /// Counts and logs one use. ▲ A key leaves only after its line is in the log.
-    /// `body` fills in the id of the CMK as soon as it is known.
-    private func metered<R: ~Copyable>(
-        _ operation: KeyUseLog.Operation, _ use: KeyUse, _ context: KeyContext?,
-        _ body: (inout String?) throws(KeyError) -> R
-    ) throws(KeyError) -> R {
-        uses.withLock { $0[use.action, default: 0] += 1 }
-        var keyID: String?
-        func record(_ result: String) throws(KeyError) {
-            try log.append(
-                KeyUseLog.Entry(
-                    time: clock.now(), action: use.action, operation: operation, keyID: keyID,
-                    account: account, region: region, resource: use.resource, context: context,
-                    result: result))
-        }
-        let result = try { () throws(KeyError) -> R in
-            do throws(KeyError) {
-                return try body(&keyID)
-            } catch {
-                let refusal = error
-                do throws(KeyError) {
-                    try record(refusal.code.rawValue)
-                } catch {
-                    // No key was used; the cause of the refusal is what the caller can act on.
-                    throw KeyError(
-                        refusal.code, "\(refusal.message) (and not logged: \(error.message))")
-                }
-                throw refusal
-            }
-        }()
-        try record("ok")
-        return result
     }
 }
