@@ -23,12 +23,17 @@ let package = Package(
         .systemLibrary(name: "CLinuxFile"),
         .systemLibrary(name: "CLoopDevice"),
         .systemLibrary(name: "CPKCS11", providers: [.apt(["libp11-kit-dev"])]),
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         // The core: no Foundation, no kernel, four doors (ChunkStore, KeyProvider, clock, entropy).
         .target(name: "CryptoPrimitives", dependencies: ["COpenSSL"], swiftSettings: strict),
         .target(name: "KeyManagement", dependencies: ["CryptoPrimitives"], swiftSettings: strict),
         .target(
             name: "PKCS11Keys", dependencies: ["KeyManagement", "CryptoPrimitives", "CPKCS11"],
+            swiftSettings: strict),
+        .target(
+            name: "VaultKeys", dependencies: ["KeyManagement", "CryptoPrimitives", "CCurl"],
             swiftSettings: strict),
         .target(name: "ChunkStore", swiftSettings: strict),
         .target(
@@ -75,7 +80,7 @@ let package = Package(
         .testTarget(
             name: "KeyManagementTests", dependencies: ["KeyManagement"], swiftSettings: strict),
         .testTarget(
-            name: "KeyBackendTests", dependencies: ["PKCS11Keys"], swiftSettings: strict),
+            name: "KeyBackendTests", dependencies: ["PKCS11Keys", "VaultKeys"], swiftSettings: strict),
         .testTarget(
             name: "Conformance", dependencies: ["ChunkStore", "LocalStore"], swiftSettings: strict),
         .testTarget(

@@ -3,6 +3,7 @@ import Foundation
 import KeyManagement
 import PKCS11Keys
 import Testing
+import VaultKeys
 
 /// A place where CMKs are held; backends of several accounts come from it.
 protocol BackendRig: Sendable {
@@ -22,13 +23,32 @@ struct TokenRig: BackendRig {
     }
 }
 
+struct ServerRig: BackendRig {
+    let uri: String
+
+    init() throws {
+        let server = try OpenBao.shared.get()
+        uri = try server.uri(prefix: server.prefix())
+    }
+
+    func backend(account: String, region: String) throws -> any KeyBackend {
+        try VaultBackend(VaultURI(uri), account: account, region: region)
+    }
+}
+
 /// What every holder of a CMK promises, asked of each.
 @Suite struct BackendContractTests {
-    enum Kind: CaseIterable, Sendable { case token }
+    enum Kind: CaseIterable, Sendable {
+        case token, server
+
+        /// Tests/run installs the server.
+        static var allCases: [Kind] { OpenBao.binary == nil ? [.token] : [.token, .server] }
+    }
 
     private func rig(_ kind: Kind) throws -> any BackendRig {
         switch kind {
         case .token: try TokenRig()
+        case .server: try ServerRig()
         }
     }
 
