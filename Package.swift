@@ -64,7 +64,7 @@ let package = Package(
             name: "sealdisk",
             dependencies: [
                 "ControlPlane", "FUSEAdapter", "Namespace", "DiskEngine", "KeyManagement",
-                "LocalStore", "CryptoPrimitives", "CLoopDevice",
+                "PKCS11Keys", "VaultKeys", "LocalStore", "CryptoPrimitives", "CLoopDevice",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Documentation.docc"],

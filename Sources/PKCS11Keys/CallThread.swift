@@ -112,7 +112,7 @@ final class CallThread: @unchecked Sendable {
             job.state = .running
             current = job
             pthread_mutex_unlock(mutex)
-            job.body()
+            ExitGate.pass(job.body)
             pthread_mutex_lock(mutex)
             job.state = .done
             current = nil

@@ -1,13 +1,27 @@
 import CPKCS11
 import Glibc
 import KeyManagement
+import Synchronization
 
 /// A loaded PKCS #11 module. It stays loaded, and initialised, for as long as the process lives:
 /// others in it may use the same one, and modules have threads of their own.
 struct Module {
     let functions: CK_FUNCTION_LIST
 
-    init(path: String) throws(TokenError) {
+    /// Held while a module is loaded and while its slots are listed: not every module does that for
+    /// several threads at once, whatever it promises (SoftHSM 2.6 does not).
+    /// With the modules for whose end the exit gate is shut.
+    private static let isSettingUp = Mutex<Set<String>>([])
+
+    static func loaded(path: String) throws(TokenError) -> Module {
+        try isSettingUp.withLock { (guarded) throws(TokenError) in
+            // Even if it turns out to be of no use, it is there until the end.
+            defer { if guarded.insert(path).inserted { ExitGate.guardEnd() } }
+            return try Module(path: path)
+        }
+    }
+
+    private init(path: String) throws(TokenError) {
         guard let library = dlopen(path, RTLD_NOW | RTLD_LOCAL) else {
             let cause = dlerror().map { String(cString: $0) } ?? "unknown"
             throw .found(
@@ -39,6 +53,10 @@ struct Module {
 
     /// The slot of the one token that the URI means.
     func slot(of uri: PKCS11URI) throws(TokenError) -> CK_SLOT_ID {
+        try Self.isSettingUp.withLock { (_) throws(TokenError) in try find(uri) }
+    }
+
+    private func find(_ uri: PKCS11URI) throws(TokenError) -> CK_SLOT_ID {
         var count: CK_ULONG = 0
         try Self.check("C_GetSlotList", functions.C_GetSlotList?(1, nil, &count))
         var slots = [CK_SLOT_ID](repeating: 0, count: Int(min(count, 4096)) + 8)

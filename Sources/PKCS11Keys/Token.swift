@@ -83,7 +83,7 @@ final class Token: @unchecked Sendable {
 
     private func load() throws(TokenError) -> Module {
         if let module { return module }
-        let loaded = try Module(path: uri.modulePath)
+        let loaded = try Module.loaded(path: uri.modulePath)
         module = loaded
         return loaded
     }

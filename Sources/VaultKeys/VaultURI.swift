@@ -29,7 +29,7 @@ public struct VaultURI: Sendable, Hashable {
         self.scheme = scheme.value
         authority = String(place[0])
         guard let host = Self.host(place[0]) else {
-            throw Self.refusal("\"\(place[0])\" is no host, or no host and port")
+            throw Self.refusal("it names no host, or no host and port")
         }
         guard scheme.value == "https" || Self.isLoopback(host) else {
             throw Self.refusal(

@@ -31,6 +31,10 @@ final class OpenBao: Sendable {
         port = try freePort()
         isTLS = tls
         leash = Pipe()
+        atexit {
+            guard case .success(let server) = OpenBao.shared else { return }
+            try? FileManager.default.removeItem(atPath: server.folder.path)
+        }
         let guardian = Process()
         guardian.executableURL = URL(fileURLWithPath: "/bin/sh")
         guardian.arguments =
@@ -62,6 +66,17 @@ final class OpenBao: Sendable {
     deinit {
         kill(pid, SIGCONT)
         try? leash.fileHandleForWriting.close()
+    }
+
+    /// Until the kernel has done what a signal asked: `T` stopped; `Z` ended, or gone altogether.
+    func waitForState(_ letter: Character) throws {
+        for _ in 0..<500 {
+            let text = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
+            guard let text, let end = text.lastIndex(of: ")") else { return }
+            if text[end...].dropFirst(2).first == letter { return }
+            usleep(10_000)
+        }
+        Issue.record("the server does not heed signals")
     }
 
     /// Its own command line, as the administrator.

@@ -23,9 +23,14 @@ final class SoftHSM: Sendable {
             to: "softhsm2.conf")
         // Once, before the module is loaded; nothing else here changes the environment.
         setenv("SOFTHSM2_CONF", configuration, 1)
+        // What lives as long as the process has no owner whose end removes it.
+        atexit {
+            guard case .success(let hsm) = SoftHSM.shared else { return }
+            try? FileManager.default.removeItem(atPath: hsm.folder.path)
+        }
         for number in 0..<Self.count {
             let (output, isMade) = try run([
-                "softhsm2-util", "--init-token", "--free", "--label", "t \(number)", "--pin",
+                "softhsm2-util", "--init-token", "--free", "--label", Self.label(number), "--pin",
                 Self.pin, "--so-pin", "officer-pin",
             ])
             try #require(isMade, "\(output)")
@@ -39,8 +44,11 @@ final class SoftHSM: Sendable {
             return taken
         }
         try #require(number < Self.count, "make more tokens")
-        return "t \(number)"
+        return Self.label(number)
     }
+
+    /// All of one length: OpenSC's tool takes a label for any that it begins.
+    private static func label(_ number: Int) -> String { "t \(100 + number)" }
 
     func uri(_ token: String, pin: String = SoftHSM.pin, object: String? = nil) throws -> String {
         let file = try folder.write(pin + "\n", to: "pin-\(Foundation.UUID().uuidString)")

@@ -54,7 +54,6 @@ import Testing
                 "--key-type", "AES:32", "--label", "mine", "--id", id,
             ])
         #expect(output.contains("mine"), "\(output)")
-        // The module of this process sees what another one wrote when it looks at the token anew.
         let error = keyError { _ = try backend.generateDataKey(context: context) }
         #expect(error?.code == .refused, "\(String(describing: error))")
     }

@@ -110,12 +110,14 @@ struct VaultTests {
             #expect(took < limit)
         }
         kill(server.pid, SIGSTOP)
+        try server.waitForState("T")
         expectUnavailable(within: 4)
         kill(server.pid, SIGCONT)
         #expect(try backend.unwrap(wrapped, context: context).count == 32)
         #expect(try server.command(["operator", "seal"]).1)
         expectUnavailable(within: 4)
         kill(server.pid, SIGKILL)
+        try server.waitForState("Z")
         expectUnavailable(within: 4)
     }
 }
