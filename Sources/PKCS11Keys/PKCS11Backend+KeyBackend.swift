@@ -49,27 +49,30 @@ extension PKCS11Backend {
         let data = AssociatedData.ofDataKey(under: wrapped.keyID, context)
         let isWhole = wrapped.bytes.count == Self.wrappedLength && wrapped.bytes[0] == Self.version
         let sealed = Array(wrapped.bytes.dropFirst())
-        let found = try onToken { (token) throws(TokenError) -> Bool? in
+        let found = try onToken { (token) throws(TokenError) -> Opening in
             try Self.requireActivated(token, label)
-            guard let key = try token.masterKey(wrapped.keyID, name) else { return nil }
-            guard isWhole else { return false }
-            return try token.open(sealed, under: key, boundTo: data, into: slot)
+            guard let key = try token.masterKey(wrapped.keyID, name) else { return .unknownKey }
+            guard isWhole else { return .refused("not \(Self.wrappedLength) bytes of version 1") }
+            let problem = try token.open(sealed, under: key, boundTo: data, into: slot)
+            return problem.map { .refused($0) } ?? .opened
         }
-        guard let isRight = found else {
+        switch found {
+        case .opened:
+            if let key = slot.take() { return key }
+            throw KeyError(.io, "token \(uri.tokenName) unwrapped a key that is gone")
+        case .unknownKey:
             throw KeyError(
                 .unknownKey,
                 "token \(uri.tokenName) holds no CMK \(wrapped.keyID.prefix(36)) for account"
                     + " \(account) in region \(region); name the token, account and region the"
                     + " disk was made with")
-        }
-        guard isRight, let key = slot.take() else {
+        case .refused(let problem):
             throw KeyError(
                 .refused,
                 "CMK \(wrapped.keyID) refuses the data key of lineage \(context.lineage), epoch"
                     + " \(context.epoch), in store \(context.store): it was altered, or wrapped for"
-                    + " another store, lineage, epoch or format")
+                    + " another store, lineage, epoch or format (\(problem))")
         }
-        return key
     }
 
     public func rewrap(
@@ -129,4 +132,10 @@ extension PKCS11Backend {
                         + " \"\(label)\"); activate it (`OpenKmsService`)"))
         }
     }
+}
+
+/// How unwrapping went.
+private enum Opening: Sendable {
+    case opened, unknownKey
+    case refused(String)
 }

@@ -31,15 +31,16 @@ extension Token {
         return used + sealed.prefix(length)
     }
 
-    /// Opens what `seal` gave into `slot`. Whatever goes wrong with the bytes is one refusal:
-    /// modules tell a wrong tag by codes as different as CKR_GENERAL_ERROR.
+    /// Opens what `seal` gave into `slot`; nil if that went well, else why not. Whatever goes wrong
+    /// with the bytes is one refusal: modules tell a wrong tag by codes as vague as
+    /// CKR_GENERAL_ERROR.
     func open(
         _ sealed: [UInt8], under key: TokenKey, boundTo data: [UInt8], into slot: SecretSlot
-    ) throws(TokenError) -> Bool {
+    ) throws(TokenError) -> String? {
         let nonce = Array(sealed.prefix(Nonce.length))
         var input = Array(sealed.dropFirst(Nonce.length))
         let count = input.count - AESGCMKey.tagLength
-        guard count > 0 else { return false }
+        guard count > 0 else { return "too short" }
         var failure: TokenError?
         do throws(CryptoError) {
             // Modules ask for room for the tag as well.
@@ -61,10 +62,10 @@ extension Token {
         } catch {
             throw .found(KeyError(.io, "cannot hold a data key: \(error.message)"))
         }
-        guard let failure else { return true }
+        guard let failure else { return nil }
         if failure.isSessionLost || failure.isTokenGone { throw failure }
-        guard case .returned("C_Decrypt", _) = failure else { throw failure }
-        return false
+        guard case .returned("C_Decrypt", let code) = failure else { throw failure }
+        return TokenError.name(of: code)
     }
 
     private func decrypt(

@@ -80,6 +80,30 @@ struct VaultTests {
         #expect(keyError { _ = try self.backend(twoLines).isActivated }?.code == .locked)
     }
 
+    /// As KeyManagement.md says it.
+    @Test func aSmallPolicySuffices() throws {
+        let server = try OpenBao.shared.get()
+        let prefix = server.prefix()
+        let policy = try server.folder.write(
+            """
+            path "transit/encrypt/\(prefix).*" { capabilities = ["update"] }
+            path "transit/decrypt/\(prefix).*" { capabilities = ["update"] }
+            path "transit/keys/\(prefix).*" { capabilities = ["read", "create", "update"] }
+            """, to: "policy-\(prefix)")
+        #expect(try server.command(["policy", "write", prefix, policy]).1)
+        let (token, isMade) = try server.command([
+            "token", "create", "-policy=\(prefix)", "-field=token",
+        ])
+        #expect(isMade)
+        let backend = try backend(server.uri(prefix: prefix, token: token))
+        #expect(try backend.activate())
+        let wrapped = try backend.generateDataKey(context: context).wrapped
+        #expect(try backend.unwrap(wrapped, context: context).count == 32)
+        // It is good for nobody else's keys.
+        let other = try self.backend(server.uri(prefix: server.prefix(), token: token))
+        #expect(keyError { _ = try other.isActivated }?.code == .locked)
+    }
+
     @Test func aMountWithoutAnEngineIsTold() throws {
         let server = try OpenBao.shared.get()
         let uri = try server.uri(prefix: "x").replacing("/transit?", with: "/nothing?")
