@@ -80,7 +80,8 @@ let package = Package(
         .testTarget(
             name: "KeyManagementTests", dependencies: ["KeyManagement"], swiftSettings: strict),
         .testTarget(
-            name: "KeyBackendTests", dependencies: ["PKCS11Keys", "VaultKeys"], swiftSettings: strict),
+            name: "KeyBackendTests", dependencies: ["PKCS11Keys", "VaultKeys"],
+            swiftSettings: strict),
         .testTarget(
             name: "Conformance", dependencies: ["ChunkStore", "LocalStore"], swiftSettings: strict),
         .testTarget(
