@@ -22,10 +22,19 @@ let package = Package(
         .systemLibrary(name: "CFUSE", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
         .systemLibrary(name: "CLinuxFile"),
         .systemLibrary(name: "CLoopDevice"),
+        .systemLibrary(name: "CPKCS11", providers: [.apt(["libp11-kit-dev"])]),
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         // The core: no Foundation, no kernel, four doors (ChunkStore, KeyProvider, clock, entropy).
         .target(name: "CryptoPrimitives", dependencies: ["COpenSSL"], swiftSettings: strict),
         .target(name: "KeyManagement", dependencies: ["CryptoPrimitives"], swiftSettings: strict),
+        .target(
+            name: "PKCS11Keys", dependencies: ["KeyManagement", "CryptoPrimitives", "CPKCS11"],
+            swiftSettings: strict),
+        .target(
+            name: "VaultKeys", dependencies: ["KeyManagement", "CryptoPrimitives", "CCurl"],
+            swiftSettings: strict),
         .target(name: "ChunkStore", swiftSettings: strict),
         .target(
             name: "LocalStore", dependencies: ["ChunkStore", "CLinuxFile"], swiftSettings: strict),
@@ -55,7 +64,7 @@ let package = Package(
             name: "sealdisk",
             dependencies: [
                 "ControlPlane", "FUSEAdapter", "Namespace", "DiskEngine", "KeyManagement",
-                "LocalStore", "CryptoPrimitives", "CLoopDevice",
+                "PKCS11Keys", "VaultKeys", "LocalStore", "CryptoPrimitives", "CLoopDevice",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Documentation.docc"],
@@ -70,6 +79,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "KeyManagementTests", dependencies: ["KeyManagement"], swiftSettings: strict),
+        .testTarget(
+            name: "KeyBackendTests", dependencies: ["PKCS11Keys", "VaultKeys"],
+            swiftSettings: strict),
         .testTarget(
             name: "Conformance", dependencies: ["ChunkStore", "LocalStore"], swiftSettings: strict),
         .testTarget(

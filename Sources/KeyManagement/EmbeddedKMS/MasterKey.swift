@@ -4,9 +4,9 @@ import CryptoPrimitives
 ///
 /// A wrapped key is 61 bytes: version (1) ‖ nonce (12) ‖ sealed data key (32) ‖ tag (16). The
 /// associated data names the CMK and the whole context.
-struct MasterKey: Sendable {
-    static let alias = "alias/acs/ecs"
-    static let dataKeyLength = 32
+package struct MasterKey: Sendable {
+    package static let alias = "alias/acs/ecs"
+    package static let dataKeyLength = 32
     private static let version: UInt8 = 1
     private static let wrappedLength = 1 + SealedKey.length(ofKey: dataKeyLength)
 
@@ -56,12 +56,6 @@ struct MasterKey: Sendable {
     }
 
     private func associatedData(_ context: KeyContext) -> [UInt8] {
-        var data = AssociatedData(label: "sealdisk wrapped data key 1")
-        data.append(keyID)
-        data.append(context.store)
-        data.append(context.lineage)
-        data.append(context.epoch)
-        data.append(context.format)
-        return data.bytes
+        AssociatedData.ofDataKey(under: keyID, context)
     }
 }

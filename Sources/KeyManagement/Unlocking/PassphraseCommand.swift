@@ -26,14 +26,20 @@ public enum PassphraseCommand {
     static func run(
         _ command: String, keystore: String, limit: Double = limit
     ) throws(KeyError) -> SecretBytes {
+        try run(command, name: "the passphrase command for keystore \(keystore)", limit: limit)
+    }
+
+    /// As above; `name` is what errors call the command.
+    static func run(
+        _ command: String, name: String, limit: Double = limit
+    ) throws(KeyError) -> SecretBytes {
         // Ordinary signals to end wait until the group is killed.
         var before = sigset_t()
         var held = endSignals()
         pthread_sigmask(SIG_BLOCK, &held, &before)
         defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         collectAbandoned()
-        var run = try Run(
-            command, name: "the passphrase command for keystore \(keystore)", limit: limit)
+        var run = try Run(command, name: name, limit: limit)
         do throws(KeyError) {
             let passphrase = try Passphrase.line { (byte) throws(KeyError) in try run.next(byte) }
             // Lets a command that prints more end by itself rather than by SIGPIPE.
