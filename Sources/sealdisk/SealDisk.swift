@@ -31,7 +31,7 @@ struct SealDisk: ParsableCommand {
         subcommands: [
             InitCommand.self, MountCommand.self, UnmountCommand.self, DiskCommand.self,
             SnapshotCommand.self, InstanceCommand.self, ImageCommand.self, PolicyCommand.self,
-            ScrubCommand.self, CheckCommand.self, KMSCommand.self,
+            CopyCommand.self, ScrubCommand.self, CheckCommand.self, KMSCommand.self,
             APICommand.self, ErrandCommand.self, FreezeCommand.self,
         ])
 

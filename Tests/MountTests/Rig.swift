@@ -157,7 +157,7 @@ final class Rig {
     }
 
     /// Loop devices over files of this rig.
-    private func loops() -> [String] {
+    func loops() -> [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/sys/block")) ?? []
         return names.filter { $0.hasPrefix("loop") }.compactMap { name in
             let file = "/sys/block/\(name)/loop/backing_file"

@@ -28,6 +28,59 @@ enum ChildProcess {
         return status & 0x7f == 0 ? (status >> 8) & 0xff : nil
     }
 
+    /// The same, ended when the user asks this process to end; nil then, too.
+    static func runUntilInterrupted(_ arguments: [String]) -> Int32? {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, 2, 1)
+        guard let child = spawn(arguments, program: nil, &actions).child else { return nil }
+        let status = waitUntilInterrupted(for: child)
+        return status & 0x7f == 0 && !Interruption.isRequested ? (status >> 8) & 0xff : nil
+    }
+
+    private static func waitUntilInterrupted(for child: pid_t) -> Int32 {
+        var status: Int32 = 0
+        var isTold = false
+        while waitpid(child, &status, WNOHANG) == 0 {
+            if Interruption.isRequested, !isTold {
+                kill(child, SIGTERM)
+                isTold = true
+            }
+            usleep(20_000)
+        }
+        return status
+    }
+
+    /// What a program found in PATH prints, up to 1 MiB, and how it ends; its errors go where this
+    /// process's do. Ended when the user asks this process to end.
+    static func output(of arguments: [String]) -> (status: Int32?, text: String) {
+        var ends: [Int32] = [0, 0]
+        guard pipe(&ends) == 0 else { return (nil, "") }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
+        let child = spawn(arguments, program: nil, &actions).child
+        close(ends[1])
+        defer { close(ends[0]) }
+        guard let child else { return (nil, "") }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = read(ends[0], &piece, piece.count)
+            if count < 0, errno == EINTR, !Interruption.isRequested { continue }
+            guard count > 0 else { break }
+            if bytes.count < 1 << 20 { bytes += piece[..<count] }
+        }
+        if Interruption.isRequested { kill(child, SIGTERM) }
+        let status = wait(for: child)
+        return (
+            status & 0x7f == 0 ? (status >> 8) & 0xff : nil, String(decoding: bytes, as: UTF8.self)
+        )
+    }
+
     /// Starts `program`, or, if that is nil, the first argument found in PATH.
     static func spawn(
         _ arguments: [String], program: String?, _ actions: inout posix_spawn_file_actions_t
