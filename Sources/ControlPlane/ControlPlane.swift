@@ -25,6 +25,8 @@ public final class ControlPlane: Sendable {
     let register: AccountRegister
     private let entropy: any Entropy
     let turn = Mutex<Void>(())
+    /// Disks that an action is changing at this moment, and how they show meanwhile.
+    let passing = Mutex<[DiskID: DiskStatus]>([:])
 
     /// - Parameters:
     ///   - hooks: the mounted tree, held for as long as this lives; nil when the store is not

@@ -85,6 +85,8 @@ public struct AccountRecord: Codable, Hashable, Sendable {
         public var disks: [DiskID] = []
         /// The last time point that was seen to, in seconds since 1970-01-01T00:00:00Z.
         public var lastRun: Int64
+        public var clientToken: String?
+        public var clientRequest: String?
 
         public init(
             id: SnapshotPolicyID, name: String?, created: Int64, hours: [Int], weekdays: [Int],

@@ -19,19 +19,24 @@ struct Fixture {
 
     /// `time` is where the clock stands still, in seconds since 1970; nil: now.
     init(
-        activated: Bool = true, mounted: Bool = true, time: Int64? = nil
+        activated: Bool = true, mounted: Bool = true, time: Int64? = nil,
+        observer: (@Sendable (StoreOperation, String) -> Void)? = nil
     ) throws {
         let files = MemoryStore()
         _ = try Store.create(in: files, account: "account", region: "region")
         try self.init(
-            over: files, keys: TestKeys(isActivated: activated), mounted: mounted, time: time)
+            over: files, keys: TestKeys(isActivated: activated), mounted: mounted, time: time,
+            observer: observer)
     }
 
     /// Over a store that is there.
-    init(over files: MemoryStore, keys: TestKeys, mounted: Bool = true, time: Int64? = nil) throws {
+    init(
+        over files: MemoryStore, keys: TestKeys, mounted: Bool = true, time: Int64? = nil,
+        observer: (@Sendable (StoreOperation, String) -> Void)? = nil
+    ) throws {
         self.files = files
         self.keys = keys
-        faults = FaultyStore(files)
+        faults = FaultyStore(files, observer: observer)
         clock = ManualClock(time.map { Timestamp(seconds: $0) } ?? SystemClock().now())
         store = try Store(
             opening: faults, keys: keys, holder: "a test", environment: Environment(clock: clock))

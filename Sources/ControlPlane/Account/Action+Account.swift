@@ -52,7 +52,10 @@ extension Action {
     private static let policies: [Action] = [
         Action(
             "CreateAutoSnapshotPolicy",
-            ["autoSnapshotPolicyName", "timePoints", "repeatWeekdays", "retentionDays"]
+            [
+                "autoSnapshotPolicyName", "timePoints", "repeatWeekdays", "retentionDays",
+                "ClientToken",
+            ]
         ) { plane, arguments throws(Refusal) in try plane.createPolicy(arguments) },
         Action(
             "ModifyAutoSnapshotPolicyEx",

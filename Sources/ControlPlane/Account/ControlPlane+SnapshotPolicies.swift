@@ -6,6 +6,11 @@ import KeyManagement
 // how long they are kept. `AutomaticSnapshots` carries them out.
 extension ControlPlane {
     func createPolicy(_ arguments: Arguments) throws(Refusal) -> JSONObject {
+        let digest = try digest(of: arguments)
+        let token = try arguments.clientToken()
+        if let token, let made = try policyCreated(with: token, digest: digest) {
+            return ["AutoSnapshotPolicyId": .string(made)]
+        }
         var policy = AccountRecord.SnapshotPolicy(
             id: SnapshotPolicyID(random: try engine(about: .request) { try store.drawID() }),
             name: nil, created: store.time,
@@ -13,6 +18,7 @@ extension ControlPlane {
             weekdays: try numbers(arguments.required("repeatWeekdays"), "repeatWeekdays", 1...7),
             retentionDays: try retention(arguments) ?? -1)
         policy.name = try policyName(arguments)
+        if let token { (policy.clientToken, policy.clientRequest) = (token, digest) }
         try arguments.stopIfDryRun()
         let made = policy
         try engine(about: .request) { try register.change { $0.policies.append(made) } }
@@ -119,6 +125,13 @@ extension ControlPlane {
             recommend: Suggestion.nearest(to: name, among: all.map { $0.name ?? $0.id.text })
                 .map { "Did you mean \($0)?" }
                 ?? "See which there are: `DescribeAutoSnapshotPolicyEx`.")
+    }
+
+    private func policyCreated(with token: String, digest: String) throws(Refusal) -> String? {
+        let all = try engine(about: .request) { try register.record }.policies
+        guard let made = all.first(where: { $0.clientToken == token }) else { return nil }
+        guard made.clientRequest == digest else { throw .tokenMismatch(resource: made.id.text) }
+        return made.id.text
     }
 
     private func replace(_ policy: AccountRecord.SnapshotPolicy) throws(Refusal) {

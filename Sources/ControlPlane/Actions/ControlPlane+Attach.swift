@@ -28,8 +28,10 @@ extension ControlPlane {
                 disk.summary.id, at: instance.id, limit: disk.summary.instanceLimit)
         else { throw noRoom(for: disk, at: instance, places) }
         do {
-            try open(disk, acceptingRollback: accepts)
-            try engine(about: .disk(disk.name)) { try register.settle(disk.summary.id, place) }
+            try showing(.attaching, disk.summary.id) { () throws(Refusal) in
+                try open(disk, acceptingRollback: accepts)
+                try engine(about: .disk(disk.name)) { try register.settle(disk.summary.id, place) }
+            }
         } catch {
             register.giveUp(disk.summary.id, place)
             throw error
@@ -55,7 +57,9 @@ extension ControlPlane {
                 recommend: "Use it as it is, or detach it: `DetachDisk DiskId=\(disk.name)`.")
         }
         try arguments.stopIfDryRun()
-        try open(disk, acceptingRollback: acceptingRollback)
+        try showing(.attaching, disk.summary.id) { () throws(Refusal) in
+            try open(disk, acceptingRollback: acceptingRollback)
+        }
         announce(.diskAttached(disk.summary.id))
     }
 
@@ -112,7 +116,7 @@ extension ControlPlane {
         guard disk.summary.isAttached else {
             return try engine(about: .disk(disk.name)) { try register.remove(id, from: instance) }
         }
-        try whileNobodyUses(disk) { () throws(Refusal) in
+        try whileNobodyUses(disk, showing: .detaching) { () throws(Refusal) in
             try engine(about: .disk(disk.name)) {
                 defer { if store.attached(id) == nil { try? register.remove(id, from: instance) } }
                 try store.detach(id)

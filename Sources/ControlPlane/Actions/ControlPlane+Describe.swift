@@ -16,13 +16,13 @@ extension ControlPlane {
             found.removeAll { $0.summary.isEncrypted != encrypted }
         }
         if let status = try arguments.text("Status") {
-            let known = [DiskStatus.available, DiskStatus.inUse]
+            let known = DiskStatus.allCases.map(\.rawValue)
             guard known.contains(status) || status == "All" else {
                 throw .parameter(
                     "Status", "A disk is never '\(status)'.",
                     recommend: "Use one of \(known.joined(separator: ", ")), All.")
             }
-            found.removeAll { status != "All" && self.status(of: $0.summary) != status }
+            found.removeAll { status != "All" && self.status(of: $0.summary).rawValue != status }
         }
         if let category = try arguments.text("Category") {
             found.removeAll { DiskCategory.of($0.summary.attributes).name != category }
@@ -165,7 +165,7 @@ extension ControlPlane {
             "SizeBytes": .integer(summary.size),
             "StoredBytes": .integer(summary.storedBytes),
             "Encrypted": .bool(summary.isEncrypted),
-            "Status": .string(status(of: summary)),
+            "Status": .string(status(of: summary).rawValue),
             "InstanceId": .string(places.first?.instance.text ?? ""),
             "Device": .string(places.first?.device ?? ""),
             "Attachments": .object([
@@ -240,20 +240,6 @@ extension ControlPlane {
         case (false, true): return name.hasPrefix(core)
         case (false, false): return name == pattern
         }
-    }
-}
-
-/// The states of a disk that a caller can meet; the transient ones last no longer than a request.
-enum DiskStatus {
-    static let available = "Available"
-    static let inUse = "In_use"
-
-}
-
-extension ControlPlane {
-    /// A disk that an instance has is in use, also while the mount is away in which it was opened.
-    func status(of disk: DiskSummary) -> String {
-        places(of: disk).isEmpty ? DiskStatus.available : DiskStatus.inUse
     }
 }
 

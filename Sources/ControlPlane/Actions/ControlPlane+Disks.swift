@@ -100,7 +100,8 @@ extension ControlPlane {
     /// Holds off new users of the disk during `work`, which needs it for itself, and has the mount
     /// forget what it knew of it afterwards, also when the work failed half-way.
     func whileNobodyUses(
-        _ disk: NamedDisk, _ work: () throws(Refusal) -> Void, after: () -> Void
+        _ disk: NamedDisk, showing status: DiskStatus = .reIniting,
+        _ work: () throws(Refusal) -> Void, after: () -> Void
     ) throws(Refusal) {
         let id = disk.summary.id
         if let hooks {
@@ -115,7 +116,7 @@ extension ControlPlane {
             after()
             hooks?.allowOpens(of: id)
         }
-        try work()
+        try showing(status, id, work)
     }
 
     private func didReplace(_ id: DiskID) {

@@ -14,7 +14,9 @@ struct ImageCommand: ParsableCommand {
               sealdisk instance create web --image gold
               sealdisk image export gold /backup --format qcow2
             """,
-        subcommands: [Create.self, List.self, Share.self, Export.self, Delete.self])
+        subcommands: [
+            Create.self, List.self, Share.self, Copy.self, Export.self, Delete.self,
+        ])
 
     struct Create: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Create an image of snapshots.")

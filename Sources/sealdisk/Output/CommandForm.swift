@@ -98,7 +98,8 @@ struct CommandForm {
                 "ImageId": .argument("IMAGE"), "AddAccount.1": .option("--add", "ACCOUNT"),
                 "RemoveAccount.1": .option("--remove", "ACCOUNT"),
             ]),
-        "CopyImage": CommandForm("api CopyImage"),
+        "CopyImage": CommandForm(
+            "image copy", ["ImageId": .argument("IMAGE"), "Store": .argument("OTHER")]),
         "ExportImage": CommandForm(
             "image export", ["ImageId": .argument("IMAGE"), "Folder": .argument("FOLDER")]),
         "CreateAutoSnapshotPolicy": CommandForm(
