@@ -32,9 +32,10 @@ public final class ControlPlane: Sendable {
     ///   - hooks: the mounted tree, held for as long as this lives; nil when the store is not
     ///     mounted: disks can then not be attached.
     ///   - location: the store's absolute path, told by DescribeStore.
+    ///   - isReadOnly: nothing is to change: what an interruption left stays as it is.
     public init(
         store: Store, keys: any KeyService, hooks: (any MountHooks)?, location: String? = nil,
-        entropy: any Entropy = SystemEntropy()
+        isReadOnly: Bool = false, entropy: any Entropy = SystemEntropy()
     ) {
         self.store = store
         self.keys = keys
@@ -42,7 +43,7 @@ public final class ControlPlane: Sendable {
         self.location = location
         self.entropy = entropy
         register = AccountRegister(store)
-        finishInterrupted()
+        if !isReadOnly { finishInterrupted() }
         announceInstances()
     }
 

@@ -35,8 +35,9 @@ struct OpenedStore: Sendable {
     let keys: HostKeys
 
     /// The control plane over it; `hooks` is the mounted tree, if it is mounted.
-    func controlPlane(hooks: (any MountHooks)?) -> ControlPlane {
-        ControlPlane(store: store, keys: keys.metered, hooks: hooks, location: path)
+    func controlPlane(hooks: (any MountHooks)?, isReadOnly: Bool = false) -> ControlPlane {
+        ControlPlane(
+            store: store, keys: keys.metered, hooks: hooks, location: path, isReadOnly: isReadOnly)
     }
 }
 

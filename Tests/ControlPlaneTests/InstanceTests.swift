@@ -202,4 +202,26 @@ import Testing
         }
         #expect(outcomes == [0, 2])
     }
+
+    /// The record of what belongs together is damaged: disks work as ever.
+    @Test func aDamagedRecordKeepsNoDiskAway() throws {
+        let fixture = try Fixture()
+        _ = try fixture.disk("data", encrypted: true)
+        try fixture.done("CreateInstance InstanceName=web")
+        let name = try #require(ObjectName("account.json"))
+        try fixture.store.close()
+        try fixture.files.replaceObject(name, with: Array("{}\n".utf8))
+        let next = try Fixture(over: fixture.files, keys: fixture.keys)
+        try next.done("AttachDisk DiskId=data")
+        try next.done("CreateSnapshot DiskId=data SnapshotName=s")
+        let refusal = try next.refused("DescribeInstances", "InternalError.DataDamaged")
+        #expect(refusal.message.contains("account.json") && refusal.message.contains("remove it"))
+        try next.refused("CreateInstance InstanceName=x", "InternalError.DataDamaged")
+        try next.done("DetachDisk DiskId=data")
+        try next.done("DeleteSnapshot SnapshotId=s")
+        // It is not written over.
+        #expect(try next.files.readObject(name, limit: 16) == Array("{}\n".utf8))
+        try next.files.remove(name)
+        try next.reopened().done("CreateInstance InstanceName=x")
+    }
 }

@@ -202,6 +202,18 @@ import Testing
         #expect(found.map(\.file) == [name.path] && found.map(\.kind) == [.manifest])
     }
 
+    @Test func aDamagedAccountRecordIsTold() throws {
+        let files = rig.files.copy()
+        let name = rig.name(StoreLayout.account)
+        let storeID = try Store.identity(of: files).storeID
+        try files.replaceObject(name, with: AccountRecord(store: storeID).encoded())
+        #expect(try check(files).findings == [])
+        try files.replaceObject(name, with: AccountRecord(store: "another").encoded())
+        let finding = try #require(try check(files).findings.first)
+        #expect(finding.severity == .damage && finding.file == StoreLayout.account)
+        #expect(finding.advice.contains("remove it"))
+    }
+
     @Test func aMissingDiskIsTold() throws {
         let name = rig.name(StoreLayout.disk(rig.lineage, rig.disk))
         let found = try findings(damaging: name) { try $0.remove(name) }

@@ -25,7 +25,8 @@ extension MountSuite {
                 try Command.succeed(
                     "sh", "-ec", "head -c 20000000 /dev/urandom > '\(place)/file'; sync")
                 try Command.succeed("fstrim", place)
-                try Command.succeed("cat", place + "/file", rig.snapshot("monday"))
+                try Command.succeed(
+                    "sh", "-ec", "cat '\(place)/file' '\(rig.snapshot("monday"))' > /dev/null")
                 try Command.succeed("umount", place)
                 try Command.succeed("fsck.ext4", "-fn", loop)
             }

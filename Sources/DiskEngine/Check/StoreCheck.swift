@@ -60,10 +60,28 @@ public struct StoreCheck {
         let store = SealedStore(
             files, reserve: SpaceReserve(files: files, bytes: 0, threads: environment.threads))
         var report = CheckReport(findings: folder.findings)
+        report.findings += try accountFindings(store, identity.storeID)
         for (id, content) in folder.lineages.sorted(by: { "\($0.key)" < "\($1.key)" }) {
             try check(id, content, store, identity.storeID, &report)
         }
         return report
+    }
+
+    /// How disks and snapshots belong together: no content depends on it.
+    private func accountFindings(_ store: SealedStore, _ storeID: String) throws -> [CheckFinding] {
+        do {
+            _ = try store.readAccount(store: storeID)
+            return []
+        } catch let error as StoreError where error.code == .notFound {
+            return []
+        } catch {
+            try gauge.checkGoesOn()
+            return [
+                CheckFinding(
+                    .damage, .manifest, file: StoreLayout.account, "\(error)",
+                    advice: Store.accountAdvice)
+            ]
+        }
     }
 
     private func check(

@@ -12,9 +12,16 @@ extension Store {
         } catch let error as StoreError where error.code == .notFound {
             return AccountRecord(store: identity.storeID)
         } catch {
-            throw DiskError.wrap(error, while: "reading \(StoreLayout.account)")
+            let cause = DiskError.wrap(error, while: "reading \(StoreLayout.account)")
+            throw DiskError(
+                cause.code, "\(cause.message). \(Self.accountAdvice)", cause: cause)
         }
     }
+
+    /// What to do about a record that makes no sense.
+    static let accountAdvice =
+        "Put \(StoreLayout.account) back from a copy of the store, or remove it: then there are no"
+        + " instances, images and snapshot policies any more; disks and snapshots stay as they are."
 
     /// Replaces it, durably and whole or not at all. Throws `.limit` for one that is too large,
     /// `.noSpace`, `.io`.

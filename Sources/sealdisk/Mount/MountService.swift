@@ -79,7 +79,7 @@ struct MountService {
         let tree = Namespace(store: opened.store, facts: facts, mappings: Errands()) {
             Report.line($0)
         }
-        let plane = opened.controlPlane(hooks: tree)
+        let plane = opened.controlPlane(hooks: tree, isReadOnly: facts.isReadOnly)
         try attachDisks(through: plane)
         do throws(FileError) {
             try tree.openControl { request in
