@@ -21,6 +21,7 @@ struct MountFlags: Sendable, Hashable {
     var mapMemory: Int?
     var attach = Attach.none
     var keystore: String?
+    var kms: String?
     var keyFile: String?
     var passphraseCommand: String?
     var logFile: String?
@@ -77,6 +78,7 @@ struct MountFlags: Sendable, Hashable {
         case ("attach", let names?) where !names.isEmpty:
             attach = .named(names.split(separator: ":").map(String.init))
         case ("keystore", let path?) where !path.isEmpty: keystore = path
+        case ("kms", let uri?) where !uri.isEmpty: kms = uri
         case ("key_file", let path?) where !path.isEmpty: keyFile = path
         case ("passphrase_command", let command?) where !command.isEmpty:
             passphraseCommand = command

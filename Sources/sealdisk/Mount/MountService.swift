@@ -54,9 +54,24 @@ struct MountService {
     private func unlock(_ opened: OpenedStore) throws(Failure) {
         guard plan.keys.unlocker != nil || isatty(0) == 1 else { return }
         do throws(KeyError) {
-            if try opened.keys.keystore.isActivated { try opened.keys.keystore.unlock() }
+            guard let keystore = opened.keys.keystore else {
+                return try askCredential(of: opened.keys.metered.backend)
+            }
+            if try keystore.isActivated { try keystore.unlock() }
         } catch {
             throw Failure(Refusal(ofStore: error))
+        }
+    }
+
+    /// The same for a key service whose PIN or token is typed. One that is not there now may be
+    /// there when a disk needs it.
+    private func askCredential(of service: any KeyBackend) throws(KeyError) {
+        guard plan.keys.keyService?.asksAtTerminal == true else { return }
+        do throws(KeyError) {
+            _ = try service.describe()
+        } catch {
+            guard error.code == .notActivated || error.code == .unavailable else { throw error }
+            Report.line("encrypted disks cannot be attached yet: \(error.message)")
         }
     }
 
