@@ -45,6 +45,10 @@ struct Action: Sendable {
         Action(describing: "ListKeys", ["PageNumber", "PageSize"]) {
             plane, arguments throws(Refusal) in try plane.listKeys(arguments)
         },
+        // It waits for the KMS, once for each data key.
+        Action("RewrapDataKeys", [], takesTurn: false) { plane, arguments throws(Refusal) in
+            try plane.rewrapDataKeys(arguments)
+        },
         Action(describing: "DescribeStore", []) { plane, arguments throws(Refusal) in
             try plane.describeStore(arguments)
         },

@@ -11,6 +11,19 @@ extension ControlPlane {
             .describe(asked: try arguments.text("KeyId"))
     }
 
+    func rewrapDataKeys(_ arguments: Arguments) throws(Refusal) -> JSONObject {
+        try arguments.stopIfDryRun()
+        let report = try engine(about: .store) { try store.rewrapDataKeys() }
+        return [
+            "RewrappedCount": .integer(report.rewrapped), "CurrentCount": .integer(report.current),
+            "FailedCount": .integer(report.failures.count),
+            "Failures": .array(
+                report.failures.map {
+                    .object(["Lineage": .string($0.lineage), "Message": .string($0.message)])
+                }),
+        ]
+    }
+
     func listKeys(_ arguments: Arguments) throws(Refusal) -> JSONObject {
         let number = try arguments.integer("PageNumber", in: 1...Int(Int32.max)) ?? 1
         let size = try arguments.integer("PageSize", in: 1...100) ?? 10

@@ -155,7 +155,7 @@ extension Store {
         guard disk.isEncrypted else { return isAsking }
         let use = KeyUse(action: "DetachDisk", resource: disk.id.text)
         do {
-            if isAsking { try meter(use) } else { try keys.note(use) }
+            if isAsking { try meter(use, isEnding: true) } else { try keys.note(use) }
             return isAsking
         } catch let error as DiskError {
             guard (error.cause as? KeyError)?.code == .unavailable else { throw error }

@@ -22,6 +22,7 @@ struct CommandForm {
         "OpenKmsService": CommandForm("kms activate"),
         "DescribeKey": CommandForm("kms show"),
         "ListKeys": CommandForm("api ListKeys"),
+        "RewrapDataKeys": CommandForm("kms rewrap"),
         "CreateKey": CommandForm("api CreateKey"),
         "ScheduleKeyDeletion": CommandForm("api ScheduleKeyDeletion"),
         "CancelKeyDeletion": CommandForm("api CancelKeyDeletion"),
