@@ -1,3 +1,4 @@
+import KeyManagement
 import Testing
 
 @testable import ControlPlane
@@ -47,5 +48,38 @@ import Testing
         let instance = "CreateInstance DataDisk.1.Size=1 DataDisk.1.Encrypted=true"
         try fixture.refused("\(instance) DataDisk.1.KMSKeyId=mine", "Forbidden.ServiceKey")
         try fixture.done("\(instance) DataDisk.1.KMSKeyId=\(keyID)")
+    }
+
+    @Test func theLastOfALineageTakesItsKeyAlong() throws {
+        let fixture = try Fixture()
+        for name in ["a", "b"] { _ = try fixture.disk(name, encrypted: true) }
+        _ = try fixture.disk("plain")
+        try fixture.done("AttachDisk DiskId=a")
+        try fixture.done("CreateSnapshot DiskId=a SnapshotName=s")
+        try fixture.done("DetachDisk DiskId=a")
+        #expect(try fixture.done("DeleteDisk DiskId=a").members.isEmpty)
+        #expect(try fixture.done("DeleteDisk DiskId=plain").members.isEmpty)
+        for request in ["DeleteSnapshot SnapshotId=s", "DeleteDisk DiskId=b"] {
+            let reply = try fixture.done(request)
+            #expect(reply["DataKeyDestroyed"] == true)
+            #expect(reply["Note"]?.string?.contains("backups") == true)
+        }
+    }
+
+    @Test func dataKeysAreWrappedAnew() throws {
+        let fixture = try Fixture()
+        for name in ["a", "b"] { _ = try fixture.disk(name, encrypted: true) }
+        _ = try fixture.disk("plain")
+        try fixture.done("AttachDisk DiskId=a")
+        let reply = try fixture.done("RewrapDataKeys")
+        #expect(reply["RewrappedCount"]?.unsigned == 0 && reply["CurrentCount"]?.unsigned == 2)
+        try fixture.keys.rotate()
+        let next = try fixture.done("RewrapDataKeys")
+        #expect(next["RewrappedCount"]?.unsigned == 2 && next["FailedCount"]?.unsigned == 0)
+        let key = try fixture.done("DescribeKey")["KeyMetadata"]
+        #expect(key?["KeyVersion"]?.unsigned == 2)
+        fixture.keys.fail(with: KeyError(.unavailable, "gone"))
+        try fixture.keys.rotate()
+        try fixture.refused("RewrapDataKeys", "ServiceUnavailable.KeyService")
     }
 }

@@ -13,7 +13,8 @@ struct KMSCommand: ParsableCommand {
             which --kms names.
             """,
         subcommands: [
-            Activate.self, Show.self, Log.self, Quota.self, Usage.self, UnlockerCommand.self,
+            Activate.self, Show.self, Rotate.self, Rewrap.self, Log.self, Quota.self, Usage.self,
+            UnlockerCommand.self,
             Passphrase.self, RecoveryKeyCommand.self,
         ])
 
@@ -51,25 +52,45 @@ struct KMSCommand: ParsableCommand {
             discussion: """
                 What it was used for stands in the key-use log. `sealdisk api DescribeKey` asks \
                 the mount instead, and counts the uses since it was mounted.
+
+                --dependents lists what is lost with the key: the disks, snapshots and images of \
+                the store at hand whose data keys are wrapped under it.
+
+                EXAMPLE:
+                  sealdisk kms show --dependents --store /srv/store
                 """)
+
+        @Flag(help: "List the disks, snapshots and images that need this key.")
+        var dependents = false
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
         @OptionGroup var home: HomeOptions
 
         func run() throws {
             let keys = try home.service(options)
+            let all = try dependents ? KeyDependents(Client(options)) : nil
             do {
                 try finish(options) { () throws(Refusal) in
-                    try KeyActions(keys: keys.metered, region: keys.metered.region)
+                    var fields = try KeyActions(keys: keys.metered, region: keys.metered.region)
                         .describe(asked: nil)
+                    if let all { fields.append("Dependents", all.of(keyID(fields)).json) }
+                    return fields
                 } show: { fields in
                     print(Self.details(of: fields, keys).text, terminator: "")
+                    guard let found = all?.of(keyID(fields)) else { return }
+                    print("")
+                    Terminal.show(found.table)
+                    print(found.summary)
                 }
             } catch {
                 // Where the key is not to be had, its place is what is asked for.
                 if !options.json { Terminal.complain(Self.place(of: keys).text) }
                 throw error
             }
+        }
+
+        private func keyID(_ fields: JSONObject) -> String {
+            fields["KeyMetadata"]?.text("KeyId") ?? ""
         }
 
         private static func details(of fields: JSONObject, _ keys: HostKeys) -> Details {
