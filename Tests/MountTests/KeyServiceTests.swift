@@ -79,6 +79,73 @@ extension MountSuite {
             #expect(log.split(separator: "\n").count == 4, "\(log)")
         }
 
+        @Test(.enabled(if: KeyServer.binary != nil)) func aDisabledKeyFencesItsDisks() throws {
+            let rig = try Rig()
+            let server = try KeyServer(in: rig)
+            rig.moreEnvironment = ["SEALDISK_KMS": server.uri]
+            try rig.succeed("kms", "activate")
+            try rig.mount("key_policy=fence", "key_check=1", "log_file=\(rig.folder)/log")
+            try rig.attachDisk("data", mebibytes: 16)
+            try rig.attachDisk("open", encrypted: false, mebibytes: 16)
+            let (file, plain) = (
+                try OpenedFile(rig.file("data"), O_RDWR), try OpenedFile(rig.file("open"), O_RDWR)
+            )
+            try file.write(text, at: 8192)
+            let name = try server.command("list", "-format=json", "transit/keys").output
+                .split(separator: "\"").first { $0.hasPrefix("disks") }
+            let off = try server.command(
+                "delete", "transit/keys/\(try #require(name))/soft-delete")
+            try #require(off.status == 0, "\(off)")
+            var isFenced = false
+            for _ in 0..<100 where !isFenced {
+                usleep(100_000)
+                do { _ = try file.read(at: 0, count: 512) } catch { isFenced = true }
+            }
+            #expect(isFenced)
+            expectErrno(EIO) { try file.write(text, at: 0) }
+            try plain.write(text, at: 0)
+            let (_, reply) = try rig.tryRequest("AttachDisk DiskId=data")
+            #expect(reply["Code"] as? String == "InvalidParameter.KMSKeyId.CMKNotEnabled")
+            let log = try String(contentsOfFile: rig.folder + "/log", encoding: .utf8)
+            #expect(log.contains("disk 'data'") && log.contains("is disabled"), "\(log)")
+        }
+
+        @Test func aKeyIsRotatedUnderAMount() throws {
+            let rig = try Rig()
+            try rig.mount()
+            try rig.attachDisk("data", mebibytes: 16)
+            let kept = try Command.succeed("cat", rig.keystore)
+            try rig.request("CreateSnapshot DiskId=data SnapshotName=monday")
+            #expect(try rig.succeed("kms", "rotate").contains("version 2"))
+            let rewrap = try rig.succeed("kms", "rewrap")
+            #expect(rewrap.hasPrefix("1 data keys were wrapped anew"), "\(rewrap)")
+            #expect(try rig.succeed("kms", "rewrap").hasPrefix("0 data keys"))
+            try rig.attachDisk("later", mebibytes: 16)
+            let file = try OpenedFile(rig.file("data"), O_RDWR)
+            try file.write(text, at: 8192)
+            try file.synchronize()
+            let shown = try rig.succeed("kms", "show", "--dependents")
+            for word in ["Version", "data", "monday", "2 disks, 1 snapshots"] {
+                #expect(shown.contains(word), "\(shown)")
+            }
+            withExtendedLifetime(file) {}
+            try rig.request("DescribeKey")
+            #expect(try Command.succeed("cat", rig.keystore) != kept)
+        }
+
+        @Test func theKeyThatWasRotatedOpensLater() throws {
+            let rig = try Rig()
+            try rig.succeed("disk", "create", "data", "--size", "16M", "--encrypted")
+            try rig.succeed("kms", "rotate")
+            try rig.succeed("kms", "rewrap")
+            try rig.mount("attach=data")
+            try rig.unmount()
+            let deleted = try rig.succeed("disk", "delete", "data")
+            #expect(deleted.contains("data key") && deleted.contains("backups"), "\(deleted)")
+            #expect(try rig.succeed("kms", "log").contains("RotateKey"))
+            #expect(try rig.succeed("kms", "log", "--verify").contains("0 findings"))
+        }
+
         @Test func aKeyServiceAndAKeystoreExcludeEachOther() throws {
             let rig = try Rig()
             let uri = "pkcs11:token=t?module-path=\(rig.mountPoint)/module.so"

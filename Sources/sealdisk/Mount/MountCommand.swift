@@ -29,6 +29,8 @@ struct MountCommand: ParsableCommand {
               anchor=strict           no flush is answered before the anchor knows of it
               anchor_strict           the same, with anchor=PATH
               kms=URI                 who holds the customer master key instead of the keystore
+              key_policy=fence        cut encrypted disks off when that service disables the key
+              key_check=SECONDS       how often it is asked then (default 60)
               keystore=PATH, key_file=PATH, passphrase_command=COMMAND, log_file=PATH
             """)
 

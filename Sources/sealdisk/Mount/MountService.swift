@@ -38,6 +38,11 @@ struct MountService {
             reportWhenReady(session, hardening, readiness, log)
             AnchorUpdates.start(for: opened.store)
             if !plan.flags.isReadOnly { SnapshotSchedule.start(plane) }
+            // The key of a keystore cannot be disabled.
+            if plan.flags.fencesOnDisabledKey, plan.keys.keyService != nil {
+                KeyWatch.start(
+                    plane, opened.keys.metered.backend, every: plan.flags.keyCheckPeriod)
+            }
             end = MountEnd(
                 opened.store, tree, session, at: plan.mountPoint, patience: plan.flags.endPatience)
         } catch {
