@@ -38,6 +38,19 @@ public struct LineageManifest: Hashable, Sendable {
             self.keyCheck = keyCheck
         }
 
+        /// Whether both are of one data key, as they claim, however it is wrapped.
+        public func isOfSameKey(as other: KeyEnvelope) -> Bool {
+            suite == other.suite && epoch == other.epoch && keyCheck == other.keyCheck
+                && store == other.store
+        }
+
+        /// The same key in other wrapping.
+        public func rewrapped(keyID: String, _ wrappedKey: [UInt8]) -> KeyEnvelope {
+            KeyEnvelope(
+                suite: suite, epoch: epoch, keyID: keyID, wrappedKey: HexBytes(wrappedKey),
+                keyCheck: keyCheck, store: store)
+        }
+
         /// The same key, wrapped in the context of that store; nil: of the one it is in.
         public func wrapped(in store: String?) -> KeyEnvelope {
             KeyEnvelope(
@@ -97,7 +110,8 @@ public struct LineageManifest: Hashable, Sendable {
     /// Bytes of the payload's first line at most; a wrapped key has some tens.
     static let maximumKeyLine = 4096
 
-    public let key: KeyEnvelope
+    /// Exchanged when the same data key is wrapped anew.
+    public var key: KeyEnvelope
     /// Seconds since 1970.
     public let created: Int64
     /// By number, ascending; numbers are given out once per lineage.

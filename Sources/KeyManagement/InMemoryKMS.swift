@@ -14,6 +14,7 @@ public final class InMemoryKMS: KeyProvider, KeyBackend {
         var isActivated: Bool
         var masterKey: MasterKey?
         var created = Timestamp(seconds: 0)
+        var keyState = KeyState.enabled
         var uses: [String: UInt64] = [:]
     }
 
@@ -43,6 +44,9 @@ public final class InMemoryKMS: KeyProvider, KeyBackend {
 
     /// Calls so far, refused ones too, by action.
     public func usage() -> [String: UInt64] { state.withLock { $0.uses } }
+
+    /// What the CMK may be used for from now on.
+    public func setKeyState(_ keyState: KeyState) { state.withLock { $0.keyState = keyState } }
 
     public func note(_ use: KeyUse) throws(KeyError) { count(use) }
 
@@ -81,7 +85,7 @@ extension InMemoryKMS {
     public var location: String { "memory" }
 
     public func generateDataKey(context: KeyContext) throws(KeyError) -> GeneratedDataKey {
-        let masterKey = try activated { (state) throws(KeyError) -> MasterKey in
+        let masterKey = try enabled { (state) throws(KeyError) -> MasterKey in
             if let existing = state.masterKey { return existing }
             let made = try withCrypto("make a CMK") { () throws(CryptoError) in
                 let key = try SecretBytes.random(count: AESGCMKey.keyLength, from: entropy)
@@ -98,7 +102,7 @@ extension InMemoryKMS {
     public func unwrap(
         _ wrapped: WrappedKey, context: KeyContext
     ) throws(KeyError) -> SecretBytes {
-        let masterKey = try activated { (state) throws(KeyError) -> MasterKey in
+        let masterKey = try enabled { (state) throws(KeyError) -> MasterKey in
             guard let masterKey = state.masterKey, masterKey.keyID == wrapped.keyID else {
                 throw KeyError(.unknownKey, "this KMS holds no CMK \(wrapped.keyID.prefix(36))")
             }
@@ -111,7 +115,23 @@ extension InMemoryKMS {
         _ wrapped: WrappedKey, context: KeyContext
     ) throws(KeyError) -> WrappedKey {
         _ = try unwrap(wrapped, context: context)
-        return wrapped
+        let masterKey = try activated { (state) throws(KeyError) in state.masterKey }
+        return try masterKey?.rewrap(wrapped, context, entropy: entropy) ?? wrapped
+    }
+
+    @discardableResult
+    public func rotate() throws(KeyError) -> UInt32 {
+        try activated { (state) throws(KeyError) -> UInt32 in
+            guard let masterKey = state.masterKey else {
+                throw KeyError(.unknownKey, "this KMS has no CMK yet: there is nothing to rotate")
+            }
+            let rotated = try withCrypto("rotate a CMK") { () throws(CryptoError) in
+                let key = try SecretBytes.random(count: AESGCMKey.keyLength, from: entropy)
+                return masterKey.rotated(to: try AESGCMKey(key))
+            }
+            state.masterKey = rotated
+            return rotated.version
+        }
     }
 
     public func describe() throws(KeyError) -> KeyDescription? {
@@ -119,7 +139,18 @@ extension InMemoryKMS {
             guard let masterKey = state.masterKey else { return nil }
             return KeyDescription(
                 keyID: masterKey.keyID, alias: MasterKey.alias, account: account, region: region,
-                created: state.created)
+                created: state.created, state: state.keyState, version: masterKey.version)
+        }
+    }
+
+    private func enabled<R: Sendable>(
+        _ body: (inout State) throws(KeyError) -> R
+    ) throws(KeyError) -> R {
+        try activated { (state) throws(KeyError) -> R in
+            guard state.keyState == .enabled else {
+                throw KeyError(.disabled, "the CMK of this KMS is disabled")
+            }
+            return try body(&state)
         }
     }
 

@@ -31,6 +31,12 @@ public protocol KeyBackend: Sendable {
     /// Throws as `unwrap`.
     func rewrap(_ wrapped: WrappedKey, context: KeyContext) throws(KeyError) -> WrappedKey
 
+    /// A new version of the CMK's material, under its id: data keys are wrapped under it from then
+    /// on, and what earlier versions wrapped still unwraps. Gives its number. Throws `.unknownKey`
+    /// if no CMK was made yet, `.refused` where the CMK cannot be rotated from here, and as
+    /// `generateDataKey`.
+    func rotate() throws(KeyError) -> UInt32
+
     /// What can be told of the CMK; nil if none was made yet. Throws `.notActivated`, `.io`,
     /// `.unavailable`.
     func describe() throws(KeyError) -> KeyDescription?

@@ -83,6 +83,14 @@ extension PKCS11Backend {
         return try wrap(key, context)
     }
 
+    /// PKCS #11 knows no versions of a key.
+    public func rotate() throws(KeyError) -> UInt32 {
+        throw KeyError(
+            .refused,
+            "the CMK in token \(uri.tokenName) is not rotated: a token's key has one version. For a"
+                + " new one, make a store under another object= of the URI, and copy the files")
+    }
+
     public func describe() throws(KeyError) -> KeyDescription? {
         let (name, label) = (name, markLabel)
         let found = try onToken { (token) throws(TokenError) -> (String, Bool)? in

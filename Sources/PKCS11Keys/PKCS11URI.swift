@@ -14,7 +14,7 @@ public struct PKCS11URI: Sendable, Hashable {
     /// The CMK's label; nil: one made of account and region.
     let object: String?
     /// The module's library, an absolute path.
-    let modulePath: String
+    public let modulePath: String
     let pinSource: CredentialSource
 
     /// Throws `.io`, saying which part of the URI cannot be used.
@@ -72,6 +72,12 @@ public struct PKCS11URI: Sendable, Hashable {
         return Self.scheme + attributes.joined(separator: ";")
             + "?module-path=\(PercentCoding.encode(modulePath))"
     }
+
+    /// The file with the PIN, if it is in one.
+    public var pinFile: String? { pinSource.path }
+
+    /// Whether a person is asked for the PIN.
+    public var asksAtTerminal: Bool { pinSource == .prompt }
 
     /// The token in words.
     var tokenName: String { token ?? "with serial number \(serial ?? "")" }

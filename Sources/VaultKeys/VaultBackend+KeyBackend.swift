@@ -60,7 +60,7 @@ extension VaultBackend {
         }
         let reply = try call("decrypt/\(keyName)", body: SharedSecret(body))
         guard reply.status == 200 else {
-            _ = try requireKey()
+            try requireEnabled(try requireKey())
             let reason = reason(reply)
             if reason.contains("disallowed by policy") {
                 throw KeyError(
@@ -83,6 +83,19 @@ extension VaultBackend {
         let newest = Array("vault:v\(try requireKey().latestVersion):".utf8)
         if wrapped.bytes.starts(with: newest) { return wrapped }
         return try wrap(dataKey, context)
+    }
+
+    public func rotate() throws(KeyError) -> UInt32 {
+        try requireUsable(try requireKey())
+        let body = try withCrypto("rotate a CMK") { () throws(CryptoError) in
+            try SecretBytes(count: 2) { $0.copyBytes(from: Array("{}".utf8)) }
+        }
+        let reply = try call("keys/\(keyName)/rotate", body: SharedSecret(body))
+        guard (200..<300).contains(reply.status) else {
+            throw KeyError(
+                .io, "the key server \(location) did not rotate the CMK: \(reason(reply))")
+        }
+        return try requireKey().latestVersion
     }
 
     public func describe() throws(KeyError) -> KeyDescription? {
@@ -172,6 +185,7 @@ extension VaultBackend {
 
     /// That new data keys may be wrapped under it.
     private func requireUsable(_ key: TransitKey) throws(KeyError) {
+        try requireEnabled(key)
         guard key.type == "aes256-gcm96", !key.isDerived else {
             throw KeyError(
                 .io, "key \(keyName) of the key server \(location) is not aes256-gcm96")
@@ -182,6 +196,14 @@ extension VaultBackend {
                 "key \(keyName) of the key server \(location) can be taken out of it (exportable or"
                     + " allow_plaintext_backup): it protects nothing, and is not used")
         }
+    }
+
+    private func requireEnabled(_ key: TransitKey) throws(KeyError) {
+        guard key.softDeleted == true else { return }
+        throw KeyError(
+            .disabled,
+            "key \(keyName) of the key server \(location) is disabled (soft-deleted); its keeper"
+                + " can take that back")
     }
 
     private func refusal(_ context: KeyContext, _ cause: String) -> KeyError {

@@ -14,7 +14,7 @@ public struct VaultURI: Sendable, Hashable {
     /// What the names of the CMKs begin with.
     let keyPrefix: String
     /// A file of certificates that vouch for the server; nil: the host's own.
-    let certificates: String?
+    public let certificates: String?
     let tokenSource: CredentialSource
 
     /// Throws `.io`, saying which part of the URI cannot be used.
@@ -67,6 +67,12 @@ public struct VaultURI: Sendable, Hashable {
 
     /// The URI without where the token is: what people may read.
     var location: String { "vault+\(scheme)://\(authority)/\(mount)?key=\(keyPrefix)" }
+
+    /// The file with the access token, if it is in one.
+    public var tokenFile: String? { tokenSource.path }
+
+    /// Whether a person is asked for the access token.
+    public var asksAtTerminal: Bool { tokenSource == .prompt }
 
     /// The CMK's name in the engine. Different accounts and regions have different ones: `.` stands
     /// only between the parts, and `_` only before two hexadecimal digits.

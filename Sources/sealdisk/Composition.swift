@@ -7,24 +7,62 @@ import LocalStore
 struct KeySource: Sendable {
     var keystore: String?
     var unlocker: Unlocker?
+    /// Who holds the CMK instead of the keystore's file.
+    var keyService: KeyServiceURI?
+
+    /// Where the key-use log lies: beside the keystore, and where that would be if there is none.
+    var logFolder: String { HostFile.folder(of: keystorePath) }
+
+    var keystorePath: String { keystore ?? EmbeddedKMS.defaultPath() }
 
     /// The KMS of an account and region. Touches nothing until it is used.
-    func service(account: String, region: String) -> HostKeys {
-        HostKeys(
-            EmbeddedKMS(
-                path: keystore ?? EmbeddedKMS.defaultPath(), account: account, region: region,
-                unlocker: unlocker))
+    func service(account: String, region: String) throws(Failure) -> HostKeys {
+        guard let keyService else {
+            return HostKeys(keystoreService(account: account, region: region))
+        }
+        do throws(KeyError) {
+            return HostKeys(
+                try keyService.backend(account: account, region: region), logFolder: logFolder)
+        } catch {
+            throw Failure(Refusal(ofStore: error))
+        }
+    }
+
+    func keystoreService(account: String, region: String) -> EmbeddedKMS {
+        EmbeddedKMS(path: keystorePath, account: account, region: region, unlocker: unlocker)
     }
 }
 
-/// This host's KMS: the keystore, and around it the metering that every use goes through.
+/// This host's KMS: who holds the CMK, and around it the metering that every use goes through.
 struct HostKeys: Sendable {
-    let keystore: EmbeddedKMS
+    /// nil where the CMK is not in a keystore's file.
+    let keystore: EmbeddedKMS?
     let metered: MeteredKeys
 
     init(_ keystore: EmbeddedKMS) {
         self.keystore = keystore
         metered = MeteredKeys(keystore)
+    }
+
+    init(_ backend: any KeyBackend, logFolder: String) {
+        keystore = nil
+        metered = MeteredKeys(backend, folder: logFolder)
+    }
+
+    /// Where the CMK is, as people name it.
+    var place: String {
+        keystore.map { "keystore \($0.path)" } ?? "key service \(metered.backend.location)"
+    }
+
+    /// For what only a keystore's file has. Throws where the CMK is held elsewhere.
+    func demandKeystore() throws(Failure) -> EmbeddedKMS {
+        if let keystore { return keystore }
+        throw Failure(
+            .invalid,
+            "Unlockers, passphrases and recovery keys are those of a keystore's file; the customer"
+                + " master key of this store is held by \(metered.backend.location).",
+            advice: "Use that service's own tools for its PIN or tokens. For a keystore, name it:"
+                + " --keystore PATH")
     }
 }
 
@@ -56,7 +94,7 @@ func openStore(
     do {
         let files = try LocalStore(path: path, readOnly: readOnly)
         let identity = try Store.identity(of: files)
-        let keys = source.service(account: identity.account, region: identity.region)
+        let keys = try source.service(account: identity.account, region: identity.region)
         let store = try Store(
             opening: files, keys: keys.metered, holder: holder,
             anchor: try anchor.anchoring(ofStore: identity.storeID, at: path),
@@ -91,7 +129,7 @@ func checkStore(
     do {
         let files = try LocalStore(path: path, readOnly: true)
         let identity = try Store.identity(of: files)
-        let keys = source.service(account: identity.account, region: identity.region)
+        let keys = try source.service(account: identity.account, region: identity.region)
         return try StoreCheck(files, survey: files, keys: keys.metered, onRead: onRead).run()
     } catch let error as CheckInterrupted {
         throw error

@@ -6,7 +6,7 @@ import Testing
 @Suite struct DryRunTests {
     /// A request of each action that changes something, which would be carried out.
     static let requests = [
-        "OpenKmsService", "CreateDisk Size=1", "DeleteDisk DiskId=free",
+        "OpenKmsService", "RewrapDataKeys", "CreateDisk Size=1", "DeleteDisk DiskId=free",
         "ModifyDiskAttribute DiskId=data DiskName=new", "AttachDisk DiskId=free",
         "DetachDisk DiskId=data", "ResizeDisk DiskId=data NewSize=2",
         "ResetDisk DiskId=data SnapshotId=s", "ReInitDisk DiskId=free",

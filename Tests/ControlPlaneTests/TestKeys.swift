@@ -13,6 +13,8 @@ final class TestKeys: KeyService {
     /// From now on every use of a key fails so; nil ends that.
     func fail(with error: KeyError?) { failure.withLock { $0 = error } }
 
+    func rotate() throws { try service.rotate() }
+
     /// The id of the CMK, which is there after the first encrypted disk.
     func keyID() throws -> String? {
         try service.describe(use: KeyUse(action: "test", resource: "-"))?.keyID

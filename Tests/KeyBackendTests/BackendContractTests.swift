@@ -173,6 +173,26 @@ struct ServerRig: BackendRig {
         #expect(try backend.unwrap(again, context: context).revealed == key.revealed)
     }
 
+    /// Where it cannot be done, nothing is.
+    @Test(arguments: Kind.allCases) func rotationKeepsWhatWasWrapped(_ kind: Kind) throws {
+        let backend = try make(kind)
+        let generated = try backend.generateDataKey(context: context)
+        let wrapped = generated.wrapped
+        let key = generated.takeKey()
+        switch kind {
+        case .token:
+            #expect(keyError { _ = try backend.rotate() }?.code == .refused)
+            #expect(try backend.rewrap(wrapped, context: context) == wrapped)
+        case .server:
+            #expect(try backend.rotate() == 2)
+            #expect(try backend.describe()?.version == 2)
+            let newest = try backend.rewrap(wrapped, context: context)
+            #expect(newest.keyID == wrapped.keyID && newest != wrapped)
+            #expect(try backend.unwrap(newest, context: context).revealed == key.revealed)
+        }
+        #expect(try backend.unwrap(wrapped, context: context).revealed == key.revealed)
+    }
+
     @Test(arguments: Kind.allCases) func descriptionIsOfTheCMK(_ kind: Kind) throws {
         let backend = try make(kind)
         let before = Int64(Date().timeIntervalSince1970)

@@ -121,6 +121,25 @@ struct VaultTests {
         #expect(keyError { _ = try backend(plain).isActivated } != nil)
     }
 
+    @Test func aKeyThatWasDeletedSoftlyIsDisabled() throws {
+        let server = try OpenBao.shared.get()
+        let prefix = server.prefix()
+        let backend = try VaultBackend(
+            VaultURI(server.uri(prefix: prefix)), account: "1000", region: "local")
+        #expect(try backend.activate())
+        let wrapped = try backend.generateDataKey(context: context).wrapped
+        let path = "transit/keys/\(backend.keyName)/soft-delete"
+        try #require(try server.command(["delete", path]).1)
+        #expect(try backend.describe()?.state == .disabled)
+        for work in [
+            { _ = try backend.unwrap(wrapped, context: context) },
+            { _ = try backend.rewrap(wrapped, context: context) },
+            { _ = try backend.generateDataKey(context: context) }, { _ = try backend.rotate() },
+        ] as [() throws -> Void] {
+            #expect(keyError(work)?.code == .disabled)
+        }
+    }
+
     @Test func outagesAreErrorsWithinTheLimit() throws {
         let server = try OpenBao()
         let backend = try backend(server.uri(prefix: "p"), limit: 1)

@@ -9,6 +9,8 @@ final class Rig {
     var mountPoint: String { folder + "/mount" }
     var keystore: String { folder + "/keys/keystore.json" }
     var keyFile: String { folder + "/keys/key" }
+    /// What commands are told besides.
+    var moreEnvironment: [String: String] = [:]
     private var daemons: Set<pid_t> = []
     private let guardian: Guardian
 
@@ -45,7 +47,7 @@ final class Rig {
         [
             "SEALDISK_KEYSTORE": keystore, "SEALDISK_STORE": store,
             "SEALDISK_ANCHOR": folder + "/anchors/",
-        ]
+        ].merging(moreEnvironment) { $1 }
     }
 
     /// Runs the program, whatever comes of it.

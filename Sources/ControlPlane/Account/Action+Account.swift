@@ -8,7 +8,8 @@ extension Action {
             [
                 "InstanceName", "Description", "ImageId", "SystemDisk.Encrypted", "ClientToken",
                 "DataDisk.n.Size", "DataDisk.n.Category", "DataDisk.n.Encrypted",
-                "DataDisk.n.SnapshotId", "DataDisk.n.DiskName", "DataDisk.n.Description",
+                "DataDisk.n.KMSKeyId", "DataDisk.n.SnapshotId", "DataDisk.n.DiskName",
+                "DataDisk.n.Description",
                 "DataDisk.n.DeleteWithInstance", "DataDisk.n.DeleteAutoSnapshot",
                 "DataDisk.n.LimitSpeed",
             ]

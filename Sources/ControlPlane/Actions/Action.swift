@@ -30,7 +30,7 @@ struct Action: Sendable {
     }
 
     /// All there are.
-    static let all: [Action] = keysAndStore + disks + snapshots + ofAccount
+    static let all: [Action] = keysAndStore + onServiceKey + disks + snapshots + ofAccount
 
     /// Parameters of every list.
     static let paging = ["PageNumber", "PageSize", "MaxResults", "NextToken"]
@@ -42,6 +42,13 @@ struct Action: Sendable {
         Action(describing: "DescribeKey", ["KeyId"]) { plane, arguments throws(Refusal) in
             try plane.describeKey(arguments)
         },
+        Action(describing: "ListKeys", ["PageNumber", "PageSize"]) {
+            plane, arguments throws(Refusal) in try plane.listKeys(arguments)
+        },
+        // It waits for the KMS, once for each data key.
+        Action("RewrapDataKeys", [], takesTurn: false) { plane, arguments throws(Refusal) in
+            try plane.rewrapDataKeys(arguments)
+        },
         Action(describing: "DescribeStore", []) { plane, arguments throws(Refusal) in
             try plane.describeStore(arguments)
         },
@@ -52,7 +59,7 @@ struct Action: Sendable {
             "CreateDisk",
             [
                 "DiskName", "Description", "DiskCategory", "DiskType", "Size", "Encrypted",
-                "SnapshotId", "ClientToken", "DeleteWithInstance", "DeleteAutoSnapshot",
+                "SnapshotId", "KMSKeyId", "ClientToken", "DeleteWithInstance", "DeleteAutoSnapshot",
                 "LimitSpeed",
             ]
         ) { plane, arguments throws(Refusal) in try plane.createDisk(arguments) },

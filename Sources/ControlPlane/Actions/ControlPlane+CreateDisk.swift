@@ -42,6 +42,7 @@ extension ControlPlane {
             }
             try Self.check(size, arguments)
             if encrypted ?? false { try demandKeyService() }
+            try checkKey(arguments, isEncrypted: encrypted ?? false)
             return NewDisk(
                 attributes: attributes, size: size, isEncrypted: encrypted ?? false, snapshot: nil)
         }
@@ -59,6 +60,7 @@ extension ControlPlane {
         }
         try Self.check(size ?? source.size, arguments)
         if source.isEncrypted { try demandKeyService() }
+        try checkKey(arguments, isEncrypted: source.isEncrypted, snapshot: snapshot)
         return NewDisk(
             attributes: attributes, size: size, isEncrypted: source.isEncrypted, snapshot: snapshot)
     }

@@ -12,7 +12,19 @@ extension ControlPlane {
         try demandNowhere(disk)
         try arguments.stopIfDryRun()
         try delete(disk)
-        return [:]
+        return shredded(disk.summary.lineage, wasEncrypted: disk.summary.isEncrypted)
+    }
+
+    /// What the reply to a deletion says where the data key went with it.
+    func shredded(_ lineage: LineageID, wasEncrypted: Bool) -> JSONObject {
+        guard wasEncrypted, !store.hasDataKey(of: lineage) else { return [:] }
+        return [
+            "DataKeyDestroyed": true,
+            "Note": .string(
+                "Nothing else had its data key, which is destroyed in this store. Copies of the"
+                    + " wrapped key go apart from it: destroy backups of the store with the"
+                    + " lineage's manifest, and sealed files and exports of its snapshots, too."),
+        ]
     }
 
     /// A disk that an instance has is not deleted from under it.

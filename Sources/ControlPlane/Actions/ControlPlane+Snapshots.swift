@@ -51,7 +51,8 @@ extension ControlPlane {
         try arguments.stopIfDryRun()
         try engine(about: .snapshot(snapshot.name)) { try store.deleteSnapshot(id) }
         hooks?.didChange(.snapshotDeleted(id))
-        return [:]
+        return shredded(
+            snapshot.summary.lineage, wasEncrypted: snapshot.summary.isEncrypted)
     }
 
     private func snapshotCreated(with token: String, digest: String) throws(Refusal) -> String? {

@@ -99,6 +99,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case kmsNotEnabled = "InvalidParameter.Encrypted.KmsNotEnabled"
     case kmsLocked = "Rejected.KeystoreLocked"
     case keyNotFound = "Forbidden.KeyNotFound"
+    case serviceKey = "Forbidden.ServiceKey"
     case keyRefused = "InvalidParameter.KMSKeyId.KMSUnauthorized"
     case keyNotLoaded = "InvalidOperation.KeyNotLoaded"
     case keyDisabled = "InvalidParameter.KMSKeyId.CMKNotEnabled"
@@ -135,7 +136,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
             .keyRequired
         case .storeFull: .noSpace
         case .limit, .keyUses, .instanceDiskLimit: .quota
-        case .notMounted, .readOnly, .noPermission, .encryptedImage: .denied
+        case .notMounted, .readOnly, .noPermission, .encryptedImage, .serviceKey: .denied
         case .damaged, .rolledBack, .storage, .sessionOver, .keyServiceFailed,
             .keyServiceUnavailable, .unforeseen:
             .failed

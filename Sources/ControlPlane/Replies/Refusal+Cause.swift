@@ -83,10 +83,11 @@ extension ErrorCode {
             "Activate the KMS once: `OpenKmsService`. It makes the key."
         case .kmsLocked:
             "Give the keystore's key file or passphrase: --key-file, --passphrase-command; to a"
-                + " mounted store when it is mounted."
-        case .keyNotFound: "Give the keystore that made this store's keys: --keystore PATH."
+                + " mounted store when it is mounted. A key service's PIN or token lies where its"
+                + " URI says."
+        case .keyNotFound: "Give what made this store's keys: --keystore PATH, or --kms URI."
         case .keyRefused:
-            "Give the keystore that made this store's keys (--keystore PATH); if it is the one,"
+            "Give what made this store's keys (--keystore PATH or --kms URI); if it is the one,"
                 + " the disk's records were changed: restore them from a copy."
         case .keyNotLoaded: "Attach a disk of the same lineage: `AttachDisk`."
         case .keyServiceFailed:

@@ -40,7 +40,10 @@ public final class SnapshotReader: @unchecked Sendable {
                     + " fit")
         }
         do {
-            try monitor.withLock { try reader.read(bytes: buffer, at: offset) }
+            try monitor.withLock {
+                try reader.lineage.checkNotFenced()
+                try reader.read(bytes: buffer, at: offset)
+            }
         } catch {
             throw located(error, "reading snapshot \(id) at byte \(offset)")
         }

@@ -1,6 +1,7 @@
 import ChunkStore
 import CryptoPrimitives
 import DiskFormat
+import Synchronization
 
 /// A lineage whose key is in memory: what its disks and snapshots share. It exists while one of
 /// them is attached or being worked on; its end wipes the key and every cipher.
@@ -25,6 +26,7 @@ final class Lineage: @unchecked Sendable {
     /// A leaf, held for moments: looking up an owner must not wait while a manifest is written.
     private let tableMonitor: Monitor
     private var owners: SessionTable
+    private let fenced = Atomic(false)
 
     init(
         keys: LineageKeys, manifest: LineageManifest, version: UInt64, store: SealedStore,
@@ -50,6 +52,20 @@ final class Lineage: @unchecked Sendable {
     }
 
     var isEncrypted: Bool { keys.suite != .plain }
+
+    /// Whether its key is not to be used any more, though it is here still.
+    var isFenced: Bool { fenced.load(ordering: .relaxed) }
+    func fence() { fenced.store(true, ordering: .relaxed) }
+
+    func checkNotFenced() throws {
+        guard isFenced else { return }
+        throw DiskError(
+            .keyRequired,
+            "lineage \(id): its customer master key was disabled, and its keys are out of use;"
+                + " close what is open of its disks and snapshots, and attach again when it is"
+                + " enabled")
+    }
+
     var keyID: String? { monitor.withLock { manifest.key.keyID } }
 
     /// Of the manifest that the store has durably.

@@ -119,7 +119,7 @@ extension Store {
         let metered = Result { try meterDetach(of: disk) }
         try ended.get()
         try anchored.get()
-        try metered.get()
+        _ = try metered.get()
     }
 
     /// Ends an attachment, without a word to the KMS; when the store is being closed, also while a
@@ -147,9 +147,20 @@ extension Store {
         }
     }
 
-    /// Recorded afterwards: no KMS keeps a disk from being detached.
-    func meterDetach(of disk: Disk) throws {
-        if disk.isEncrypted { try meter(KeyUse(action: "DetachDisk", resource: disk.id.text)) }
+    /// Recorded afterwards: no KMS keeps a disk from being detached. One that is not reached makes
+    /// no failure of it, for the record is there; false then. `isAsking` false: it was not reached
+    /// a moment ago, and is not waited for once more.
+    @discardableResult
+    func meterDetach(of disk: Disk, isAsking: Bool = true) throws -> Bool {
+        guard disk.isEncrypted else { return isAsking }
+        let use = KeyUse(action: "DetachDisk", resource: disk.id.text)
+        do {
+            if isAsking { try meter(use, isEnding: true) } else { try keys.note(use) }
+            return isAsking
+        } catch let error as DiskError {
+            guard (error.cause as? KeyError)?.code == .unavailable else { throw error }
+            return false
+        }
     }
 
     /// Each attached disk gets its share of map memory for dirty pages; who has more than that now

@@ -36,7 +36,7 @@ extension Store {
         var isMetered = use == nil
         while true {
             try checkNotBeingDeleted(id)
-            switch enter(id, isMetered: isMetered) {
+            switch try enter(id, isMetered: isMetered) {
             case .open(let lineage): return lineage
             case .unmetered:
                 if let use { try meter(use) }
@@ -61,13 +61,14 @@ extension Store {
         case mine
     }
 
-    private func enter(_ id: LineageID, isMetered: Bool) -> Entry {
-        monitor.withLock {
+    private func enter(_ id: LineageID, isMetered: Bool) throws -> Entry {
+        try monitor.withLock {
             while catalogue.opening.contains(id) { monitor.wait() }
             guard let open = catalogue.openLineages[id]?.lineage else {
                 catalogue.opening.insert(id)
                 return .mine
             }
+            try open.checkNotFenced()
             guard isMetered || !open.isEncrypted else { return .unmetered }
             catalogue.openLineages[id]?.users += 1
             return .open(open)
@@ -100,8 +101,11 @@ extension Store {
         let manifest = try sealed.readManifest(StoreLayout.lineageManifest(id), .lineage)
         let envelope = try manifest.unverifiedKeyEnvelope(of: id)
         // What the catalogue showed is what was decided upon: an encrypted lineage cannot become a
-        // plain one behind an open store's back.
-        guard monitor.withLock({ catalogue.envelopes[id] }) == envelope else {
+        // plain one behind an open store's back. The wrapping may be another, where wrapping it
+        // anew failed and was done all the same; the key check tells whether that is the key.
+        guard let shown = monitor.withLock({ catalogue.envelopes[id] }),
+            shown.isOfSameKey(as: envelope)
+        else {
             throw DiskError(
                 .damaged, "lineage \(id): its key was exchanged since the store was opened")
         }
@@ -144,10 +148,14 @@ extension Store {
         try envelope.unwrap(id, by: keys, in: identity.storeID, for: use)
     }
 
-    /// One use of a key that is in memory already: the KMS is told, and may refuse.
-    func meter(_ use: KeyUse) throws {
+    /// One use of a key that is in memory already: the KMS is told, and may refuse. A CMK that is
+    /// disabled begins nothing new; what ends is recorded all the same (`isEnding`).
+    func meter(_ use: KeyUse, isEnding: Bool = false) throws {
         do {
-            _ = try keys.describe(use: use)
+            let key = try keys.describe(use: use)
+            guard let key, key.state != .enabled, !isEnding else { return }
+            throw KeyError(
+                .disabled, "CMK \(key.keyID) is disabled, or waits to be deleted, where it is held")
         } catch {
             throw DiskError.wrap(error, while: "recording the key use \(use.action)")
         }

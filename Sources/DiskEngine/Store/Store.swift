@@ -140,8 +140,13 @@ public final class Store: @unchecked Sendable {
         }
         do { try freshness?.close() } catch { failure = failure ?? error }
         lock.release()
+        var isAsking = true
         for disk in disks where !disk.takesImport {
-            do { try meterDetach(of: disk) } catch { failure = failure ?? error }
+            do {
+                isAsking = try meterDetach(of: disk, isAsking: isAsking)
+            } catch {
+                failure = failure ?? error
+            }
         }
         if let failure { throw failure }
     }

@@ -13,15 +13,53 @@ extension EmbeddedKMS {
     public func unwrap(
         _ wrapped: WrappedKey, context: KeyContext
     ) throws(KeyError) -> SecretBytes {
-        try masterKey(wrapped.keyID).unwrap(wrapped, context)
+        try masterKey(of: wrapped).unwrap(wrapped, context)
     }
 
-    /// A CMK of a keystore has one version: what comes back is `wrapped`, known to unwrap.
     public func rewrap(
         _ wrapped: WrappedKey, context: KeyContext
     ) throws(KeyError) -> WrappedKey {
+        // Refused before anything is asked of the newest version.
         _ = try unwrap(wrapped, context: context)
-        return wrapped
+        return try currentMasterKey().rewrap(wrapped, context, entropy: entropy)
+    }
+
+    public func rotate() throws(KeyError) -> UInt32 {
+        try state.withLock { (state) throws(KeyError) -> UInt32 in
+            let (_, keys) = try unlocked(&state)
+            let record = try keystore.withLock { () throws(KeyError) -> SealedMasterKey in
+                try rotateRecord(keys)
+            }
+            let masterKey = try open(record, keys)
+            state.masterKeys[masterKey.keyID] = masterKey
+            state.current = masterKey
+            return masterKey.version
+        }
+    }
+
+    /// Called under the keystore's lock.
+    private func rotateRecord(_ keys: KeystoreKeys) throws(KeyError) -> SealedMasterKey {
+        var payload = try activated().verified(by: keys)
+        let index = payload.keys.firstIndex { $0.account == account && $0.region == region }
+        guard let index else {
+            throw KeyError(
+                .unknownKey,
+                "keystore \(path) has no CMK of account \(account) in region \(region) yet: there"
+                    + " is nothing to rotate")
+        }
+        let before = payload.keys[index]
+        guard before.newestVersion < SealedMasterKey.mostVersions else {
+            throw KeyError(
+                .refused,
+                "CMK \(before.keyID) has \(before.newestVersion) versions, all it can have")
+        }
+        let record = try withCrypto("rotate CMK \(before.keyID)") { () throws(CryptoError) in
+            try keys.rotate(before, at: clock.now(), entropy: entropy)
+        }
+        payload.keys[index] = record
+        payload.becomeRotated()
+        try keystore.write(payload, keys: keys)
+        return record
     }
 
     /// Verified if the keystore is unlocked; else what the keystore claims.
@@ -46,7 +84,7 @@ extension EmbeddedKMS {
     /// The CMK of this account and region, made now if there is none.
     private func currentMasterKey() throws(KeyError) -> MasterKey {
         try state.withLock { (state) throws(KeyError) -> MasterKey in
-            if let current = state.current { return current }
+            if let current = state.current, !isRotated(beyond: current) { return current }
             let (payload, keys) = try unlocked(&state)
             let record: SealedMasterKey
             if let existing = payload.key(account: account, region: region) {
@@ -59,6 +97,13 @@ extension EmbeddedKMS {
             state.current = masterKey
             return masterKey
         }
+    }
+
+    /// Whether another process has rotated it since, as the keystore claims. One that cannot be
+    /// read now keeps nobody from going on with what is known.
+    private func isRotated(beyond known: MasterKey) -> Bool {
+        let claimed = (try? keystore.read())?.claimed.key(account: account, region: region)
+        return claimed.map { $0.keyID == known.keyID && $0.newestVersion > known.version } ?? false
     }
 
     /// Adds the CMK to the keystore as it is now, unless another process just did.
@@ -76,9 +121,11 @@ extension EmbeddedKMS {
         }
     }
 
-    private func masterKey(_ keyID: String) throws(KeyError) -> MasterKey {
-        try state.withLock { (state) throws(KeyError) -> MasterKey in
-            if let known = state.masterKeys[keyID] { return known }
+    /// With the material that wrapped a key, as that claims.
+    private func masterKey(of wrapped: WrappedKey) throws(KeyError) -> MasterKey {
+        let (keyID, version) = (wrapped.keyID, MasterKey.version(of: wrapped) ?? 1)
+        return try state.withLock { (state) throws(KeyError) -> MasterKey in
+            if let known = state.masterKeys[keyID], known.version >= version { return known }
             let (payload, keys) = try unlocked(&state)
             let own = payload.key(account: account, region: region)
             guard let own, own.keyID == keyID else {
@@ -90,6 +137,7 @@ extension EmbeddedKMS {
             }
             let masterKey = try open(own, keys)
             state.masterKeys[keyID] = masterKey
+            state.current = masterKey
             return masterKey
         }
     }

@@ -214,7 +214,7 @@ extension KeystorePayload {
             throw KeyError.crypto(error, "seal the CMKs of a keystore anew")
         }
         self.unlocker = nil
-        version = 2
+        version += 1
         _ = try add(root, secret, unlocker, entropy)
         return new
     }

@@ -64,32 +64,79 @@ struct KeystoreKeys: Sendable {
                 key, under: seal, boundTo: Self.associatedData(record([])), entropy: entropy))
     }
 
+    /// The same CMK with new material; what it had is kept beside it.
+    func rotate(
+        _ record: SealedMasterKey, at time: Timestamp, entropy: any Entropy
+    ) throws(CryptoError) -> SealedMasterKey {
+        let key = try SecretBytes.random(count: AESGCMKey.keyLength, from: entropy)
+        let version = record.newestVersion + 1
+        let sealed = try SealedKey.seal(
+            key, under: seal, boundTo: Self.associatedData(record, version), entropy: entropy)
+        var rotated = record.resealed(HexBytes(sealed))
+        rotated.version = version
+        rotated.rotated = time
+        rotated.older =
+            (record.older ?? [])
+            + [SealedMaterial(version: record.newestVersion, sealed: record.sealed)]
+        return rotated
+    }
+
+    /// With all of its material.
     func open(_ record: SealedMasterKey) throws(CryptoError) -> MasterKey {
-        let key = try SealedKey.open(
-            record.sealed.bytes, under: seal, boundTo: Self.associatedData(record))
+        var material: [UInt32: AESGCMKey] = [:]
+        for part in Self.material(of: record) {
+            let key = try SealedKey.open(
+                part.sealed.bytes, under: seal, boundTo: Self.associatedData(record, part.version))
+            material[part.version] = try AESGCMKey(key, keepsContexts: false)
+        }
         return MasterKey(
-            keyID: record.keyID, key: try AESGCMKey(key, keepsContexts: false))
+            keyID: record.keyID, version: record.newestVersion, material: material)
     }
 
     /// The same CMK, sealed for other keys.
     func reseal(
         _ record: SealedMasterKey, for other: KeystoreKeys, entropy: any Entropy
     ) throws(CryptoError) -> SealedMasterKey {
-        let data = Self.associatedData(record)
-        let key = try SealedKey.open(record.sealed.bytes, under: seal, boundTo: data)
-        let sealed = try SealedKey.seal(key, under: other.seal, boundTo: data, entropy: entropy)
-        return SealedMasterKey(
-            keyID: record.keyID, alias: record.alias, account: record.account,
-            region: record.region, created: record.created, sealed: HexBytes(sealed))
+        var parts: [SealedMaterial] = []
+        for part in Self.material(of: record) {
+            let data = Self.associatedData(record, part.version)
+            let key = try SealedKey.open(part.sealed.bytes, under: seal, boundTo: data)
+            let sealed = try SealedKey.seal(
+                key, under: other.seal, boundTo: data, entropy: entropy)
+            parts.append(SealedMaterial(version: part.version, sealed: HexBytes(sealed)))
+        }
+        let newest = parts.removeLast()
+        var resealed = record.resealed(newest.sealed)
+        if record.older != nil { resealed.older = parts }
+        return resealed
     }
 
-    private static func associatedData(_ record: SealedMasterKey) -> [UInt8] {
-        var data = AssociatedData(label: "sealdisk customer master key 1")
+    /// All versions, the oldest first; never none.
+    private static func material(of record: SealedMasterKey) -> [SealedMaterial] {
+        (record.older ?? [])
+            + [SealedMaterial(version: record.newestVersion, sealed: record.sealed)]
+    }
+
+    private static func associatedData(
+        _ record: SealedMasterKey, _ version: UInt32 = 1
+    ) -> [UInt8] {
+        let format = version == 1 ? 1 : 2
+        var data = AssociatedData(label: "sealdisk customer master key \(format)")
         data.append(record.keyID)
         data.append(record.alias)
         data.append(record.account)
         data.append(record.region)
         data.append(record.created.seconds)
+        if version > 1 { data.append(version) }
         return data.bytes
+    }
+}
+
+extension SealedMasterKey {
+    /// The same in all but what is sealed.
+    fileprivate func resealed(_ sealed: HexBytes) -> SealedMasterKey {
+        SealedMasterKey(
+            keyID: keyID, alias: alias, account: account, region: region, created: created,
+            sealed: sealed, version: version, rotated: rotated, older: older)
     }
 }

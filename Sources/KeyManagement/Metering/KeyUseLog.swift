@@ -40,6 +40,7 @@ struct KeyUseLog: Sendable {
         case decrypt = "Decrypt"
         case reEncrypt = "ReEncrypt"
         case describeKey = "DescribeKey"
+        case rotateKey = "RotateKey"
         /// No key was used.
         case note = "Note"
     }

@@ -41,6 +41,11 @@ extension MeteredKeys {
         }
     }
 
+    /// A new version of the CMK's material. Throws as the backend.
+    public func rotate(use: KeyUse) throws(KeyError) -> UInt32 {
+        try metered(.rotateKey, use, nil) { (_) throws(KeyError) in try backend.rotate() }
+    }
+
     public func note(_ use: KeyUse) throws(KeyError) {
         try metered(.note, use, nil) { _ in }
     }

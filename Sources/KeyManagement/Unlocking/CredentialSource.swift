@@ -26,6 +26,12 @@ package enum CredentialSource: Sendable, Hashable {
         self = .file(path)
     }
 
+    /// Of the file.
+    package var path: String? {
+        if case .file(let path) = self { return path }
+        return nil
+    }
+
     /// The credential; `what` names it in questions and errors (`PIN of token …`). Takes as long as
     /// a person or a command takes. Throws `.locked`.
     package func read(_ what: String) throws(KeyError) -> SecretBytes {

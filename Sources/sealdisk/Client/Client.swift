@@ -72,7 +72,8 @@ struct Client {
 
     /// The store that is the door, opened for one action.
     func open(_ path: String) throws(Failure) -> OpenedStore {
-        try openStore(at: path, keys: options.keys.keySource, holder: "sealdisk (one action)")
+        try openStore(
+            at: path, keys: options.keys.keySource(), holder: "sealdisk (one action)")
     }
 
     private func deliver(_ request: String) throws(Failure) -> Answer {

@@ -43,7 +43,7 @@ struct CheckCommand: ParsableCommand {
         Interruption.watch()
         let report: CheckReport
         do {
-            report = try checkStore(at: path, keys: keys.keySource) { count in
+            report = try checkStore(at: path, keys: keys.keySource()) { count in
                 pace.wait(after: count)
                 progress.hasRead(count)
                 return !Interruption.isRequested

@@ -23,6 +23,13 @@ struct DeletionOptions: ParsableArguments {
 
 /// What goes with a disk or a snapshot, in words.
 enum Deletion {
+    /// What was deleted, and what the reply has to say of its data key.
+    static func tell(_ what: String, _ answer: Answer) {
+        print(what)
+        let note = answer.fields.text("Note")
+        if !note.isEmpty { print(note) }
+    }
+
     static func question(disk: JSON, disks: [JSON], snapshots: [JSON]) -> String {
         let kept = snapshots.filter { $0.text("SourceDiskId") == disk.text("DiskId") }.count
         let stay =

@@ -263,8 +263,8 @@ extension DiskCommand {
                 let found = try DiskCommand.describe(disk, through: client)
                 return Deletion.question(disk: found, disks: disks, snapshots: snapshots)
             }
-            try client.perform(Request("DeleteDisk", ["DiskId": disk]))
-            if !options.json { print("Deleted disk \(disk).") }
+            let answer = try client.perform(Request("DeleteDisk", ["DiskId": disk]))
+            if !options.json { Deletion.tell("Deleted disk \(disk).", answer) }
         }
     }
 }

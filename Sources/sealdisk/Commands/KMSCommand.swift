@@ -9,10 +9,12 @@ struct KMSCommand: ParsableCommand {
         discussion: """
             Each account and region has one customer master key, made by the system with the \
             first encrypted disk. It lies sealed in the keystore, apart from the disks, and opens \
-            with a key file or a passphrase.
+            with a key file or a passphrase; or in a hardware security module or key server, \
+            which --kms names.
             """,
         subcommands: [
-            Activate.self, Show.self, Log.self, Quota.self, Usage.self, UnlockerCommand.self,
+            Activate.self, Show.self, Rotate.self, Rewrap.self, Log.self, Quota.self, Usage.self,
+            UnlockerCommand.self,
             Passphrase.self, RecoveryKeyCommand.self,
         ])
 
@@ -39,39 +41,56 @@ struct KMSCommand: ParsableCommand {
                 try KeyActions(keys: keys.metered, region: keys.metered.region).activate()
             } show: { reply in
                 let what = reply["AlreadyActive"] == true ? "was active already" : "is activated"
-                let keystore = keys.keystore
-                print(
-                    "The KMS \(what) for account \(keystore.account);"
-                        + " keystore \(keystore.path).")
+                print("The KMS \(what) for account \(keys.metered.account); \(keys.place).")
             }
         }
     }
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show the customer master key, where its keystore is and how that opens.",
+            abstract: "Show the customer master key, where it is held and how its keystore opens.",
             discussion: """
                 What it was used for stands in the key-use log. `sealdisk api DescribeKey` asks \
                 the mount instead, and counts the uses since it was mounted.
+
+                --dependents lists what is lost with the key: the disks, snapshots and images of \
+                the store at hand whose data keys are wrapped under it.
+
+                EXAMPLE:
+                  sealdisk kms show --dependents --store /srv/store
                 """)
+
+        @Flag(help: "List the disks, snapshots and images that need this key.")
+        var dependents = false
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
         @OptionGroup var home: HomeOptions
 
         func run() throws {
             let keys = try home.service(options)
+            let all = try dependents ? KeyDependents(Client(options)) : nil
             do {
                 try finish(options) { () throws(Refusal) in
-                    try KeyActions(keys: keys.metered, region: keys.metered.region)
+                    var fields = try KeyActions(keys: keys.metered, region: keys.metered.region)
                         .describe(asked: nil)
+                    if let all { fields.append("Dependents", all.of(keyID(fields)).json) }
+                    return fields
                 } show: { fields in
                     print(Self.details(of: fields, keys).text, terminator: "")
+                    guard let found = all?.of(keyID(fields)) else { return }
+                    print("")
+                    Terminal.show(found.table)
+                    print(found.summary)
                 }
             } catch {
                 // Where the key is not to be had, its place is what is asked for.
                 if !options.json { Terminal.complain(Self.place(of: keys).text) }
                 throw error
             }
+        }
+
+        private func keyID(_ fields: JSONObject) -> String {
+            fields["KeyMetadata"]?.text("KeyId") ?? ""
         }
 
         private static func details(of fields: JSONObject, _ keys: HostKeys) -> Details {
@@ -83,19 +102,32 @@ struct KMSCommand: ParsableCommand {
             details.add("Region", key.text("RegionId"))
             details.add("Created", key.text("CreationDate"))
             details.add("State", key.text("KeyState"))
+            details.add("Deleted on", key["DeleteDate"]?.string)
+            details.add("Origin", key.text("Origin"))
+            details.add("Version", key["KeyVersion"]?.unsigned.map(String.init))
             return details
         }
 
         /// Where the keystore lies, and how it opens.
         private static func place(of keys: HostKeys) -> Details {
             var details = Details()
-            details.add("Keystore", keys.keystore.path)
+            if let keystore = keys.keystore {
+                add(keystore, to: &details)
+            } else {
+                details.add("Key service", keys.metered.backend.location)
+            }
+            details.add("Key-use log", keys.metered.logPath)
+            return details
+        }
+
+        private static func add(_ keystore: EmbeddedKMS, to details: inout Details) {
+            details.add("Keystore", keystore.path)
             let opening: KeystoreOpening?
             do {
-                opening = try keys.keystore.opening()
+                opening = try keystore.opening()
             } catch {
                 details.add("Opens", "cannot be told: \(error.message)")
-                return details
+                return
             }
             switch opening {
             case nil: details.add("Opens", "there is none (sealdisk kms activate makes it)")
@@ -107,8 +139,6 @@ struct KMSCommand: ParsableCommand {
                 details.add("Opens", "with the key file \(path ?? "that made it (--key-file)")")
                 details.add("Key file", isThere ? "is there" : "is not there: put it back")
             }
-            details.add("Key-use log", keys.metered.logPath)
-            return details
         }
     }
 }
@@ -129,7 +159,7 @@ struct HomeOptions: ParsableArguments {
             account = account ?? identity.account
             region = region ?? identity.region
         }
-        return options.keys.keySource.service(
+        return try options.keys.keySource().service(
             account: account ?? Home.account, region: region ?? Home.region)
     }
 

@@ -35,7 +35,7 @@ extension KMSCommand {
             @OptionGroup var home: HomeOptions
 
             func run() throws {
-                let keystore = try home.service(options).keystore
+                let keystore = try home.service(options).demandKeystore()
                 let all = try refusing { () throws(KeyError) in try keystore.unlockers() }
                 guard options.json else {
                     return Terminal.show(
@@ -73,7 +73,7 @@ extension KMSCommand {
 
             func run() throws {
                 Hardening.apply()
-                let keystore = try home.service(options).keystore
+                let keystore = try home.service(options).demandKeystore()
                 let unlocker = newKeyFile.map { Unlocker.keyFile($0) } ?? new.passphrase
                 let id = try refusing { () throws(KeyError) in try keystore.addUnlocker(unlocker) }
                 if options.json { return print(JSON.object(["Id": .integer(id)]).text) }
@@ -96,7 +96,7 @@ extension KMSCommand {
 
             func run() throws {
                 Hardening.apply()
-                let keystore = try home.service(options).keystore
+                let keystore = try home.service(options).demandKeystore()
                 try refusing { () throws(KeyError) in try keystore.removeUnlocker(id) }
                 if options.json { return print(JSON.object(["Id": .integer(id)]).text) }
                 print("Unlocker \(id) does not open keystore \(keystore.path) any more.")
@@ -118,7 +118,7 @@ extension KMSCommand {
 
         func run() throws {
             Hardening.apply()
-            let keystore = try home.service(options).keystore
+            let keystore = try home.service(options).demandKeystore()
             try refusing { () throws(KeyError) in
                 try keystore.changePassphrase(to: new.passphrase)
             }
@@ -141,7 +141,7 @@ extension KMSCommand {
 
         func run() throws {
             Hardening.apply()
-            let keystore = try home.service(options).keystore
+            let keystore = try home.service(options).demandKeystore()
             let made = try refusing { () throws(KeyError) in try keystore.addRecoveryKey() }
             if options.json {
                 return print(

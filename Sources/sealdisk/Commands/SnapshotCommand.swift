@@ -205,13 +205,14 @@ struct SnapshotCommand: ParsableCommand {
                 let found = try DiskCommand.first(of: answer, "Snapshots", "Snapshot")
                 return Deletion.question(snapshot: found, disks: disks, snapshots: snapshots)
             }
+            let answer: Answer
             do {
-                try client.perform(Request("DeleteSnapshot", ["SnapshotId": snapshot]))
+                answer = try client.perform(Request("DeleteSnapshot", ["SnapshotId": snapshot]))
             } catch {
                 guard case .mount(let mount) = client.door else { throw error }
                 throw error.naming(holdersOf: mount.file(ofSnapshot: snapshot))
             }
-            if !options.json { print("Deleted snapshot \(snapshot).") }
+            if !options.json { Deletion.tell("Deleted snapshot \(snapshot).", answer) }
         }
     }
 }

@@ -5,7 +5,8 @@ import KeyManagement
 enum KeystoreNote {
     /// nil if there is nothing to say. A keystore that cannot be read is told when it is opened.
     static func text(of source: KeySource) -> String? {
-        let keys = source.service(account: Home.account, region: Home.region).keystore
+        guard source.keyService == nil else { return nil }
+        let keys = source.keystoreService(account: Home.account, region: Home.region)
         let opening: KeystoreOpening?
         do {
             opening = try keys.opening()

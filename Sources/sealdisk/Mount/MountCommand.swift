@@ -28,6 +28,9 @@ struct MountCommand: ParsableCommand {
               anchor=none             remember nothing
               anchor=strict           no flush is answered before the anchor knows of it
               anchor_strict           the same, with anchor=PATH
+              kms=URI                 who holds the customer master key instead of the keystore
+              key_policy=fence        cut encrypted disks off when that service disables the key
+              key_check=SECONDS       how often it is asked then (default 60)
               keystore=PATH, key_file=PATH, passphrase_command=COMMAND, log_file=PATH
             """)
 
@@ -82,7 +85,7 @@ struct MountCommand: ParsableCommand {
         let plan = MountPlan(
             store: try AbsolutePath.existing(store, as: "store"),
             mountPoint: try MountPoint.usable(directory),
-            flags: flags, keys: keys.keySource(withDefaultsFrom: flags))
+            flags: flags, keys: try keys.keySource(withDefaultsFrom: flags))
         try MountCover.check(
             plan.mountPoint, store: plan.store, isNonemptyAllowed: flags.coversFiles)
         try plan.refuseCovered()
@@ -97,8 +100,9 @@ struct MountCommand: ParsableCommand {
 extension KeyOptions {
     /// The command line's options before those of `-o`; paths absolute, for the process in the
     /// background leaves the current folder.
-    func keySource(withDefaultsFrom flags: MountFlags) -> KeySource {
+    func keySource(withDefaultsFrom flags: MountFlags) throws(Failure) -> KeySource {
         var options = self
+        options.kms = kms ?? flags.kms
         options.keystore = (keystore ?? flags.keystore).map(AbsolutePath.ofFile)
         if keyFile == nil, passphraseCommand == nil, recoveryKeyFile == nil {
             options.keyFile = flags.keyFile
@@ -106,7 +110,7 @@ extension KeyOptions {
         }
         options.keyFile = options.keyFile.map(AbsolutePath.ofFile)
         options.recoveryKeyFile = recoveryKeyFile.map(AbsolutePath.ofFile)
-        var source = options.keySource
+        var source = try options.keySource()
         source.keystore = source.keystore.map(AbsolutePath.ofFile)
         return source
     }

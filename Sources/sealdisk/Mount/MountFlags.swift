@@ -21,11 +21,16 @@ struct MountFlags: Sendable, Hashable {
     var mapMemory: Int?
     var attach = Attach.none
     var keystore: String?
+    var kms: String?
     var keyFile: String?
     var passphraseCommand: String?
     var logFile: String?
     var anchor: AnchorChoice?
     private var isAnchorStrict = false
+    /// Whether a CMK that was disabled cuts its attached disks off.
+    var fencesOnDisabledKey = false
+    /// How often it is asked for, in seconds.
+    var keyCheckPeriod: UInt32 = 60
     var endPatience = MountEnd.Patience.standard
     /// What the kernel is told as it stands.
     var kernelOptions: [String] = []
@@ -77,6 +82,10 @@ struct MountFlags: Sendable, Hashable {
         case ("attach", let names?) where !names.isEmpty:
             attach = .named(names.split(separator: ":").map(String.init))
         case ("keystore", let path?) where !path.isEmpty: keystore = path
+        case ("kms", let uri?) where !uri.isEmpty: kms = uri
+        case ("key_policy", "fence"): fencesOnDisabledKey = true
+        case ("key_policy", "keep-until-detach"): fencesOnDisabledKey = false
+        case ("key_check", let text?): keyCheckPeriod = try Self.seconds("key_check", text)
         case ("key_file", let path?) where !path.isEmpty: keyFile = path
         case ("passphrase_command", let command?) where !command.isEmpty:
             passphraseCommand = command
@@ -104,10 +113,15 @@ struct MountFlags: Sendable, Hashable {
     }
 
     private static func patience(_ text: String) throws(Failure) -> MountEnd.Patience {
-        guard let seconds = Int(text), (1...86_400).contains(seconds) else {
-            throw refusal("end_timeout=\(text)", "is no time: write seconds, 75 for instance")
-        }
+        let seconds = try Self.seconds("end_timeout", text)
         return MountEnd.Patience(afterSignal: Double(seconds), afterUnmount: Double(seconds))
+    }
+
+    private static func seconds(_ option: String, _ text: String) throws(Failure) -> UInt32 {
+        guard let seconds = UInt32(text), (1...86_400).contains(seconds) else {
+            throw refusal("\(option)=\(text)", "is no time: write seconds, 75 for instance")
+        }
+        return seconds
     }
 
     private static func refusal(_ option: String, _ problem: String) -> Failure {

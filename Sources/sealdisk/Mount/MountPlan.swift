@@ -13,14 +13,19 @@ struct MountPlan: Sendable {
     func refuseCovered() throws(Failure) {
         try refuse("log file", flags.logFile)
         try refuse("freshness anchor", flags.anchor?.path)
-        try refuse("keystore", keys.keystore ?? EmbeddedKMS.defaultPath())
+        if let service = keys.keyService {
+            try refuse("key-use log", MeteredKeys.logPath(folder: keys.logFolder))
+            for file in service.hostFiles { try refuse(file.what, file.path) }
+        } else {
+            try refuse("keystore", keys.keystorePath)
+        }
         if case .keyFile(let path) = keys.unlocker { try refuse("key file", path) }
         if case .recoveryKeyFile(let path) = keys.unlocker { try refuse("recovery key", path) }
     }
 
     /// The same of the key files that the keystore remembers.
-    func refuseCovered(rememberedBy keystore: EmbeddedKMS) throws(Failure) {
-        for path in (try? keystore.rememberedKeyFiles) ?? [] { try refuse("key file", path) }
+    func refuseCovered(rememberedBy keystore: EmbeddedKMS?) throws(Failure) {
+        for path in (try? keystore?.rememberedKeyFiles) ?? [] { try refuse("key file", path) }
     }
 
     private func refuse(_ what: String, _ path: String?) throws(Failure) {

@@ -38,6 +38,11 @@ struct MountService {
             reportWhenReady(session, hardening, readiness, log)
             AnchorUpdates.start(for: opened.store)
             if !plan.flags.isReadOnly { SnapshotSchedule.start(plane) }
+            // The key of a keystore cannot be disabled.
+            if plan.flags.fencesOnDisabledKey, plan.keys.keyService != nil {
+                KeyWatch.start(
+                    plane, opened.keys.metered.backend, every: plan.flags.keyCheckPeriod)
+            }
             end = MountEnd(
                 opened.store, tree, session, at: plan.mountPoint, patience: plan.flags.endPatience)
         } catch {
@@ -54,9 +59,24 @@ struct MountService {
     private func unlock(_ opened: OpenedStore) throws(Failure) {
         guard plan.keys.unlocker != nil || isatty(0) == 1 else { return }
         do throws(KeyError) {
-            if try opened.keys.keystore.isActivated { try opened.keys.keystore.unlock() }
+            guard let keystore = opened.keys.keystore else {
+                return try askCredential(of: opened.keys.metered.backend)
+            }
+            if try keystore.isActivated { try keystore.unlock() }
         } catch {
             throw Failure(Refusal(ofStore: error))
+        }
+    }
+
+    /// The same for a key service whose PIN or token is typed. One that is not there now may be
+    /// there when a disk needs it.
+    private func askCredential(of service: any KeyBackend) throws(KeyError) {
+        guard plan.keys.keyService?.asksAtTerminal == true else { return }
+        do throws(KeyError) {
+            _ = try service.describe()
+        } catch {
+            guard error.code == .notActivated || error.code == .unavailable else { throw error }
+            Report.line("encrypted disks cannot be attached yet: \(error.message)")
         }
     }
 

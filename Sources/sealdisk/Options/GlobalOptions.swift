@@ -35,6 +35,13 @@ struct KeyOptions: ParsableArguments {
     var keystore: String?
 
     @Option(
+        help: ArgumentHelp(
+            "Who holds the customer master key instead: pkcs11:… or vault+https://…, as"
+                + " KeyManagement.md says. Default: $SEALDISK_KMS, else the keystore.",
+            valueName: "URI"))
+    var kms: String?
+
+    @Option(
         help: ArgumentHelp("Open the keystore with this key file.", valueName: "path"))
     var keyFile: String?
 
@@ -56,10 +63,10 @@ struct KeyOptions: ParsableArguments {
         }
     }
 
-    /// A mount opens the keystore by itself: what was said here would count for nothing.
+    /// A mount has its keys by itself: what was said here would count for nothing.
     func refuseFor(_ mount: MountedStore) throws(Failure) {
         let given = [
-            ("--keystore", keystore), ("--key-file", keyFile),
+            ("--keystore", keystore), ("--kms", kms), ("--key-file", keyFile),
             ("--passphrase-command", passphraseCommand),
             ("--recovery-key-file", recoveryKeyFile),
         ].first { $0.1 != nil }
@@ -67,19 +74,41 @@ struct KeyOptions: ParsableArguments {
         throw Failure(
             .invalid,
             "\(given.0) has no effect here: the store is mounted at \(mount.mountPoint), and its"
-                + " mount opens the keystore.",
+                + " mount has its keys already.",
             advice: "Leave it out, or mount the store with it: sealdisk unmount"
                 + " \(mount.mountPoint), then sealdisk mount \(mount.store) \(mount.mountPoint)"
                 + " \(given.0) ….")
     }
 
-    /// What was said, for the composition root.
-    var keySource: KeySource {
-        KeySource(
-            keystore: keystore ?? environmentVariable("SEALDISK_KEYSTORE"),
-            unlocker: keyFile.map { .keyFile($0) }
-                ?? passphraseCommand.map { .passphraseCommand($0) }
-                ?? recoveryKeyFile.map { .recoveryKeyFile($0) })
+    /// What was said, for the composition root. Throws where it contradicts itself, and what cannot
+    /// be used of a URI.
+    func keySource() throws(Failure) -> KeySource {
+        let unlocker: Unlocker? =
+            keyFile.map { .keyFile($0) } ?? passphraseCommand.map { .passphraseCommand($0) }
+            ?? recoveryKeyFile.map { .recoveryKeyFile($0) }
+        var source = KeySource(
+            keystore: keystore ?? environmentVariable("SEALDISK_KEYSTORE"), unlocker: unlocker)
+        // A keystore that is named outweighs the environment, and the other way round.
+        guard let uri = kms ?? (keystore == nil ? environmentVariable("SEALDISK_KMS") : nil) else {
+            return source
+        }
+        guard keystore == nil, unlocker == nil else {
+            let (what, given) = keystore == nil ? ("opens", "secret") : ("is", "keystore")
+            throw Failure(
+                .invalid,
+                "A key service holds the customer master key instead of a keystore, and a \(given)"
+                    + " that \(what) a keystore was given, too.",
+                advice: "Give --keystore PATH, or --kms URI (or $SEALDISK_KMS), and not both; key"
+                    + " file, passphrase and recovery key belong to the keystore.")
+        }
+        do throws(KeyError) {
+            source.keyService = try KeyServiceURI(uri)
+        } catch {
+            throw Failure(
+                .invalid, "--kms: \(error.message).",
+                advice: "What such a URI holds stands in KeyManagement.md.")
+        }
+        return source
     }
 }
 

@@ -21,6 +21,25 @@ enum KeyServiceURI: Sendable, Hashable {
         }
     }
 
+    /// What of this host it reads, and how that is called in messages.
+    var hostFiles: [(what: String, path: String)] {
+        switch self {
+        case .token(let uri):
+            [("PKCS #11 module", uri.modulePath)] + (uri.pinFile.map { [("PIN file", $0)] } ?? [])
+        case .server(let uri):
+            (uri.certificates.map { [("file of certificates", $0)] } ?? [])
+                + (uri.tokenFile.map { [("token file", $0)] } ?? [])
+        }
+    }
+
+    /// Whether a person is asked for the credential.
+    var asksAtTerminal: Bool {
+        switch self {
+        case .token(let uri): uri.asksAtTerminal
+        case .server(let uri): uri.asksAtTerminal
+        }
+    }
+
     /// The service of an account and region. Touches nothing until it is used.
     func backend(account: String, region: String) throws(KeyError) -> any KeyBackend {
         switch self {

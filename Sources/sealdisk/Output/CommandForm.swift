@@ -21,6 +21,15 @@ struct CommandForm {
     static let all: [String: CommandForm] = [
         "OpenKmsService": CommandForm("kms activate"),
         "DescribeKey": CommandForm("kms show"),
+        "ListKeys": CommandForm("api ListKeys"),
+        "RewrapDataKeys": CommandForm("kms rewrap"),
+        "CreateKey": CommandForm("api CreateKey"),
+        "ScheduleKeyDeletion": CommandForm("api ScheduleKeyDeletion"),
+        "CancelKeyDeletion": CommandForm("api CancelKeyDeletion"),
+        "DisableKey": CommandForm("api DisableKey"),
+        "EnableKey": CommandForm("api EnableKey"),
+        "UpdateAlias": CommandForm("api UpdateAlias"),
+        "DeleteAlias": CommandForm("api DeleteAlias"),
         "CreateDisk": CommandForm(
             "disk create",
             [
