@@ -18,35 +18,51 @@ extension ControlPlane {
                 .diskOpen, withNames("Of instance '\(instance.name)', disk \(busy.id) is in use."),
                 recommend: ErrorCode.diskOpen.usualRemedy)
         }
-        let going = attached.filter {
-            $0.attributes[Attribute.deleteWithInstance] == "true" && places(of: $0).count <= 1
-        }.map(\.id)
         try arguments.stopIfDryRun()
         // First of all: what is interrupted from here on is finished by the next opening.
-        try set(going, ofInstance: instance.id)
-        do {
-            for disk in attached {
-                let isLast = places(of: disk).count <= 1
-                try detach(try self.disk(disk.id.text), from: instance.id, isLast: isLast)
-            }
+        let going = try beginDeleting(instance.id)
+        defer { announceInstances() }
+        do throws(Refusal) {
+            try detachAll(of: instance.id)
         } catch {
-            try? set(nil, ofInstance: instance.id)
-            announceInstances()
+            try? register.change { record in
+                guard let index = record.index(of: instance.id) else { return }
+                record.instances[index].deleting = nil
+            }
             throw error
         }
-        try engine(about: .request) { try finishDeleting(instance.id) }
-        for disk in going { hooks?.didChange(.diskDeleted(disk)) }
-        announceInstances()
+        do throws(Refusal) {
+            try engine(about: .request) { try finishDeleting(instance.id) }
+        } catch {
+            throw Refusal(
+                error,
+                message: "\(error.message) Instance '\(instance.name)' is being deleted all the"
+                    + " same: its disks are detached, and what is left of it goes when the request"
+                    + " is repeated, or the store opened next.")
+        }
         return ["DeletedDiskIds": .object(["DiskId": .array(going.map { .string($0.text) })])]
     }
 
-    /// Notes that an instance is being deleted, and what goes with it.
-    private func set(_ going: [DiskID]?, ofInstance id: InstanceID) throws(Refusal) {
+    /// Notes that an instance is being deleted, and what goes with it: from then on no disk comes to
+    /// it any more.
+    private func beginDeleting(_ id: InstanceID) throws(Refusal) -> [DiskID] {
         try engine(about: .request) {
             try register.change { record in
-                guard let index = record.index(of: id) else { return }
+                guard let index = record.index(of: id) else { return [] }
+                let going = record.instances[index].attachments.map(\.disk).filter {
+                    guard let disk = try? store.disk($0) else { return false }
+                    return disk.has(Attribute.deleteWithInstance) && places(of: disk).count <= 1
+                }
                 record.instances[index].deleting = going
+                return going
             }
+        }
+    }
+
+    private func detachAll(of id: InstanceID) throws(Refusal) {
+        for attachment in register.attachments(of: id) {
+            guard (try? store.disk(attachment.disk)) != nil else { continue }
+            try detach(try self.disk(attachment.disk.text), from: id)
         }
     }
 
