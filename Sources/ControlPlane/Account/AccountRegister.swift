@@ -151,6 +151,13 @@ final class AccountRegister: Sendable {
         }
     }
 
+    /// Whether an instance is just being deleted: nothing is opened at it any more.
+    func isDeleting(_ instance: InstanceID) -> Bool {
+        state.withLock { state in
+            state.record.instances.contains { $0.id == instance && $0.deleting != nil }
+        }
+    }
+
     func giveUp(_ disk: DiskID, _ place: Place) {
         state.withLock { state in
             state.reserved[disk]?.removeAll { $0 == place }

@@ -12,8 +12,10 @@ extension ControlPlane {
                 recommend: "To take its disks off, detach them: `DetachDisk`.")
         }
         let attached = instance.disks.compactMap { try? store.disk($0.disk) }
-        let busy = attached.first { (hooks?.openHandles(of: $0.id) ?? 0) > 0 }
-        if let busy, places(of: busy).count <= 1 {
+        let busy = attached.first {
+            (hooks?.openHandles(of: $0.id) ?? 0) > 0 && places(of: $0).count <= 1
+        }
+        if let busy {
             throw Refusal(
                 .diskOpen, withNames("Of instance '\(instance.name)', disk \(busy.id) is in use."),
                 recommend: ErrorCode.diskOpen.usualRemedy)
@@ -23,22 +25,14 @@ extension ControlPlane {
         let going = try beginDeleting(instance.id)
         defer { announceInstances() }
         do throws(Refusal) {
-            try detachAll(of: instance.id)
+            try closeAll(of: instance.id)
         } catch {
-            try? register.change { record in
-                guard let index = record.index(of: instance.id) else { return }
-                record.instances[index].deleting = nil
-            }
-            throw error
+            try giveUpDeleting(instance, error)
         }
         do throws(Refusal) {
             try engine(about: .request) { try finishDeleting(instance.id) }
         } catch {
-            throw Refusal(
-                error,
-                message: "\(error.message) Instance '\(instance.name)' is being deleted all the"
-                    + " same: its disks are detached, and what is left of it goes when the request"
-                    + " is repeated, or the store opened next.")
+            throw Self.deletedInPart(instance, error)
         }
         return ["DeletedDiskIds": .object(["DiskId": .array(going.map { .string($0.text) })])]
     }
@@ -59,11 +53,41 @@ extension ControlPlane {
         }
     }
 
-    private func detachAll(of id: InstanceID) throws(Refusal) {
+    /// Closes what is at no other instance. Its place goes with the instance: until then nothing
+    /// has changed that could not be repeated.
+    private func closeAll(of id: InstanceID) throws(Refusal) {
         for attachment in register.attachments(of: id) {
             guard (try? store.disk(attachment.disk)) != nil else { continue }
-            try detach(try self.disk(attachment.disk.text), from: id)
+            try close(try self.disk(attachment.disk.text), at: id)
         }
+    }
+
+    /// The instance stays as it was, but for disks that are closed already. Throws why.
+    private func giveUpDeleting(_ instance: NamedInstance, _ cause: Refusal) throws(Refusal) {
+        do {
+            try register.change { record in
+                guard let index = record.index(of: instance.id) else { return }
+                record.instances[index].deleting = nil
+            }
+        } catch {
+            throw Self.deletedInPart(instance, cause)
+        }
+        let closed = register.attachments(of: instance.id).map(\.disk)
+            .filter { store.attached($0) == nil }
+        guard !closed.isEmpty else { throw cause }
+        throw Refusal(
+            cause,
+            message: withNames(
+                "\(cause.message) Instance '\(instance.name)' is not deleted, but of its disks"
+                    + " these are closed: \(closed.map { "disk \($0)" }.joined(separator: ", "))."))
+    }
+
+    private static func deletedInPart(_ instance: NamedInstance, _ cause: Refusal) -> Refusal {
+        Refusal(
+            cause,
+            message: "\(cause.message) Instance '\(instance.name)' is being deleted all the same:"
+                + " its disks are closed, and what is left of it goes when the request is repeated,"
+                + " or the store opened next.")
     }
 
     /// Deletes what is to go with an instance, then the instance.

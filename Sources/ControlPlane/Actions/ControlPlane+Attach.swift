@@ -37,6 +37,7 @@ extension ControlPlane {
         let id = disk.summary.id
         try demandRoom(for: disk, at: instance)
         if let place = places(of: disk.summary).first(where: { $0.instance == instance.id }) {
+            guard !register.isDeleting(instance.id) else { throw .isChanging(disk) }
             try open(disk, acceptingRollback: acceptingRollback)
             return place
         }

@@ -17,51 +17,51 @@ extension ControlPlane {
     /// Takes a disk off an instance; off the last one it is closed, and its key goes. Refused, and
     /// nothing is done, while somebody attaches it.
     func detach(_ disk: NamedDisk, from instance: InstanceID) throws(Refusal) {
+        try close(disk, at: instance) { disk throws(Refusal) in
+            do throws(Refusal) {
+                try engine(about: .disk(disk.name)) {
+                    try register.remove(disk.summary.id, from: instance)
+                }
+            } catch {
+                throw Refusal(
+                    error,
+                    message: "Disk '\(disk.name)' is at \(instance) still, if closed:"
+                        + " \(error.message)")
+            }
+        }
+    }
+
+    /// Closes a disk if it is at no other instance, and tells the KMS in either case. `finish` is
+    /// called when that is done, also if something could not be made durable, before anybody can
+    /// open it again.
+    func close(
+        _ disk: NamedDisk, at instance: InstanceID,
+        then finish: (NamedDisk) throws(Refusal) -> Void = { _ throws(Refusal) in }
+    ) throws(Refusal) {
         let id = disk.summary.id
         let done: Void? = try diskTurns.ifFree(id) { () throws(Refusal) in
             let disk = try self.disk(id.text)
-            guard places(of: disk.summary).count <= 1 else { return try leave(instance, disk) }
-            guard disk.summary.isAttached else {
+            guard places(of: disk.summary).count <= 1 else {
+                try finish(disk)
+                guard disk.summary.isEncrypted else { return }
                 return try engine(about: .disk(disk.name)) {
-                    try register.remove(id, from: instance)
+                    _ = try keys.describe(use: KeyUse(action: "DetachDisk", resource: id.text))
                 }
             }
+            guard disk.summary.isAttached else { return try finish(disk) }
             try whileNobodyUses(disk) { () throws(Refusal) in
-                try close(disk, at: instance)
+                do throws(Refusal) {
+                    try engine(about: .disk(disk.name)) { try store.detach(id) }
+                } catch {
+                    if store.attached(id) == nil { try? finish(disk) }
+                    throw error
+                }
+                try finish(disk)
             } after: {
                 hooks?.didChange(.diskDetached(id))
             }
         }
         if done == nil { throw Refusal.isChanging(disk) }
-    }
-
-    /// Takes a disk off an instance that is not its last. The KMS is told.
-    private func leave(_ instance: InstanceID, _ disk: NamedDisk) throws(Refusal) {
-        try engine(about: .disk(disk.name)) {
-            try register.remove(disk.summary.id, from: instance)
-            guard disk.summary.isEncrypted else { return }
-            _ = try keys.describe(
-                use: KeyUse(action: "DetachDisk", resource: disk.summary.id.text))
-        }
-    }
-
-    /// Closes a disk and takes it off its last instance.
-    private func close(_ disk: NamedDisk, at instance: InstanceID) throws(Refusal) {
-        let id = disk.summary.id
-        do throws(Refusal) {
-            try engine(about: .disk(disk.name)) { try store.detach(id) }
-        } catch {
-            if store.attached(id) == nil { try? register.remove(id, from: instance) }
-            throw error
-        }
-        do throws(Refusal) {
-            try engine(about: .disk(disk.name)) { try register.remove(id, from: instance) }
-        } catch {
-            throw Refusal(
-                error,
-                message: "Disk '\(disk.name)' is closed and its key wiped, but it is still at"
-                    + " \(instance): \(error.message)")
-        }
     }
 
     private func instanceToDetach(
