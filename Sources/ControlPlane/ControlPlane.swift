@@ -23,6 +23,7 @@ public final class ControlPlane: Sendable {
     /// Where the store is, for DescribeStore; nil when it is nowhere (in memory).
     let location: String?
     let register: AccountRegister
+    let diskTurns = DiskTurns()
     private let entropy: any Entropy
     let turn = Mutex<Void>(())
     /// Disks that an action is changing at this moment, and how they show meanwhile.

@@ -94,6 +94,7 @@ import Testing
                 "CreateImage "
                     + (1...17).map { "DiskDeviceMapping.\($0).SnapshotId=s\($0)" }.joined(
                         separator: " "))
+        case .serviceKey: .requests([], "DisableKey KeyId=alias/acs/ecs")
         case .keyNotLoaded: .requests([data, snapshot], "DescribeSnapshotsUsage SnapshotId=s")
         default: nil
         }

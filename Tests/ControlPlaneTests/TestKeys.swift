@@ -7,6 +7,13 @@ import Synchronization
 final class TestKeys: KeyService {
     private let service: InMemoryKMS
     private let failure = Mutex<KeyError?>(nil)
+    private let seen = Mutex<Seen>(Seen())
+
+    private struct Seen {
+        var calls: [String] = []
+        var dataKeys: Set<[UInt8]> = []
+        var wrappedKeys: Set<WrappedKey> = []
+    }
 
     init(isActivated: Bool) { service = InMemoryKMS(activated: isActivated) }
 
@@ -14,6 +21,18 @@ final class TestKeys: KeyService {
     func fail(with error: KeyError?) { failure.withLock { $0 = error } }
 
     func rotate() throws { try service.rotate() }
+
+    /// The metered calls since the last time this was asked: `Decrypt AttachDisk`.
+    func takeCalls() -> [String] {
+        seen.withLock { seen in
+            defer { seen.calls = [] }
+            return seen.calls
+        }
+    }
+
+    /// Every data key that was handed out, in the clear, and as they are wrapped.
+    var dataKeys: Set<[UInt8]> { seen.withLock { $0.dataKeys } }
+    var wrappedKeys: Set<WrappedKey> { seen.withLock { $0.wrappedKeys } }
 
     /// The id of the CMK, which is there after the first encrypted disk.
     func keyID() throws -> String? {
@@ -23,29 +42,37 @@ final class TestKeys: KeyService {
     func generateDataKey(
         context: KeyContext, use: KeyUse
     ) throws(KeyError) -> GeneratedDataKey {
+        record("GenerateDataKey", use)
         try check()
-        return try service.generateDataKey(context: context, use: use)
+        let generated = try service.generateDataKey(context: context, use: use)
+        let wrapped = generated.wrapped
+        _ = seen.withLock { $0.wrappedKeys.insert(wrapped) }
+        return GeneratedDataKey(key: remember(generated.takeKey()), wrapped: wrapped)
     }
 
     func unwrap(
         _ wrapped: WrappedKey, context: KeyContext, use: KeyUse
     ) throws(KeyError) -> SecretBytes {
+        record("Decrypt", use)
         try check()
-        return try service.unwrap(wrapped, context: context, use: use)
+        return remember(try service.unwrap(wrapped, context: context, use: use))
     }
 
     func rewrap(
         _ wrapped: WrappedKey, context: KeyContext, use: KeyUse
     ) throws(KeyError) -> WrappedKey {
+        record("ReEncrypt", use)
         try check()
         return try service.rewrap(wrapped, context: context, use: use)
     }
 
     func describe(use: KeyUse) throws(KeyError) -> KeyDescription? {
-        try service.describe(use: use)
+        record("DescribeKey", use)
+        return try service.describe(use: use)
     }
 
     func note(_ use: KeyUse) throws(KeyError) {
+        record("Note", use)
         try check()
         try service.note(use)
     }
@@ -55,6 +82,16 @@ final class TestKeys: KeyService {
     func activate() throws(KeyError) -> Bool { service.activate() }
 
     func usage() throws(KeyError) -> [String: UInt64] { service.usage() }
+
+    private func record(_ operation: String, _ use: KeyUse) {
+        seen.withLock { $0.calls.append("\(operation) \(use.action)") }
+    }
+
+    private func remember(_ key: consuming SecretBytes) -> SecretBytes {
+        let bytes = key.withUnsafeBytes { Array($0) }
+        _ = seen.withLock { $0.dataKeys.insert(bytes) }
+        return key
+    }
 
     private func check() throws(KeyError) {
         if let error = failure.withLock({ $0 }) { throw error }

@@ -6,7 +6,8 @@ import Synchronization
 /// host.
 ///
 /// Invariants:
-/// - what `record` shows is durable in the store: a change that cannot be written has not happened;
+/// - what `record` shows is durable in the store: a change that cannot be written has not happened,
+///   and no later mount finds that it has;
 /// - a disk is at no more instances than its category allows, those counted that are just being
 ///   attached (`reserve`).
 ///
@@ -31,8 +32,9 @@ final class AccountRegister: Sendable {
 
     private let store: Store
     private let state: Mutex<State>
-    /// Held while the record is written, so that changes come one after the other.
-    private let writing = Mutex<Void>(())
+    /// Held while the record is written, so that changes come one after the other. True if the
+    /// stored record may be another one: a write failed, and so did the one that was to undo it.
+    private let isDoubtful = Mutex(false)
 
     init(_ store: Store) {
         self.store = store
@@ -58,17 +60,26 @@ final class AccountRegister: Sendable {
 
     /// Changes the record, durably or not at all.
     func change<R>(_ body: (inout AccountRecord) throws -> R) throws -> R {
-        try writing.withLock { _ in
+        try isDoubtful.withLock { isDoubtful in
             var changed = try record
             let before = changed
             let result = try body(&changed)
-            if changed != before {
+            guard changed != before || isDoubtful else { return result }
+            do {
                 try store.replaceAccountRecord(changed)
-                state.withLock { [changed] in $0.record = changed }
+            } catch {
+                // Whoever reports a failed write may have done it all the same.
+                isDoubtful = (try? store.replaceAccountRecord(before)) == nil
+                throw error
             }
+            isDoubtful = false
+            state.withLock { [changed] in $0.record = changed }
             return result
         }
     }
+
+    /// Sees to it that what is stored is what `record` shows.
+    func makeCertain() throws { try change { _ in } }
 
     // MARK: Where disks are
 
@@ -82,17 +93,38 @@ final class AccountRegister: Sendable {
         state.withLock { $0.attachments(of: instance) }
     }
 
+    /// Why a disk gets no place at an instance.
+    enum NoPlace: Error {
+        /// It is at as many as it may be.
+        case taken
+        /// The instance has as many disks as it may have.
+        case full
+        /// The instance is just being deleted, or the disk made or deleted with one.
+        case changing
+    }
+
     /// Takes a place for a disk, at a device name that is free, if it is at fewer than `limit`
-    /// instances. Every success has its `settle` or `giveUp`. nil: there is no room.
-    func reserve(_ disk: DiskID, at instance: InstanceID, limit: Int) -> Place? {
-        state.withLock { state in
+    /// instances. Every success has its `settle` or `giveUp`. `madeWith`: the instance that the
+    /// disk was made with, if any.
+    func reserve(
+        _ disk: DiskID, madeWith: String?, at instance: InstanceID, limit: Int
+    ) throws(NoPlace) -> Place {
+        try state.withLock { state throws(NoPlace) in
             let taken = state.places(of: disk) + state.reserved[disk, default: []]
             guard taken.count < limit, !taken.contains(where: { $0.instance == instance }) else {
-                return nil
+                throw .taken
             }
+            guard !state.record.creating.contains(where: { $0.text == madeWith }),
+                !state.record.instances.contains(where: {
+                    $0.deleting?.contains(disk) ?? false || $0.id == instance && $0.deleting != nil
+                })
+            else { throw .changing }
             let devices =
                 state.attachments(of: instance).map(\.device)
                 + state.reserved.values.joined().filter { $0.instance == instance }.map(\.device)
+            guard instance == .local || devices.count < ControlPlane.disksPerInstance else {
+                throw .full
+            }
             let place = Place(instance: instance, device: DeviceName.next(after: devices))
             state.reserved[disk, default: []].append(place)
             return place
@@ -107,13 +139,22 @@ final class AccountRegister: Sendable {
             return state.withLock { $0.local.append(attachment) }
         }
         try change { record in
-            guard let index = record.index(of: place.instance) else {
+            guard let index = record.index(of: place.instance),
+                record.instances[index].deleting == nil
+            else {
                 throw DiskError(
                     .notFound,
                     "instance \(place.instance) was deleted while disk \(disk) was"
                         + " being attached to it")
             }
             record.instances[index].attachments.append(attachment)
+        }
+    }
+
+    /// Whether an instance is just being deleted: nothing is opened at it any more.
+    func isDeleting(_ instance: InstanceID) -> Bool {
+        state.withLock { state in
+            state.record.instances.contains { $0.id == instance && $0.deleting != nil }
         }
     }
 

@@ -12,42 +12,82 @@ extension ControlPlane {
                 recommend: "To take its disks off, detach them: `DetachDisk`.")
         }
         let attached = instance.disks.compactMap { try? store.disk($0.disk) }
-        let busy = attached.first { (hooks?.openHandles(of: $0.id) ?? 0) > 0 }
-        if let busy, places(of: busy).count <= 1 {
+        let busy = attached.first {
+            (hooks?.openHandles(of: $0.id) ?? 0) > 0 && places(of: $0).count <= 1
+        }
+        if let busy {
             throw Refusal(
                 .diskOpen, withNames("Of instance '\(instance.name)', disk \(busy.id) is in use."),
                 recommend: ErrorCode.diskOpen.usualRemedy)
         }
-        let going = attached.filter {
-            $0.attributes[Attribute.deleteWithInstance] == "true" && places(of: $0).count <= 1
-        }.map(\.id)
         try arguments.stopIfDryRun()
         // First of all: what is interrupted from here on is finished by the next opening.
-        try set(going, ofInstance: instance.id)
-        do {
-            for disk in attached {
-                let isLast = places(of: disk).count <= 1
-                try detach(try self.disk(disk.id.text), from: instance.id, isLast: isLast)
-            }
+        let going = try beginDeleting(instance.id)
+        defer { announceInstances() }
+        do throws(Refusal) {
+            try closeAll(of: instance.id)
         } catch {
-            try? set(nil, ofInstance: instance.id)
-            announceInstances()
-            throw error
+            try giveUpDeleting(instance, error)
         }
-        try engine(about: .request) { try finishDeleting(instance.id) }
-        for disk in going { hooks?.didChange(.diskDeleted(disk)) }
-        announceInstances()
+        do throws(Refusal) {
+            try engine(about: .request) { try finishDeleting(instance.id) }
+        } catch {
+            throw Self.deletedInPart(instance, error)
+        }
         return ["DeletedDiskIds": .object(["DiskId": .array(going.map { .string($0.text) })])]
     }
 
-    /// Notes that an instance is being deleted, and what goes with it.
-    private func set(_ going: [DiskID]?, ofInstance id: InstanceID) throws(Refusal) {
+    /// Notes that an instance is being deleted, and what goes with it: from then on no disk comes
+    /// to it any more.
+    private func beginDeleting(_ id: InstanceID) throws(Refusal) -> [DiskID] {
         try engine(about: .request) {
             try register.change { record in
-                guard let index = record.index(of: id) else { return }
+                guard let index = record.index(of: id) else { return [] }
+                let going = record.instances[index].attachments.map(\.disk).filter {
+                    guard let disk = try? store.disk($0) else { return false }
+                    return disk.has(Attribute.deleteWithInstance) && places(of: disk).count <= 1
+                }
                 record.instances[index].deleting = going
+                return going
             }
         }
+    }
+
+    /// Closes what is at no other instance. Its place goes with the instance: until then nothing
+    /// has changed that could not be repeated.
+    private func closeAll(of id: InstanceID) throws(Refusal) {
+        for attachment in register.attachments(of: id) {
+            guard (try? store.disk(attachment.disk)) != nil else { continue }
+            try close(try self.disk(attachment.disk.text), at: id)
+        }
+    }
+
+    /// The instance stays as it was, but for disks that are closed already. Throws why.
+    private func giveUpDeleting(_ instance: NamedInstance, _ cause: Refusal) throws(Refusal) {
+        do {
+            try register.change { record in
+                guard let index = record.index(of: instance.id) else { return }
+                record.instances[index].deleting = nil
+            }
+        } catch {
+            throw Self.deletedInPart(instance, cause)
+        }
+        let closed = register.attachments(of: instance.id).map(\.disk)
+            .filter { store.attached($0) == nil }
+        guard !closed.isEmpty else { throw cause }
+        throw Refusal(
+            cause,
+            message: withNames(
+                "\(cause.message) Instance '\(instance.name)' is not deleted, but of its disks"
+                    + " these are closed: \(closed.map { "disk \($0)" }.joined(separator: ", "))."))
+    }
+
+    private static func deletedInPart(_ instance: NamedInstance, _ cause: Refusal) -> Refusal {
+        Refusal(
+            cause,
+            message: "\(cause.message) Instance '\(instance.name)' is being deleted all the same:"
+                + " its disks are closed, and what is left of it goes when the request is repeated,"
+                + " or the store opened next.")
     }
 
     /// Deletes what is to go with an instance, then the instance.

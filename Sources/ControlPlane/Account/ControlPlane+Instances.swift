@@ -85,6 +85,8 @@ extension ControlPlane {
         var left: [String] = []
         for disk in disks {
             do {
+                // Else the next mount may find the instance, and not its disks.
+                try register.makeCertain()
                 if store.attached(disk) != nil { try store.detach(disk) }
                 try store.deleteDisk(disk)
             } catch {

@@ -17,50 +17,86 @@ extension ControlPlane {
                 recommend: ErrorCode.notMounted.usualRemedy)
         }
         let accepts = try arguments.flag("AcceptRollback") ?? false
-        let places = places(of: disk.summary)
-        if let place = places.first(where: { $0.instance == instance.id }) {
-            try open(disk, again: place, at: instance, arguments, acceptingRollback: accepts)
-            return Self.fields(of: place)
-        }
+        try demandRoom(for: disk, at: instance)
         try arguments.stopIfDryRun()
-        guard
-            let place = register.reserve(
-                disk.summary.id, at: instance.id, limit: disk.summary.instanceLimit)
-        else { throw noRoom(for: disk, at: instance, places) }
-        do {
-            try showing(.attaching, disk.summary.id) { () throws(Refusal) in
-                try open(disk, acceptingRollback: accepts)
-                try engine(about: .disk(disk.name)) { try register.settle(disk.summary.id, place) }
+        let id = disk.summary.id
+        let place = try diskTurns.wait(for: id) { () throws(Refusal) -> AccountRegister.Place in
+            // It may have changed while this waited.
+            let disk = try self.disk(id.text)
+            return try showing(.attaching, id) { () throws(Refusal) in
+                try attach(disk, at: instance, acceptingRollback: accepts)
             }
-        } catch {
-            register.giveUp(disk.summary.id, place)
-            throw error
         }
-        announce(.diskAttached(disk.summary.id))
+        announce(.diskAttached(id))
         announceInstances()
         return Self.fields(of: place)
     }
 
-    private static func fields(of place: AccountRegister.Place) -> JSONObject {
-        ["InstanceId": .string(place.instance.text), "Device": .string(place.device)]
+    /// Opens a disk at an instance: at its place there, if a mount has ended since it came to it,
+    /// or at a new one.
+    private func attach(
+        _ disk: NamedDisk, at instance: NamedInstance, acceptingRollback: Bool
+    ) throws(Refusal) -> AccountRegister.Place {
+        let id = disk.summary.id
+        try demandRoom(for: disk, at: instance)
+        if let place = places(of: disk.summary).first(where: { $0.instance == instance.id }) {
+            guard !register.isDeleting(instance.id) else { throw .isChanging(disk) }
+            try open(disk, acceptingRollback: acceptingRollback)
+            return place
+        }
+        let place = try reserve(disk, at: instance)
+        do {
+            try open(disk, acceptingRollback: acceptingRollback)
+        } catch {
+            register.giveUp(id, place)
+            throw error
+        }
+        do throws(Refusal) {
+            try engine(about: .disk(disk.name)) { try register.settle(id, place) }
+        } catch {
+            if !disk.summary.isAttached { try? store.detach(id) }
+            throw error
+        }
+        return place
     }
 
-    /// A disk that is at the instance already: its file is opened again if a mount has ended since.
-    private func open(
-        _ disk: NamedDisk, again place: AccountRegister.Place, at instance: NamedInstance,
-        _ arguments: Arguments, acceptingRollback: Bool
-    ) throws(Refusal) {
-        guard !disk.summary.isAttached else {
+    private func reserve(
+        _ disk: NamedDisk, at instance: NamedInstance
+    ) throws(Refusal) -> AccountRegister.Place {
+        do {
+            return try register.reserve(
+                disk.summary.id, madeWith: disk.summary.attributes[Attribute.madeWith],
+                at: instance.id, limit: disk.summary.instanceLimit)
+        } catch {
+            switch error {
+            case .taken: throw noRoom(for: disk, at: instance, places(of: disk.summary))
+            case .full:
+                throw Refusal(
+                    .instanceDiskLimit,
+                    "Instance '\(instance.name)' has \(Self.disksPerInstance) disks, which is as"
+                        + " many as one may have.",
+                    recommend: "Detach one of them first: `DetachDisk`.")
+            case .changing: throw .isChanging(disk)
+            }
+        }
+    }
+
+    /// What can be told without waiting for anybody.
+    private func demandRoom(for disk: NamedDisk, at instance: NamedInstance) throws(Refusal) {
+        let places = places(of: disk.summary)
+        if let place = places.first(where: { $0.instance == instance.id }) {
+            guard disk.summary.isAttached else { return }
             throw Refusal(
-                .diskStatus,
-                "Disk '\(disk.name)' is attached to \(place.instance) already.",
+                .diskStatus, "Disk '\(disk.name)' is attached to \(place.instance) already.",
                 recommend: "Use it as it is, or detach it: `DetachDisk DiskId=\(disk.name)`.")
         }
-        try arguments.stopIfDryRun()
-        try showing(.attaching, disk.summary.id) { () throws(Refusal) in
-            try open(disk, acceptingRollback: acceptingRollback)
+        guard places.count < disk.summary.instanceLimit else {
+            throw noRoom(for: disk, at: instance, places)
         }
-        announce(.diskAttached(disk.summary.id))
+    }
+
+    private static func fields(of place: AccountRegister.Place) -> JSONObject {
+        ["InstanceId": .string(place.instance.text), "Device": .string(place.device)]
     }
 
     /// Brings the key into memory and recovers the disk. Where that was done for another instance,
@@ -92,40 +128,6 @@ extension ControlPlane {
                 + " create shared block storage: `CreateDisk DiskCategory=san_ssd`.")
     }
 
-    func detachDisk(_ arguments: Arguments) throws(Refusal) -> JSONObject {
-        let disk = try disk(try arguments.required("DiskId"))
-        let places = places(of: disk.summary)
-        let instance = try instanceToDetach(disk, places, arguments)
-        try arguments.stopIfDryRun()
-        try detach(disk, from: instance, isLast: places.count <= 1)
-        announceInstances()
-        return [:]
-    }
-
-    /// Takes a disk off an instance; off the last one it is closed, and its key goes.
-    func detach(_ disk: NamedDisk, from instance: InstanceID, isLast: Bool) throws(Refusal) {
-        let id = disk.summary.id
-        guard isLast else {
-            try engine(about: .disk(disk.name)) {
-                try register.remove(id, from: instance)
-                guard disk.summary.isEncrypted else { return }
-                _ = try keys.describe(use: KeyUse(action: "DetachDisk", resource: id.text))
-            }
-            return
-        }
-        guard disk.summary.isAttached else {
-            return try engine(about: .disk(disk.name)) { try register.remove(id, from: instance) }
-        }
-        try whileNobodyUses(disk, showing: .detaching) { () throws(Refusal) in
-            try engine(about: .disk(disk.name)) {
-                defer { if store.attached(id) == nil { try? register.remove(id, from: instance) } }
-                try store.detach(id)
-            }
-        } after: {
-            hooks?.didChange(.diskDetached(id))
-        }
-    }
-
     private func instanceToAttach(
         _ disk: NamedDisk, _ arguments: Arguments
     ) throws(Refusal) -> NamedInstance {
@@ -136,29 +138,6 @@ extension ControlPlane {
             return try instance(places[0].instance.text)
         }
         return try instance(InstanceID.local.text)
-    }
-
-    private func instanceToDetach(
-        _ disk: NamedDisk, _ places: [AccountRegister.Place], _ arguments: Arguments
-    ) throws(Refusal) -> InstanceID {
-        let named = try arguments.text("InstanceId").map { name throws(Refusal) in
-            try instance(name).id
-        }
-        guard !places.isEmpty, places.contains(where: { named == nil || $0.instance == named })
-        else {
-            throw Refusal(
-                .diskStatus,
-                "Disk '\(disk.name)' is not attached\(named.map { " to \($0)" } ?? "").",
-                recommend: "Nothing is left to do; `DescribeDisks` shows what is attached.")
-        }
-        guard named != nil || places.count == 1 else {
-            throw Refusal(
-                .missingParameter,
-                "Disk '\(disk.name)' is attached to several instances:"
-                    + " \(places.map(\.instance.text).joined(separator: ", ")).",
-                parameter: "InstanceId", recommend: "Say which one: `InstanceId=…`.")
-        }
-        return named ?? places[0].instance
     }
 
     private func diskToAttach(_ arguments: Arguments) throws(Refusal) -> String {

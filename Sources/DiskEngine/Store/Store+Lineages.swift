@@ -46,6 +46,13 @@ extension Store {
                 do {
                     return admit(try loadLineage(id, for: use, accepting: disk))
                 } catch {
+                    // Deleted meanwhile, it reads as damaged.
+                    let isThere = monitor.withLock {
+                        catalogue.envelopes[id] != nil || catalogue.damagedLineages.contains(id)
+                    }
+                    guard isThere else {
+                        throw DiskError(.notFound, "\(what): it was deleted meanwhile")
+                    }
                     throw DiskError.wrap(error, while: "\(what): opening lineage \(id)")
                 }
             }

@@ -59,6 +59,20 @@ import Testing
         try harness.store.close()
     }
 
+    /// Who only writes data leaves the reserve whole for what frees space.
+    @Test func dataTakesNothingOfTheReserve() throws {
+        let harness = try FaultHarness(size: 32 << 20, capacity: 12 << 20)
+        let whole = harness.store.status().reserveBytes
+        #expect(whole > 0)
+        _ = try Self.fill(harness.disk)
+        for _ in 0..<3 {
+            let bytes = [UInt8](repeating: 9, count: Self.mebibyte)
+            #expect(diskErrorCode { try harness.disk.put(bytes, at: 31 << 20) } == .noSpace)
+            #expect(harness.store.status().reserveBytes == whole)
+        }
+        try harness.store.close()
+    }
+
     /// fstrim on a full store: the discards themselves need room, and get it.
     @Test func discardsWorkOnAFullStore() throws {
         let harness = try FaultHarness(size: 32 << 20, capacity: 12 << 20)
