@@ -76,6 +76,54 @@ import Testing
         #expect(try fixture.describe("shared")["Open"]?.bool == false)
     }
 
+    /// The key service is away: a disk is taken off all the same, and stays with the others.
+    @Test func aServiceThatIsAwayKeepsNoInstance() throws {
+        let fixture = try Fixture()
+        try fixture.done(
+            "CreateDisk DiskName=shared Size=20 DiskCategory=san_ssd Encrypted=true")
+        for name in ["one", "two"] {
+            try fixture.done("CreateInstance InstanceName=\(name)")
+            try fixture.done("AttachDisk DiskId=shared InstanceId=\(name)")
+        }
+        fixture.keys.fail(with: .init(.unavailable, "away"))
+        try fixture.done("DetachDisk DiskId=shared InstanceId=one")
+        #expect(try fixture.describe("shared")["Open"]?.bool == true)
+        fixture.keys.fail(with: nil)
+    }
+
+    /// With the last of a lineage its data key goes, also by way of an instance.
+    @Test func thatADataKeyGoesWithAnInstanceIsSaid() throws {
+        let fixture = try Fixture()
+        let disk = "DataDisk.1.Size=1MiB DataDisk.1.DeleteWithInstance=true"
+        try fixture.done("CreateInstance InstanceName=a \(disk) DataDisk.1.Encrypted=true")
+        try fixture.done("CreateInstance InstanceName=b \(disk)")
+        let sealed = try fixture.done("DeleteInstance InstanceId=a")
+        #expect(sealed["DataKeyDestroyed"] == true && sealed["Note"]?.string != nil)
+        #expect(try fixture.done("DeleteInstance InstanceId=b")["DataKeyDestroyed"] == nil)
+    }
+
+    /// The store is full: what frees it, or lets go of it, is recorded all the same.
+    @Test func aDiskOfAFullStoreIsTakenOffItsInstance() throws {
+        let files = MemoryStore(capacity: 24 << 20)
+        _ = try Store.create(in: files, account: "account", region: "region")
+        let fixture = try Fixture(over: files, keys: TestKeys(isActivated: true))
+        try fixture.done("CreateInstance InstanceName=web DataDisk.1.Size=1 DataDisk.1.DiskName=d")
+        let disk = try #require(fixture.store.attachedDisks().first)
+        let piece = [UInt8](repeating: 7, count: 64 << 10)
+        for offset in stride(from: 0, to: UInt64(1) << 30, by: piece.count) {
+            let isFull = piece.withUnsafeBytes { bytes in
+                (try? disk.write(bytes, at: offset)) == nil
+            }
+            if isFull { break }
+        }
+        // Not a byte more than the reserve has.
+        try fixture.done("DetachDisk DiskId=d")
+        try fixture.done("DeleteInstance InstanceId=web")
+        let next = try fixture.reopened()
+        #expect(try next.done("DescribeInstances")["TotalCount"]?.unsigned == 1)
+        #expect(try next.describe("d")["Status"]?.string == "Available")
+    }
+
     @Test func whereADiskIsOutlivesTheMount() throws {
         let fixture = try Fixture()
         _ = try fixture.disk("data", encrypted: true)

@@ -100,6 +100,12 @@ import Testing
             "CreateAutoSnapshotPolicy autoSnapshotPolicyName=other timePoints=1 repeatWeekdays=1")
         try fixture.done("ApplyAutoSnapshotPolicy autoSnapshotPolicyId=other diskIds=data")
         #expect(try fixture.describe("data")["AutoSnapshotPolicyId"]?.string != id)
+        _ = try fixture.disk("gone")
+        try fixture.done("ApplyAutoSnapshotPolicy autoSnapshotPolicyId=other diskIds=gone,data")
+        try fixture.done("DeleteDisk DiskId=gone")
+        let other = try fixture.done("DescribeAutoSnapshotPolicyEx AutoSnapshotPolicyId=other")
+        let found = other["AutoSnapshotPolicies"]?["AutoSnapshotPolicy"]?.array?.first
+        #expect(found?["DiskNums"]?.unsigned == 1)
         try fixture.done("CancelAutoSnapshotPolicy diskIds=data")
         #expect(try fixture.describe("data")["AutoSnapshotPolicyId"]?.string == "")
         try fixture.done("DeleteAutoSnapshotPolicy autoSnapshotPolicyId=other")

@@ -68,6 +68,7 @@ final class TestKeys: KeyService {
 
     func describe(use: KeyUse) throws(KeyError) -> KeyDescription? {
         record("DescribeKey", use)
+        try check()
         return try service.describe(use: use)
     }
 

@@ -29,7 +29,7 @@ import Testing
         #expect(harness.store.fenceEncryptedDisks().isEmpty)
 
         // As long as somebody holds the key, and as long as the CMK is disabled.
-        #expect(code { _ = try harness.store.attach(secret.id) } == .keyRequired)
+        #expect(code { _ = try harness.store.attach(secret.id) } == .busy)
         reader.close()
         let refused = #expect(throws: DiskError.self) { try harness.store.attach(secret.id) }
         #expect((refused?.cause as? KeyError)?.code == .disabled)

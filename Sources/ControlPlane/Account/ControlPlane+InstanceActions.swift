@@ -34,7 +34,13 @@ extension ControlPlane {
         } catch {
             throw Self.deletedInPart(instance, error)
         }
-        return ["DeletedDiskIds": .object(["DiskId": .array(going.map { .string($0.text) })])]
+        var reply: JSONObject = [
+            "DeletedDiskIds": .object(["DiskId": .array(going.map { .string($0.text) })])
+        ]
+        let ended = attached.filter { going.contains($0.id) }.lazy
+            .map { self.shredded($0.lineage, wasEncrypted: $0.isEncrypted) }
+        if let note = ended.first(where: { !$0.members.isEmpty }) { reply.append(note) }
+        return reply
     }
 
     /// Notes that an instance is being deleted, and what goes with it: from then on no disk comes

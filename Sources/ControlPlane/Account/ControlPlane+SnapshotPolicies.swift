@@ -91,15 +91,16 @@ extension ControlPlane {
         return try page(
             found, arguments, list: "AutoSnapshotPolicies", element: "AutoSnapshotPolicy"
         ) { policy in
-            [
+            let disks = policy.disks.filter { (try? store.disk($0)) != nil }
+            return [
                 "AutoSnapshotPolicyId": .string(policy.id.text),
                 "AutoSnapshotPolicyName": .string(policy.name ?? ""),
                 "Name": .string(policy.name ?? policy.id.text),
                 "TimePoints": .array(policy.hours.map { .integer($0) }),
                 "RepeatWeekdays": .array(policy.weekdays.map { .integer($0) }),
                 "RetentionDays": .integer(policy.retentionDays),
-                "DiskNums": .integer(policy.disks.count),
-                "DiskIds": .array(policy.disks.map { .string($0.text) }),
+                "DiskNums": .integer(disks.count),
+                "DiskIds": .array(disks.map { .string($0.text) }),
                 "Status": "Normal",
                 "CreationTime": .string("\(Timestamp(seconds: policy.created))"),
             ]

@@ -44,8 +44,13 @@ extension ControlPlane {
             guard places(of: disk.summary).count <= 1 else {
                 try finish(disk)
                 guard disk.summary.isEncrypted else { return }
+                // As with the last instance: a service that is away keeps nobody.
                 return try engine(about: .disk(disk.name)) {
-                    _ = try keys.describe(use: KeyUse(action: "DetachDisk", resource: id.text))
+                    do throws(KeyError) {
+                        _ = try keys.describe(use: KeyUse(action: "DetachDisk", resource: id.text))
+                    } catch {
+                        guard error.code == .unavailable else { throw error }
+                    }
                 }
             }
             guard disk.summary.isAttached else { return try finish(disk) }

@@ -102,9 +102,16 @@ final class SealedStore: Sendable {
         return try AccountRecord(decoding: bytes, store: store)
     }
 
-    /// Throws `StoreError`, `CryptoError`; `FormatError` `.limit` for one that is too large.
+    /// From the reserve if there is no other space: a disk of a full store is detached, too. Throws
+    /// `StoreError`, `CryptoError`; `FormatError` `.limit` for one that is too large.
     func replaceAccount(_ record: AccountRecord) throws {
-        try files.replaceObject(Self.name(StoreLayout.account), with: record.encoded())
+        let (name, bytes) = (Self.name(StoreLayout.account), try record.encoded())
+        do {
+            try files.replaceObject(name, with: bytes)
+        } catch {
+            guard error.code == .noSpace else { throw error }
+            try reserve.lend { try files.replaceObject(name, with: bytes) }
+        }
     }
 
     /// A size asked for while the disk's key is not here: of a lineage, the one thing stored

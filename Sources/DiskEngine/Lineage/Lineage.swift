@@ -57,10 +57,10 @@ final class Lineage: @unchecked Sendable {
     var isFenced: Bool { fenced.load(ordering: .relaxed) }
     func fence() { fenced.store(true, ordering: .relaxed) }
 
-    func checkNotFenced() throws {
+    func checkNotFenced(_ code: DiskError.Code = .keyRequired) throws {
         guard isFenced else { return }
         throw DiskError(
-            .keyRequired,
+            code,
             "lineage \(id): its customer master key was disabled, and its keys are out of use;"
                 + " close what is open of its disks and snapshots, and attach again when it is"
                 + " enabled")

@@ -75,7 +75,8 @@ extension Store {
                 catalogue.opening.insert(id)
                 return .mine
             }
-            try open.checkNotFenced()
+            // What is still open of it has to be closed before it can be opened anew.
+            try open.checkNotFenced(.busy)
             guard isMetered || !open.isEncrypted else { return .unmetered }
             catalogue.openLineages[id]?.users += 1
             return .open(open)
