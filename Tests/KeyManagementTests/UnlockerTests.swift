@@ -90,4 +90,26 @@ import Testing
         #expect(
             unwrapCode(try activated(.passphraseCommand(command)), .text("correct horse")) == nil)
     }
+
+    /// A key file on a file system that does not answer: who waits is told, and nobody hangs.
+    @Test func aKeyFileThatHangsIsGivenUp() throws {
+        let gate = SecretSlot()
+        let refusal = #expect(throws: KeyError.self) {
+            _ = try KeyFile.within(0.05, "/away/key") { () throws(KeyError) in
+                while true {
+                    if let secret = gate.take() { return secret }
+                    usleep(1000)
+                }
+            }
+        }
+        #expect(refusal?.code == .unavailable && refusal?.message.contains("/away/key") == true)
+        // The thread that was left behind ends.
+        gate.put(try SecretBytes(count: 1) { _ in })
+        let other = #expect(throws: KeyError.self) {
+            _ = try KeyFile.within(60, "key") { () throws(KeyError) in
+                throw KeyError(.locked, "readable to others")
+            }
+        }
+        #expect(other?.code == .locked)
+    }
 }

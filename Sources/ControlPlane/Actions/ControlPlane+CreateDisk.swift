@@ -173,8 +173,8 @@ extension Refusal {
             "Encrypted",
             "Snapshot '\(name)' is \(from), so a disk from it is \(from); disks, snapshots and"
                 + " images are never converted.",
-            recommend: "Create a blank \(to) disk, mount both, and copy the files:"
-                + " rsync -aHAX FROM/ TO/")
+            recommend: "Create a blank \(to) disk and copy the files: sealdisk copy FROM TO --mkfs"
+                + " ext4; or mount both and run rsync -aHAXS FROM/ TO/")
     }
 
     static func name(_ parameter: String, _ name: String) -> Refusal {

@@ -1,14 +1,52 @@
 import CryptoPrimitives
 import Glibc
+import Synchronization
 
 /// A file whose content opens a keystore: at least 32 bytes, nobody's to read but its owner's.
 enum KeyFile {
     static let minimumLength = 32
     static let maximumLength = 1 << 20
 
+    /// Seconds that reading one may take: it may lie on a file system of a network that is away.
+    static let patience = 30.0
+
     /// The file's content. Throws `.locked`, saying what to do, if it is missing, too short, or
-    /// readable to others.
+    /// readable to others, `.unavailable` if it cannot be read in time.
     static func read(_ path: String) throws(KeyError) -> SecretBytes {
+        try within(patience, path) { () throws(KeyError) in try readAtOnce(path) }
+    }
+
+    private final class Outcome: Sendable {
+        let secret = SecretSlot()
+        let failure = Mutex<KeyError?>(nil)
+    }
+
+    /// What `work`, which may hang, reads of a key file; it is left behind after `limit` seconds.
+    static func within(
+        _ limit: Double, _ path: String,
+        _ work: @escaping @Sendable () throws(KeyError) -> SecretBytes
+    ) throws(KeyError) -> SecretBytes {
+        let (outcome, thread) = (Outcome(), CallThread())
+        let isDone = thread.run(limit: limit) {
+            do throws(KeyError) {
+                outcome.secret.put(try work())
+            } catch {
+                outcome.failure.withLock { $0 = error }
+            }
+        }
+        thread.end {}
+        if let failure = outcome.failure.withLock({ $0 }) { throw failure }
+        guard isDone, let secret = outcome.secret.take() else {
+            throw KeyError(
+                .unavailable,
+                "key file \(path) was not read within \(Int(limit.rounded())) seconds: is it on a"
+                    + " network's file system that does not answer? Mend that, or give another way"
+                    + " to open the keystore")
+        }
+        return secret
+    }
+
+    private static func readAtOnce(_ path: String) throws(KeyError) -> SecretBytes {
         guard
             let file = try locked({ () throws(KeyError) in
                 try FileDescriptor.openIfPresent(path, O_RDONLY | O_NONBLOCK)

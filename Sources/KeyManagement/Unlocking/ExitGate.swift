@@ -2,7 +2,7 @@ import Glibc
 
 /// Keeps calls into modules out of the end of the process: exit(3) takes down what modules stand
 /// on (OpenSSL, their own globals) while our threads live on, and a call then crashes.
-enum ExitGate {
+package enum ExitGate {
     /// How long the process's end waits for a call under way, in seconds.
     private static let patience = 2
 
@@ -11,7 +11,7 @@ enum ExitGate {
 
     /// To be called when a module is loaded and ready: what it registered for the end of the
     /// process then runs after the gate is shut.
-    static func guardEnd() { atexit { ExitGate.lock.shut(patience: ExitGate.patience) } }
+    package static func guardEnd() { atexit { ExitGate.lock.shut(patience: ExitGate.patience) } }
 
     static func pass(_ body: () -> Void) {
         lock.enter()

@@ -1,13 +1,14 @@
 import Glibc
 
-/// One thread that all calls into a module are made on, so that a call that hangs (a network HSM)
-/// holds up that thread and nobody else: who waits for it gives up after a time.
+/// One thread that all calls into something that may hang are made on (a module of a network HSM, a
+/// file of a network's file system), so that a hanging call holds up that thread and nobody else:
+/// who waits for it gives up after a time.
 ///
 /// Invariant: everything below `mutex` is touched only while it is held, and every change is
 /// followed by a broadcast.
 ///
 /// `@unchecked Sendable`: the invariant above is what makes it so.
-final class CallThread: @unchecked Sendable {
+package final class CallThread: @unchecked Sendable {
     private final class Job {
         enum State { case waiting, running, done }
 
@@ -27,7 +28,7 @@ final class CallThread: @unchecked Sendable {
     private var isEnding = false
 
     /// Starts nothing yet: a thread does not live through a fork (daemon(3)).
-    init() {
+    package init() {
         pthread_mutex_init(mutex, nil)
         var attributes = pthread_condattr_t()
         pthread_condattr_init(&attributes)
@@ -46,7 +47,7 @@ final class CallThread: @unchecked Sendable {
     /// Has the thread run `body`. False if it did not end within `limit` seconds, or if an earlier
     /// call that was given up still hangs: then `body` may yet be running, or was never begun. It
     /// must own all that it touches.
-    func run(limit: Double, _ body: @escaping @Sendable () -> Void) -> Bool {
+    package func run(limit: Double, _ body: @escaping @Sendable () -> Void) -> Bool {
         var deadline = timespec()
         clock_gettime(CLOCK_MONOTONIC, &deadline)
         let nanoseconds = deadline.tv_nsec + Int((limit * 1e9).rounded())
@@ -69,7 +70,7 @@ final class CallThread: @unchecked Sendable {
     }
 
     /// Ends the thread once it has run what is waiting and `last`. Does not wait for it.
-    func end(_ last: @escaping @Sendable () -> Void) {
+    package func end(_ last: @escaping @Sendable () -> Void) {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         isEnding = true
