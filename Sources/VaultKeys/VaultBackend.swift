@@ -4,9 +4,9 @@ import Synchronization
 
 /// The CMK in the transit engine of a server of HashiCorp Vault's interface (Vault, OpenBao).
 ///
-/// The server makes the CMK, and wraps and unwraps inside. Data keys are made here, for the
-/// engine's `datakey` ignores associated data; and its `rewrap` does too, so rewrapping is
-/// unwrapping and wrapping. Nothing is touched before the first call.
+/// The server makes the CMK, and wraps and unwraps inside. Data keys are made here, as with every
+/// holder of a CMK. The engine's `rewrap` takes no associated data, so rewrapping is unwrapping and
+/// wrapping. Nothing is touched before the first call.
 public final class VaultBackend: KeyBackend {
     public let account: String
     public let region: String
