@@ -45,7 +45,7 @@ extension MountSuite {
             }
         }
 
-        @Test(.enabled(if: KeyServer.binary != nil)) func aServerHoldsTheKey() throws {
+        @Test func aServerHoldsTheKey() throws {
             let rig = try Rig()
             let server = try KeyServer(in: rig)
             rig.moreEnvironment = ["SEALDISK_KMS": server.uri]
@@ -65,7 +65,7 @@ extension MountSuite {
             withExtendedLifetime(file) {}
         }
 
-        @Test(.enabled(if: KeyServer.binary != nil)) func aServerThatIsGoneKeepsNoDisk() throws {
+        @Test func aServerThatIsGoneKeepsNoDisk() throws {
             let rig = try Rig()
             let server = try KeyServer(in: rig)
             rig.moreEnvironment = ["SEALDISK_KMS": server.uri]
@@ -79,7 +79,7 @@ extension MountSuite {
             #expect(log.split(separator: "\n").count == 4, "\(log)")
         }
 
-        @Test(.enabled(if: KeyServer.binary != nil)) func aDisabledKeyFencesItsDisks() throws {
+        @Test func aDisabledKeyFencesItsDisks() throws {
             let rig = try Rig()
             let server = try KeyServer(in: rig)
             rig.moreEnvironment = ["SEALDISK_KMS": server.uri]
