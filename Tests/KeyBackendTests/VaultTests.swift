@@ -5,8 +5,8 @@ import Testing
 
 @testable import VaultKeys
 
-/// What is special about a server: its tokens, its rotation, and its outages. Fails where there is no
-/// OpenBao, which `Tests/run` installs.
+/// What is special about a server: its tokens, its rotation, and its outages. Fails where there is
+/// no OpenBao, which `Tests/run` installs.
 @Suite struct VaultTests {
     private func backend(_ uri: String, limit: Double = 30) throws -> VaultBackend {
         try VaultBackend(VaultURI(uri), account: "1000", region: "cn-local", limit: limit)
