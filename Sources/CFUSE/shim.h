@@ -13,4 +13,9 @@ enum {
     // fuse_in_header and fuse_write_in, 40 bytes each, stand before the payload of a write.
     SEALDISK_FUSE_WRITE_HEADER_BYTES = 80,
     SEALDISK_FUSE_WRITE_OPCODE = 16,
+    // fuse_in_header, which stands before every request: length, operation, and at byte 8 the
+    // number by which a reply says what it answers.
+    SEALDISK_FUSE_HEADER_BYTES = 40,
+    SEALDISK_FUSE_NUMBER_OFFSET = 8,
+    SEALDISK_FUSE_INIT_OPCODE = 26,
 };

@@ -20,14 +20,17 @@ private func receiveRequest(
 ) -> Int {
     let buffers = ThreadBuffers.current
     buffers.wipeIfAsked()
+    ServingPause.pass(buffers)
     let memory = buffers.request
     let count = Glibc.read(descriptor, memory.baseAddress, min(limit, memory.count))
-    guard count > 0, let buffer else { return count }
-    let isWrite =
-        count > Int(SEALDISK_FUSE_WRITE_HEADER_BYTES)
-        && memory.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
-            == UInt32(SEALDISK_FUSE_WRITE_OPCODE)
-    let parsed = isWrite ? Int(SEALDISK_FUSE_WRITE_HEADER_BYTES) : count
+    guard count >= Int(SEALDISK_FUSE_HEADER_BYTES), let buffer else { return count }
+    let operation = memory.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
+    var parsed = count
+    if operation == UInt32(SEALDISK_FUSE_WRITE_OPCODE) {
+        parsed = min(count, Int(SEALDISK_FUSE_WRITE_HEADER_BYTES))
+    } else if operation == UInt32(SEALDISK_FUSE_INIT_OPCODE), let userdata {
+        Adapter.of(userdata).firstRequest.withLock { $0 = Array(memory[..<count]) }
+    }
     // Within both: `count` is at most `limit`, the size of libfuse's buffer, and `memory.count`.
     buffer.copyMemory(from: memory.baseAddress!, byteCount: parsed)
     return count

@@ -15,10 +15,13 @@ public final class MountSession: Sendable {
     /// needed.
     private static let threadLimit: UInt32 = 16
 
-    private let tree: Namespace
     /// Kept for the callbacks: what they find behind a request.
-    private let adapter: Adapter
+    let adapter: Adapter
     private let phase: Mutex<Phase>
+    /// /dev/fuse, as this mount has it open.
+    public let descriptor: Int32
+    /// Another process made the mount: libfuse does not know how to take it away.
+    public let isTakenOver: Bool
 
     /// `@unchecked Sendable`: libfuse locks its own state.
     private struct Session: @unchecked Sendable {
@@ -38,31 +41,66 @@ public final class MountSession: Sendable {
     public init(_ tree: Namespace, at mountPoint: String, _ options: MountOptions)
         throws(MountError)
     {
-        LibfuseLog.capture()
         let adapter = Adapter(tree)
-        var table = operations()
-        let made = Self.withArguments(["sealdisk", "-o", options.text]) { arguments in
-            fuse_session_new(
-                &arguments, &table, MemoryLayout<fuse_lowlevel_ops>.size,
-                Unmanaged.passUnretained(adapter).toOpaque())
-        }
-        guard let session = made else {
-            throw MountError(description: "the mount options are refused: \(LibfuseLog.take())")
-        }
+        let session = try Self.make(adapter, options.text)
         guard fuse_session_mount(session, mountPoint) == 0 else {
             fuse_session_destroy(session)
             throw MountError(description: "\(mountPoint): \(LibfuseLog.take())")
         }
+        let descriptor = fuse_session_fd(session)
         var io = DeviceIO.table()
-        guard fuse_session_custom_io(session, &io, fuse_session_fd(session)) == 0 else {
+        guard fuse_session_custom_io(session, &io, descriptor) == 0 else {
             fuse_session_unmount(session)
             fuse_session_destroy(session)
             throw MountError(description: "libfuse: \(LibfuseLog.take())")
         }
-        self.tree = tree
         self.adapter = adapter
+        self.descriptor = descriptor
+        isTakenOver = false
         phase = Mutex(.idle(Session(pointer: session)))
         tree.attachKernel(KernelNotifier(session: session))
+    }
+
+    /// Takes over a mount that another process made and has stopped serving. `descriptor` is its
+    /// /dev/fuse, and is closed with this session; `tree` goes on where the other's stopped.
+    public init(_ tree: Namespace, takingOver descriptor: Int32, _ state: SessionState)
+        throws(MountError)
+    {
+        guard state.payloadLimit <= ThreadBuffers.payloadLimit else {
+            throw MountError(
+                description: "the kernel was told of payloads of \(state.payloadLimit) bytes, and"
+                    + " this version takes \(ThreadBuffers.payloadLimit)")
+        }
+        let adapter = Adapter(tree)
+        try Self.reopen(state, in: tree, adapter)
+        let session = try Self.make(adapter, "max_read=\(ThreadBuffers.payloadLimit)")
+        var io = DeviceIO.table()
+        guard fuse_session_custom_io(session, &io, descriptor) == 0 else {
+            fuse_session_destroy(session)
+            throw MountError(description: "libfuse: \(LibfuseLog.take())")
+        }
+        self.adapter = adapter
+        self.descriptor = descriptor
+        isTakenOver = true
+        phase = Mutex(.idle(Session(pointer: session)))
+        Self.repeatAgreement(session, state.firstRequest, adapter)
+        tree.attachKernel(KernelNotifier(session: session))
+    }
+
+    private static func make(_ adapter: Adapter, _ options: String) throws(MountError)
+        -> OpaquePointer
+    {
+        LibfuseLog.capture()
+        var table = operations()
+        let made = withArguments(["sealdisk", "-o", options]) { arguments in
+            fuse_session_new(
+                &arguments, &table, MemoryLayout<fuse_lowlevel_ops>.size,
+                Unmanaged.passUnretained(adapter).toOpaque())
+        }
+        guard let made else {
+            throw MountError(description: "the mount options are refused: \(LibfuseLog.take())")
+        }
+        return made
     }
 
     /// Answers the kernel until the tree is unmounted or `stop` is called.
@@ -115,7 +153,7 @@ public final class MountSession: Sendable {
     /// time does nothing. A request to `control` has `seconds` to finish; after that the session
     /// stays in memory, for a control thread may use it.
     public func end(isInPlace: Bool, within seconds: Double) {
-        let isUnused = tree.closeControl(within: seconds)
+        let isUnused = adapter.tree.closeControl(within: seconds)
         let last = phase.withLock { phase -> Session? in
             guard case .idle(let session) = phase else { return nil }
             phase = .ended

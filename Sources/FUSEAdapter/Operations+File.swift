@@ -24,7 +24,8 @@ private func open(
         truncates: flags & O_TRUNC != 0)
     do throws(FileError) {
         let (file, caching) = try request.adapter.tree.open(inode, mode, caller: request.caller)
-        info.pointee.fh = Handle.make(file)
+        guard let number = request.adapter.files.add(file) else { return request.fail(ENFILE) }
+        info.pointee.fh = number
         switch caching {
         case .kept: info.pointee.keep_cache = 1
         case .none: info.pointee.direct_io = 1
@@ -33,7 +34,8 @@ private func open(
             info.pointee.nonseekable = 1
         }
         info.pointee.noflush = file.isFlushed ? 0 : 1
-        if !request.reply(open: info) { Handle<OpenFile>.release(info.pointee.fh) }
+        let adapter = request.adapter
+        if !request.reply(open: info) { adapter.files.release(number) }
     } catch {
         request.fail(error)
     }
@@ -50,7 +52,7 @@ private func read(
     guard size <= buffer.count, offset >= 0 else { return request.fail(EINVAL) }
     do throws(FileError) {
         let place = UnsafeMutableRawBufferPointer(rebasing: buffer[..<size])
-        let file = Handle<OpenFile>.content(info)
+        let file = request.file(info)
         let count = try file.read(into: place, at: UInt64(offset))
         guard let delay = file.delay(ofRead: count) else {
             return request.reply(bytes: .init(rebasing: place[..<count]))
@@ -70,7 +72,7 @@ private func write(
     guard size <= ThreadBuffers.payloadLimit, offset >= 0 else { return request.fail(EINVAL) }
     // `bytes` is libfuse's buffer, which has the headers alone: see `DeviceIO`.
     let payload = ThreadBuffers.current.payload(size)
-    let file = Handle<OpenFile>.content(info)
+    let file = request.file(info)
     switch file {
     case .control(let conversation):
         return hand(over: request, Array(payload)) { conversation.submit($0, answer: $1) }
@@ -94,7 +96,7 @@ private func hold(
     let parked = ParkedRequest(request)
     let copy = [UInt8](bytes)
     delay.run {
-        copy.withUnsafeBytes { parked.take()?.reply(bytes: $0) }
+        copy.withUnsafeBytes { bytes in parked.answer { $0.reply(bytes: bytes) } }
     }
 }
 
@@ -106,10 +108,11 @@ private func park(
 ) {
     let parked = ParkedRequest(request)
     whenDone { result in
-        guard let request = parked.take() else { return }
-        switch result {
-        case .success(let count): request.reply(written: count)
-        case .failure(let error): request.fail(error)
+        parked.answer { request in
+            switch result {
+            case .success(let count): request.reply(written: count)
+            case .failure(let error): request.fail(error)
+            }
         }
     }
 }
@@ -134,7 +137,7 @@ private func flush(
     guard let raw, let info else { return }
     let request = Request(raw)
     do throws(FileError) {
-        try Handle<OpenFile>.content(info).flush()
+        try request.file(info).flush()
         request.succeed()
     } catch {
         request.fail(error)
@@ -148,7 +151,7 @@ private func fsync(
     guard let raw, let info else { return }
     let request = Request(raw)
     do throws(FileError) {
-        try Handle<OpenFile>.content(info).synchronize()
+        try request.file(info).synchronize()
         request.succeed()
     } catch {
         request.fail(error)
@@ -170,7 +173,7 @@ private func fallocate(
     }
     guard offset >= 0, length > 0 else { return request.fail(EINVAL) }
     do throws(FileError) {
-        try Handle<OpenFile>.content(info)
+        try request.file(info)
             .allocate(change, at: UInt64(offset), length: UInt64(length))
         request.succeed()
     } catch {
@@ -192,7 +195,7 @@ private func lseek(
     }
     guard offset >= 0 else { return request.fail(ENXIO) }
     do throws(FileError) {
-        let position = try Handle<OpenFile>.content(info).seek(target, from: UInt64(offset))
+        let position = try request.file(info).seek(target, from: UInt64(offset))
         request.reply(position: position)
     } catch {
         request.fail(error)
@@ -204,6 +207,6 @@ private func release(
 ) {
     guard let raw, let info else { return }
     let request = Request(raw)
-    Handle<OpenFile>.release(info.pointee.fh)
+    request.adapter.files.release(info.pointee.fh)
     request.succeed()
 }

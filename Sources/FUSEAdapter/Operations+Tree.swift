@@ -103,8 +103,12 @@ private func opendir(
     guard let raw, let info else { return }
     let request = Request(raw)
     do throws(FileError) {
-        info.pointee.fh = Handle.make(try request.adapter.tree.list(inode))
-        if !request.reply(open: info) { Handle<[FolderEntry]>.release(info.pointee.fh) }
+        let adapter = request.adapter
+        guard let number = adapter.folders.add(try adapter.tree.list(inode)) else {
+            return request.fail(ENFILE)
+        }
+        info.pointee.fh = number
+        if !request.reply(open: info) { adapter.folders.release(number) }
     } catch {
         request.fail(error)
     }
@@ -142,7 +146,7 @@ private func fillListing(
 ) {
     guard let raw, let info else { return }
     let request = Request(raw)
-    let entries = Handle<[FolderEntry]>.content(info)
+    let entries = request.adapter.folders.content(info.pointee.fh)
     let buffer = ThreadBuffers.current.reply.prefix(size)
     var used = 0
     for index in entries.indices.dropFirst(Int(offset)) {
@@ -158,6 +162,6 @@ private func releasedir(
 ) {
     guard let raw, let info else { return }
     let request = Request(raw)
-    Handle<[FolderEntry]>.release(info.pointee.fh)
+    request.adapter.folders.release(info.pointee.fh)
     request.succeed()
 }

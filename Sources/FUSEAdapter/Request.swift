@@ -18,6 +18,11 @@ struct Request: ~Copyable, @unchecked Sendable {
     /// The mount this request is for.
     var adapter: Adapter { Adapter.of(raw) }
 
+    /// The open file that it is about.
+    func file(_ info: UnsafePointer<fuse_file_info>) -> OpenFile {
+        adapter.files.content(info.pointee.fh)
+    }
+
     var caller: Caller {
         let context = fuse_req_ctx(raw).pointee
         return Caller(user: context.uid, thread: context.pid)

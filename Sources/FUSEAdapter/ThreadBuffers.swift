@@ -49,6 +49,8 @@ final class ThreadBuffers {
     /// only grows, by this thread.
     private static let asked = Atomic<UInt64>(0)
     private let wiped = Atomic<UInt64>(asked.load(ordering: .relaxed))
+    /// Set and cleared by this thread alone: see `ServingPause`.
+    let isHeld = Atomic(false)
     /// The buffers of the threads that live. Invariant: an entry's thread has not ended, for it
     /// takes itself out, under this lock, as it ends.
     private static let living = Mutex<[ObjectIdentifier: (thread: pthread_t, Weak)]>([:])
@@ -87,6 +89,16 @@ final class ThreadBuffers {
 
     /// A thread that was not reached by then serves a request that takes its time.
     private static let wakes = 40
+
+    /// Whether every thread that serves requests is held between two of them. `waking`: those that
+    /// are not are woken, should they wait for one.
+    static func areAllHeld(waking: Bool) -> Bool {
+        living.withLock { living in
+            let free = living.values.filter { !$0.1.buffers.isHeld.load(ordering: .acquiring) }
+            if waking { for entry in free { pthread_kill(entry.thread, WakeSignal.number) } }
+            return free.isEmpty
+        }
+    }
 
     /// This thread's buffers, made at the first call and freed when the thread ends.
     static var current: ThreadBuffers {

@@ -19,7 +19,16 @@ public final class ControlConversation: Sendable {
     private let desk: ControlDesk
     private let state = Mutex(State())
 
-    init(_ desk: ControlDesk) { self.desk = desk }
+    /// `reply`, from `position` on, is what is left to be read of an earlier one's.
+    init(_ desk: ControlDesk, reply: [UInt8]? = nil, position: Int = 0) {
+        self.desk = desk
+        state.withLock { $0 = State(reply: reply, position: min(position, reply?.count ?? 0)) }
+    }
+
+    /// What another of this kind goes on with.
+    var handover: OpenFileState {
+        state.withLock { .control(reply: $0.reply, position: $0.position) }
+    }
 
     /// Carries out a request on a control thread, then calls `answer` there with the bytes taken
     /// (all of them) or the errno of the refusal. `answer` is called exactly once, on this thread
@@ -83,8 +92,11 @@ final class ControlDesk: Sendable {
         var lastReply: [UInt8]?
     }
 
-    private let state = Mutex(State())
+    private let state: Mutex<State>
     private let queue = ControlQueue()
+
+    /// `lastReply`: what the mount was asked last, if another tree served it before.
+    init(lastReply: [UInt8]? = nil) { state = Mutex(State(lastReply: lastReply)) }
 
     var lastReply: [UInt8]? { state.withLock { $0.lastReply } }
 

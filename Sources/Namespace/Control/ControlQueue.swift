@@ -13,6 +13,12 @@ public struct ControlAnswer: Sendable {
         self.errno = errno
     }
 
+    /// What another process answered, as it stands.
+    init(line: [UInt8], errno: Int32) {
+        bytes = line
+        self.errno = errno
+    }
+
     /// A refusal that fails the write with an errno of its own.
     init(refusal: Refusal, errno: Int32) {
         let reply = Reply { () throws(Refusal) -> JSONObject in throw refusal }

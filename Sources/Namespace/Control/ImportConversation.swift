@@ -16,7 +16,25 @@ public final class ImportConversation: Sendable {
     private let desk: ImportDesk
     private let line = Watched(ImportLine())
 
-    init(_ desk: ImportDesk) { self.desk = desk }
+    /// `reply`, from `position` on, is what is left to be read of an earlier one's.
+    init(_ desk: ImportDesk, reply: ControlAnswer? = nil, position: Int = 0) {
+        self.desk = desk
+        guard let reply else { return }
+        line.withLock { line in
+            line.hasBegun = true
+            line.reply = reply
+            line.position = min(position, reply.bytes.count)
+        }
+    }
+
+    /// What another of this kind goes on with. An import that is under way is handed over by
+    /// nobody (`Namespace.hindrance`).
+    var handover: OpenFileState {
+        line.withLock { line in
+            .intake(
+                reply: line.reply?.bytes, errno: line.reply?.errno ?? 0, position: line.position)
+        }
+    }
 
     deinit { line.withLock { $0.isClosed = true } }
 

@@ -13,6 +13,9 @@ final class ImportDesk: Sendable {
 
     private let state = Watched(State())
 
+    /// Whether no import is under way.
+    var isIdle: Bool { state.withLock { $0.running.isEmpty } }
+
     func open(_ handler: @escaping Handler) { state.withLock { $0.handler = handler } }
 
     /// Lets a thread import what comes along `line`.

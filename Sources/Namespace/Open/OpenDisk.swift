@@ -19,7 +19,7 @@ public struct SubmittedWrite: Sendable {
 public final class OpenDisk: Sendable {
     let disk: Disk
     private let opens: OpenTable
-    private let isCounted: Bool
+    let isCounted: Bool
     private let time: ChangeTime
     private let faults: FaultLog
     private let limit: SpeedLimit
@@ -37,6 +37,14 @@ public final class OpenDisk: Sendable {
         self.isCounted = isCounted
         self.time = time
         self.faults = faults
+    }
+
+    /// The same for an errand of the mount's own, which does not count as a user. For a handle that
+    /// goes at once: its own count ends with it.
+    func uncounted() -> OpenDisk {
+        OpenDisk(
+            disk, opens: opens, isCounted: false, limit: limit, delays: delays, time: time,
+            faults: faults)
     }
 
     deinit {

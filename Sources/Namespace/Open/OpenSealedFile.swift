@@ -17,7 +17,8 @@ public final class OpenSealedFile: Sendable {
     /// Bytes; nil: a stream, whose end shows when it is read.
     let size: UInt64?
     private let reader: any SealedReader
-    private let snapshots: [SnapshotID]
+    /// The snapshot; of a difference also the one that it begins from.
+    let snapshots: [SnapshotID]
     private let opens: OpenTable
     private let faults: FaultLog
 

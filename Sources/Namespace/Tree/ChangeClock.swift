@@ -30,7 +30,23 @@ final class ChangeTime: Sendable {
 
 /// The change times of all disks of the tree.
 final class ChangeClock: Sendable {
-    private let times = Mutex<[DiskID: ChangeTime]>([:])
+    private let times: Mutex<[DiskID: ChangeTime]>
+
+    /// `earlier`: what another tree of the same mount had, by id.
+    init(_ earlier: [String: Int64] = [:]) {
+        var times: [DiskID: ChangeTime] = [:]
+        for (text, time) in earlier {
+            if let id = DiskID(text) { times[id] = ChangeTime(time) }
+        }
+        self.times = Mutex(times)
+    }
+
+    /// Nanoseconds by id, as another tree of the same mount goes on with them.
+    var handover: [String: Int64] {
+        times.withLock { times in
+            Dictionary(uniqueKeysWithValues: times.map { ($0.key.text, $0.value.value) })
+        }
+    }
 
     /// The disk's time; `created` (nanoseconds) if it has none yet.
     func time(of disk: DiskID, created: Int64) -> ChangeTime {

@@ -40,7 +40,8 @@ final class InodeTable: Sendable {
 
     private let state: Mutex<State>
 
-    init() {
+    /// `earlier`: what numbers stood for in another tree of the same mount.
+    init(_ earlier: InodeState? = nil) {
         var state = State()
         let constant: [Node] = [
             .root, .control, .status, .disks, .snapshots, .intake, .instances,
@@ -48,7 +49,22 @@ final class InodeTable: Sendable {
         for (offset, node) in constant.enumerated() {
             state.assign(Self.root + UInt64(offset), to: node)
         }
+        if let earlier {
+            for (number, text) in earlier.nodes {
+                if let node = Node(text: text) { state.assign(number, to: node) }
+            }
+            state.next = max(state.next, earlier.next)
+            state.nextOwn = max(state.nextOwn, earlier.nextOwn)
+        }
         self.state = Mutex(state)
+    }
+
+    /// The numbers as another tree of the same mount goes on with them.
+    var handover: InodeState {
+        state.withLock { state in
+            InodeState(
+                next: state.next, nextOwn: state.nextOwn, nodes: state.nodes.mapValues(\.text))
+        }
     }
 
     /// The node's number; a new one if it has none.

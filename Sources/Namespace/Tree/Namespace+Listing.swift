@@ -1,7 +1,7 @@
 import Glibc
 
 /// A name in a folder, and what it led to when the folder was opened.
-public struct FolderEntry: Sendable, Hashable {
+public struct FolderEntry: Sendable, Hashable, Codable {
     public let name: String
     public let inode: UInt64
     public let isFolder: Bool

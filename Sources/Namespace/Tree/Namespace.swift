@@ -16,16 +16,16 @@ import Synchronization
 public final class Namespace: Sendable {
     public let facts: MountFacts
     let store: Store
-    let inodes = InodeTable()
+    let inodes: InodeTable
     let opens = OpenTable()
-    let clock = ChangeClock()
-    let desk = ControlDesk()
+    let clock: ChangeClock
+    let desk: ControlDesk
     let intake = ImportDesk()
     let faults: FaultLog
     let now: @Sendable () -> Double
     let mappings: any MappingWriter
     /// When the mount was made: the time its folders show.
-    let born = ChangeTime.now()
+    let born: Int64
     let knownDisks = KnownNames<DiskID>()
     let knownSnapshots = KnownNames<SnapshotID>()
     /// Which disks are at which instances, as the control plane last said.
@@ -36,14 +36,20 @@ public final class Namespace: Sendable {
 
     /// `now` gives seconds of a clock that is never set. `log` takes single lines for the operator,
     /// and must not wait until they are written: they come from threads that serve the kernel.
+    /// `earlier`: what the tree goes on with that served the same mount before.
     public init(
         store: Store, facts: MountFacts, mappings: any MappingWriter,
+        continuing earlier: TreeState? = nil,
         now: @escaping @Sendable () -> Double = monotonicSeconds,
         log: @escaping @Sendable (String) -> Void
     ) {
         self.store = store
         self.facts = facts
         self.mappings = mappings
+        inodes = InodeTable(earlier?.inodes)
+        clock = ChangeClock(earlier?.times ?? [:])
+        desk = ControlDesk(lastReply: earlier?.lastReply)
+        born = earlier?.born ?? ChangeTime.now()
         self.now = now
         faults = FaultLog(now: now, log)
     }
