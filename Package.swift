@@ -22,6 +22,7 @@ let package = Package(
         .systemLibrary(name: "CFUSE", pkgConfig: "fuse3", providers: [.apt(["libfuse3-dev"])]),
         .systemLibrary(name: "CLinuxFile"),
         .systemLibrary(name: "CLoopDevice"),
+        .systemLibrary(name: "CDescriptorPassing"),
         .systemLibrary(name: "CPKCS11", providers: [.apt(["libp11-kit-dev"])]),
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
@@ -65,6 +66,7 @@ let package = Package(
             dependencies: [
                 "ControlPlane", "FUSEAdapter", "Namespace", "DiskEngine", "KeyManagement",
                 "PKCS11Keys", "VaultKeys", "LocalStore", "CryptoPrimitives", "CLoopDevice",
+                "CDescriptorPassing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Documentation.docc"],

@@ -26,14 +26,26 @@ extension MountSession {
         adapter.folders.replaceAll([])
     }
 
-    /// Serves again, after `pause`. With a tree of another opening of the store, everything is
-    /// opened anew in it.
-    public func resume(with tree: Namespace, _ state: SessionState) throws(MountError) {
-        try Self.reopen(state, in: tree, adapter)
+    /// Serves again, after `pause`, with a tree of another opening of the store. What cannot be
+    /// opened again in it fails from here on; what that is, is returned in words.
+    public func resume(with tree: Namespace, _ state: SessionState) -> [String] {
+        var failures: [String] = []
+        var files: [(number: UInt64, content: OpenFile)] = []
+        for entry in state.files {
+            do throws(FileError) {
+                files.append((entry.number, try tree.reopen(entry.file)))
+            } catch {
+                failures.append("\(error)")
+                files.append((entry.number, .lost))
+            }
+        }
+        adapter.files.replaceAll(files)
+        adapter.folders.replaceAll(state.folders.map { ($0.number, $0.entries) })
         let kernel = adapter.tree.kernelOfMount
         adapter.replaceTree(tree)
         if let kernel { tree.attachKernel(kernel) }
         ServingPause.end()
+        return failures
     }
 
     /// Serves again, as before.

@@ -91,10 +91,21 @@ func openStore(
     anchor: AnchorChoice = .ofEnvironment, limits: Limits = .standard
 ) throws(Failure) -> OpenedStore {
     let path = try AbsolutePath.existing(path, as: "store")
+    let identity = try storeIdentity(at: path)
+    return try openStore(
+        at: path, keys: try source.service(account: identity.account, region: identity.region),
+        holder: holder, readOnly: readOnly, anchor: anchor, limits: limits)
+}
+
+/// The same with a KMS that is there already.
+func openStore(
+    at path: String, keys: HostKeys, holder: String, readOnly: Bool = false,
+    anchor: AnchorChoice = .ofEnvironment, limits: Limits = .standard
+) throws(Failure) -> OpenedStore {
+    let path = try AbsolutePath.existing(path, as: "store")
     do {
         let files = try LocalStore(path: path, readOnly: readOnly)
         let identity = try Store.identity(of: files)
-        let keys = try source.service(account: identity.account, region: identity.region)
         let store = try Store(
             opening: files, keys: keys.metered, holder: holder,
             anchor: try anchor.anchoring(ofStore: identity.storeID, at: path),

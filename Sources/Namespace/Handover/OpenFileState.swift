@@ -13,6 +13,7 @@ public enum OpenFileState: Codable, Sendable {
     case control(reply: [UInt8]?, position: Int)
     /// An import that has ended, or not begun.
     case intake(reply: [UInt8]?, errno: Int32, position: Int)
+    case lost
 }
 
 extension OpenFile {
@@ -27,6 +28,7 @@ extension OpenFile {
         case .text(let file): .text(file.bytes)
         case .control(let file): file.handover
         case .intake(let file): file.handover
+        case .lost: .lost
         }
     }
 }
@@ -56,6 +58,7 @@ extension Namespace {
                 ImportConversation(
                     intake, reply: reply.map { ControlAnswer(line: $0, errno: errno) },
                     position: position))
+        case .lost: return .lost
         }
     }
 

@@ -5,8 +5,9 @@ import Glibc
 /// What a tree must go on with in another process, or when its store is opened anew: the numbers
 /// that the kernel knows its files by, and what is not stored.
 public struct TreeState: Codable, Sendable {
-    /// Disks that are attached, by id.
-    public let attached: [String]
+    /// Ids of the disks that are attached.
+    let attached: [String]
+    public var attachedDisks: [DiskID] { attached.compactMap { DiskID($0) } }
     let inodes: InodeState
     /// Nanoseconds since 1970-01-01T00:00:00Z.
     let born: Int64
@@ -34,7 +35,11 @@ extension Namespace {
 
     /// Why the tree cannot be handed over now, in words; nil if it can.
     public var hindrance: String? {
-        intake.isIdle ? nil : "a snapshot is being imported through it"
+        if !intake.isIdle { return "a snapshot is being imported through it" }
+        for case .disk(let id) in opens.counts.keys where store.attached(id) == nil {
+            return "disk \(id) was cut off from its key, and is still open"
+        }
+        return nil
     }
 
     /// What tells the kernel to drop what it caches: it is the mount's, whatever tree it shows.

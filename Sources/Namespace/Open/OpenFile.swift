@@ -9,6 +9,8 @@ public enum OpenFile: Sendable {
     case text(OpenText)
     case control(ControlConversation)
     case intake(ImportConversation)
+    /// What was open, and could not be opened again when the store was: every access fails.
+    case lost
 
     /// Fills `buffer` from `offset` (bytes); short at the end, 0 behind it.
     public func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64)
@@ -21,6 +23,7 @@ public enum OpenFile: Sendable {
         case .text(let file): file.read(into: buffer, at: offset)
         case .control(let file): file.read(into: buffer)
         case .intake(let file): file.read(into: buffer)
+        case .lost: throw Self.isLost
         }
     }
 
@@ -35,6 +38,7 @@ public enum OpenFile: Sendable {
     public func submit(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(FileError)
         -> SubmittedWrite
     {
+        if case .lost = self { throw Self.isLost }
         guard case .disk(let file) = self else {
             throw FileError(EBADF, "this file is not written at an offset")
         }
@@ -43,7 +47,11 @@ public enum OpenFile: Sendable {
 
     /// Makes what was written durable.
     public func synchronize() throws(FileError) {
-        if case .disk(let file) = self { try file.synchronize() }
+        switch self {
+        case .disk(let file): try file.synchronize()
+        case .lost: throw Self.isLost
+        default: break
+        }
     }
 
     /// A descriptor is closed. Throws what the caller of close(2) must hear.
@@ -61,6 +69,7 @@ public enum OpenFile: Sendable {
         switch self {
         case .disk(let file): try file.allocate(change, at: offset, length: length)
         case .snapshot, .sealed: throw FileError(EROFS, "a snapshot does not change")
+        case .lost: throw Self.isLost
         default: throw FileError(EOPNOTSUPP, "this file has no space of its own")
         }
     }
@@ -77,7 +86,12 @@ public enum OpenFile: Sendable {
         case .text(let file):
             return try target.position(from: offset, inDataOf: UInt64(file.bytes.count))
         case .control, .intake: throw Self.noPositions
+        case .lost: throw Self.isLost
         }
+    }
+
+    private static var isLost: FileError {
+        FileError(EIO, "it could not be opened again with the store")
     }
 
     private static var noPositions: FileError { FileError(ESPIPE, "a stream has no positions") }

@@ -5,12 +5,12 @@ import KeyManagement
 /// The thread that looks whether the CMK may still be used, where the mount is told to act upon it
 /// (`key_policy=fence`).
 enum KeyWatch {
-    static func start(_ plane: ControlPlane, _ service: any KeyBackend, every seconds: UInt32) {
+    static func start(_ served: ServedMount, every seconds: UInt32) {
         BackgroundThread.start {
             while true {
                 sleep(seconds)
-                guard let reason = reasonToFence(service) else { continue }
-                for line in plane.fenceEncryptedDisks(because: reason) { Report.line(line) }
+                guard let reason = reasonToFence(served.keys.metered.backend) else { continue }
+                for line in served.plane.fenceEncryptedDisks(because: reason) { Report.line(line) }
             }
         }
     }

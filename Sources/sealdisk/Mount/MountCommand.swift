@@ -55,6 +55,15 @@ struct MountCommand: ParsableCommand {
             "Where the background process writes what it reports.", valueName: "path"))
     var logFile: String?
 
+    @Flag(
+        help: ArgumentHelp(
+            "Go on with a mount that another process serves, without an end for its users.",
+            discussion: """
+                For an upgrade: give the options it was mounted with. Whoever uses the mount waits \
+                a moment; if this process cannot take it over, the other goes on.
+                """))
+    var takeover = false
+
     @OptionGroup var keys: KeyOptions
 
     @Option(name: .customLong(Daemon.readyOption), help: .hidden)
@@ -82,18 +91,37 @@ struct MountCommand: ParsableCommand {
         flags.logFile = logFile ?? flags.logFile
         flags.logFile = flags.logFile.map(AbsolutePath.ofFile)
         flags.anchor = (flags.anchor ?? .ofEnvironment).absolute
+        let taken = takeover ? try mountToTakeOver() : nil
+        let mountPoint =
+            if let taken { taken.mountPoint } else { try MountPoint.usable(directory) }
         let plan = MountPlan(
             store: try AbsolutePath.existing(store, as: "store"),
-            mountPoint: try MountPoint.usable(directory),
-            flags: flags, keys: try keys.keySource(withDefaultsFrom: flags))
-        try MountCover.check(
-            plan.mountPoint, store: plan.store, isNonemptyAllowed: flags.coversFiles)
+            mountPoint: mountPoint,
+            flags: flags, keys: try keys.keySource(withDefaultsFrom: flags), takenOver: taken)
+        if taken == nil {
+            try MountCover.check(
+                plan.mountPoint, store: plan.store, isNonemptyAllowed: flags.coversFiles)
+        }
         try plan.refuseCovered()
         // A disk that is to be attached at once says by itself that its key is not to be had.
         if flags.attach == .none, let note = KeystoreNote.text(of: plan.keys) {
             Terminal.complain("sealdisk: \(note)\n")
         }
         return plan
+    }
+
+    private func mountToTakeOver() throws(Failure) -> MountedStore {
+        let mount = try MountPoint.ofMount(directory)
+        guard mount.store == AbsolutePath.resolve(store) else {
+            throw Failure(
+                .invalid,
+                "At \(mount.mountPoint) the store \(mount.store) is mounted, not \(store).",
+                advice: "Name the store that is mounted there.")
+        }
+        guard MountProbe.of(mount.mountPoint) != .silent else {
+            throw MountProbe.silence(of: mount)
+        }
+        return mount
     }
 }
 

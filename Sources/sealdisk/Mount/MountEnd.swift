@@ -39,17 +39,14 @@ final class MountEnd: Sendable {
     private let mountPoint: String
     /// The number of the mount, by which it is told from what is mounted at its folder later.
     private let device: DeviceNumber?
-    private let store: Store
-    private let tree: Namespace
+    private let served: ServedMount
     private let session: MountSession
     private let patience: Patience
 
     init(
-        _ store: Store, _ tree: Namespace, _ session: MountSession, at mountPoint: String,
-        patience: Patience
+        _ served: ServedMount, _ session: MountSession, at mountPoint: String, patience: Patience
     ) {
-        self.store = store
-        self.tree = tree
+        self.served = served
         self.session = session
         self.mountPoint = mountPoint
         device = Self.device(at: mountPoint)
@@ -90,6 +87,12 @@ final class MountEnd: Sendable {
         Report.line("signal \(signal): leaving \(mountPoint)")
         PassphraseCommand.endAll()
         allow(patience.afterSignal)
+        // A handover that is under way comes to its end first, one way or the other.
+        served.turn.withLock { _ in prepareToLeave() }
+    }
+
+    private func prepareToLeave() {
+        let tree = served.tree
         noteNames()
         let inUse = tree.openFiles() + MountHolders.loopDevices(on: mountPoint)
         for use in inUse { Report.line("still in use: \(use)") }
@@ -104,10 +107,12 @@ final class MountEnd: Sendable {
         PassphraseCommand.endAll()
         allow(patience.afterUnmount)
         noteNames()
+        let isInPlace = isInPlace
+        if isInPlace, session.isTakenOver { UnmountCommand.cutOff(mountPoint) }
         session.end(isInPlace: isInPlace, within: patience.draining)
-        tree.tellRest()
+        served.tree.tellRest()
         do {
-            try store.close()
+            try served.parts.opened.store.close()
         } catch {
             let failure = Failure(Refusal(ofStore: error))
             state.withLock { $0.failure = failure }
@@ -123,7 +128,7 @@ final class MountEnd: Sendable {
     }
 
     private func noteNames() {
-        let names = tree.attachedNames()
+        let names = served.tree.attachedNames()
         state.withLock { $0.names.merge(names) { $1 } }
     }
 
@@ -157,7 +162,7 @@ final class MountEnd: Sendable {
         signal(SIGALRM, SIG_DFL)
         alarm(10)
         let names = state.withLock { $0.names }
-        let disks = tree.attachedIDs().map { names["\($0)"] ?? "\($0)" }
+        let disks = served.tree.attachedIDs().map { names["\($0)"] ?? "\($0)" }
         let what =
             disks.isEmpty
             ? "no disk is attached any more"
@@ -172,6 +177,7 @@ final class MountEnd: Sendable {
         if isInPlace { UnmountCommand.cutOff(mountPoint) }
         session.abandon(isInPlace: isInPlace)
         Report.drain(seconds: 2)
+        HandoverDoor.takeAway()
         Glibc._exit(failure.exitCode)
     }
 }

@@ -26,6 +26,7 @@ struct MountFlags: Sendable, Hashable {
     var passphraseCommand: String?
     var logFile: String?
     var anchor: AnchorChoice?
+    var anchorChoice: AnchorChoice { anchor ?? .ofEnvironment }
     private var isAnchorStrict = false
     /// Whether a CMK that was disabled cuts its attached disks off.
     var fencesOnDisabledKey = false

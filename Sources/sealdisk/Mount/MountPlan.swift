@@ -7,6 +7,8 @@ struct MountPlan: Sendable {
     let mountPoint: String
     let flags: MountFlags
     let keys: KeySource
+    /// The mount that this process is to serve in place of another; nil for a new one.
+    var takenOver: MountedStore?
 
     /// What the process that serves a mount uses must not lie below it: it would wait for itself.
     /// (For the store, see `MountCover`.)

@@ -26,41 +26,112 @@ struct MountService {
         Report.useQueue()
         defer { Report.drain(seconds: Self.reportPatience) }
         let log = readiness.isAwaited ? try Background.openLog(plan.flags.logFile) : nil
-        let opened = try openStore(
-            at: plan.store, keys: plan.keys, holder: "sealdisk mount \(plan.mountPoint)",
-            anchor: plan.flags.anchor ?? .ofEnvironment, limits: limits)
         let end: MountEnd
         do throws(Failure) {
-            try plan.refuseCovered(rememberedBy: opened.keys.keystore)
-            try unlock(opened)
-            let (tree, plane) = try prepareTree(opened, hardening)
-            let session = try mount(tree)
+            let (served, session) =
+                if let mount = plan.takenOver {
+                    try takeOver(mount, hardening)
+                } else {
+                    try mountAnew(hardening)
+                }
             reportWhenReady(session, hardening, readiness, log)
-            AnchorUpdates.start(for: opened.store)
-            if !plan.flags.isReadOnly { SnapshotSchedule.start(plane) }
-            // The key of a keystore cannot be disabled.
-            if plan.flags.fencesOnDisabledKey, plan.keys.keyService != nil {
-                KeyWatch.start(
-                    plane, opened.keys.metered.backend, every: plan.flags.keyCheckPeriod)
-            }
+            startThreads(served, session, hardening)
             end = MountEnd(
-                opened.store, tree, session, at: plan.mountPoint, patience: plan.flags.endPatience)
+                served, session, at: plan.mountPoint, patience: plan.flags.endPatience)
         } catch {
-            try? opened.store.close()
             signals.unblock()
             throw error
         }
         try end.serve(signals)
     }
 
+    private func mountAnew(_ hardening: [String: String]) throws(Failure)
+        -> (ServedMount, MountSession)
+    {
+        let opened = try openStore(
+            at: plan.store, keys: plan.keys, holder: holder, anchor: plan.flags.anchorChoice,
+            limits: limits)
+        do throws(Failure) {
+            try plan.refuseCovered(rememberedBy: opened.keys.keystore)
+            try unlock(opened.keys)
+            let parts = try prepareTree(opened, hardening)
+            return (ServedMount(parts), try mount(parts.tree))
+        } catch {
+            try? opened.store.close()
+            throw error
+        }
+    }
+
+    /// What may fail without the store is done before the other process is asked to stop. It goes
+    /// on if anything fails here.
+    private func takeOver(_ mount: MountedStore, _ hardening: [String: String]) throws(Failure)
+        -> (ServedMount, MountSession)
+    {
+        let identity = try storeIdentity(at: plan.store)
+        let keys = try plan.keys.service(account: identity.account, region: identity.region)
+        try plan.refuseCovered(rememberedBy: keys.keystore)
+        try unlock(keys)
+        let takeover = try Takeover(of: mount)
+        var opened: OpenedStore?
+        do throws(Failure) {
+            let store = try openStore(
+                at: plan.store, keys: keys, holder: holder, anchor: plan.flags.anchorChoice,
+                limits: limits)
+            opened = store
+            let parts = try prepareTree(store, hardening, continuing: takeover.tree)
+            let session: MountSession
+            do throws(MountError) {
+                session = try MountSession(
+                    parts.tree, takingOver: takeover.descriptor, takeover.session)
+            } catch {
+                throw Failure(
+                    .failed, "The mount could not be taken over: \(error).",
+                    advice: "The process that served it goes on. Unmount it and mount it anew.")
+            }
+            takeover.confirm()
+            return (ServedMount(parts), session)
+        } catch {
+            try? opened?.store.close()
+            takeover.giveBack(because: error.message)
+            throw error
+        }
+    }
+
+    private var holder: String { "sealdisk mount \(plan.mountPoint)" }
+
+    private func startThreads(
+        _ served: ServedMount, _ session: MountSession, _ hardening: [String: String]
+    ) {
+        AnchorUpdates.start(for: served)
+        if !plan.flags.isReadOnly { SnapshotSchedule.start(served) }
+        // The key of a keystore cannot be disabled.
+        if plan.flags.fencesOnDisabledKey, plan.keys.keyService != nil {
+            KeyWatch.start(served, every: plan.flags.keyCheckPeriod)
+        }
+        let handover = Handover(served: served, session: session, mountPoint: plan.mountPoint) {
+            earlier throws(Failure) in
+            let opened = try openStore(
+                at: plan.store, keys: served.keys, holder: holder,
+                anchor: plan.flags.anchorChoice, limits: limits)
+            do throws(Failure) {
+                return try prepareTree(
+                    opened, hardening, continuing: earlier, toleratingFailures: true)
+            } catch {
+                try? opened.store.close()
+                throw error
+            }
+        }
+        HandoverDoor.open { handover.answer($0) }
+    }
+
     /// Opens the keystore while there is somebody to ask, or with what the command line named: in
     /// the background nobody can be asked, and a wrong passphrase is better told now. Otherwise
     /// the first disk that needs a key opens it.
-    private func unlock(_ opened: OpenedStore) throws(Failure) {
+    private func unlock(_ keys: HostKeys) throws(Failure) {
         guard plan.keys.unlocker != nil || isatty(0) == 1 else { return }
         do throws(KeyError) {
-            guard let keystore = opened.keys.keystore else {
-                return try askCredential(of: opened.keys.metered.backend)
+            guard let keystore = keys.keystore else {
+                return try askCredential(of: keys.metered.backend)
             }
             if try keystore.isActivated { try keystore.unlock() }
         } catch {
@@ -88,19 +159,27 @@ struct MountService {
         return limits
     }
 
+    /// `earlier`: what the tree goes on with, the disks that are attached among it. Those that do
+    /// not attach are a failure, or told and left out.
     private func prepareTree(
-        _ opened: OpenedStore, _ hardening: [String: String]
-    ) throws(Failure) -> (Namespace, ControlPlane) {
+        _ opened: OpenedStore, _ hardening: [String: String], continuing earlier: TreeState? = nil,
+        toleratingFailures: Bool = false
+    ) throws(Failure) -> ServedMount.Parts {
         let facts = MountFacts(
             store: plan.store, mountPoint: plan.mountPoint, version: SealDisk.version,
             pid: getpid(), owner: getuid(), group: getgid(), isReadOnly: plan.flags.isReadOnly,
             requiresEncryption: plan.flags.requiresEncryption,
             limitsSpeed: plan.flags.limitsSpeed, hardening: hardening)
-        let tree = Namespace(store: opened.store, facts: facts, mappings: Errands()) {
+        if let earlier {
+            try attachAgain(earlier, in: opened, toleratingFailures)
+        }
+        let tree = Namespace(
+            store: opened.store, facts: facts, mappings: Errands(), continuing: earlier
+        ) {
             Report.line($0)
         }
         let plane = opened.controlPlane(hooks: tree, isReadOnly: facts.isReadOnly)
-        try attachDisks(through: plane)
+        if earlier == nil { try attachDisks(through: plane) }
         do throws(FileError) {
             try tree.openControl { request in
                 let reply = plane.perform(request, readOnly: facts.isReadOnly)
@@ -115,7 +194,22 @@ struct MountService {
         } catch {
             throw Failure(unforeseen: error)
         }
-        return (tree, plane)
+        return ServedMount.Parts(opened: opened, tree: tree, plane: plane)
+    }
+
+    /// At the engine: they stay at the instances where they are.
+    private func attachAgain(
+        _ earlier: TreeState, in opened: OpenedStore, _ toleratesFailures: Bool
+    ) throws(Failure) {
+        for id in earlier.attachedDisks {
+            do {
+                _ = try opened.store.attach(id)
+            } catch {
+                let failure = Failure(Refusal(ofStore: error))
+                guard toleratesFailures else { throw failure }
+                Report.line("disk \(id) could not be attached again: \(failure.message)")
+            }
+        }
     }
 
     /// The disks of `attach=`. One that does not attach is a failure of the mount: whoever asked

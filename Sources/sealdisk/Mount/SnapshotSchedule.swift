@@ -8,10 +8,10 @@ import Glibc
 enum SnapshotSchedule {
     private static let period: UInt32 = 60
 
-    static func start(_ plane: ControlPlane) {
+    static func start(_ served: ServedMount) {
         BackgroundThread.start {
             while true {
-                for failure in plane.runSnapshotPolicies() { Report.line(failure) }
+                for failure in served.plane.runSnapshotPolicies() { Report.line(failure) }
                 sleep(period)
             }
         }
