@@ -31,8 +31,9 @@ struct SealDisk: ParsableCommand {
         subcommands: [
             InitCommand.self, MountCommand.self, UnmountCommand.self, DiskCommand.self,
             SnapshotCommand.self, InstanceCommand.self, ImageCommand.self, PolicyCommand.self,
-            CopyCommand.self, ScrubCommand.self, CheckCommand.self, KMSCommand.self,
-            APICommand.self, ErrandCommand.self, FreezeCommand.self,
+            CopyCommand.self, ScrubCommand.self, CheckCommand.self, JobsCommand.self,
+            StatusCommand.self, DoctorCommand.self, KMSCommand.self, APICommand.self,
+            ErrandCommand.self, FreezeCommand.self,
         ])
 
     /// Parses, runs, and ends the process with the exit code that `--help` documents.

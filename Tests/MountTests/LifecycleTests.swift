@@ -103,6 +103,21 @@ extension MountSuite {
             try rig.unmount()
         }
 
+        /// As udev does: somebody looks at the loop device while it is freed.
+        @Test func unmountWaitsForALoopDeviceThatIsBeingFreed() throws {
+            let rig = try Rig()
+            try rig.mount()
+            try rig.attachDisk("data", mebibytes: 16)
+            let loop = try Command.succeed("losetup", "--find", "--show", rig.file("data"))
+            let looker = try Command.start("sh", ["-c", "exec sleep 1 < \(loop)"])
+            usleep(200_000)
+            try Command.succeed("losetup", "-d", loop)
+            #expect(try Command.succeed("losetup", "-j", rig.file("data")) != "")
+            try rig.unmount()
+            looker.process.waitUntilExit()
+            #expect(try Command.run("findmnt", [rig.mountPoint]).status != 0)
+        }
+
         @Test func aDeadMountIsTakenAway() throws {
             let rig = try Rig()
             try rig.mount()

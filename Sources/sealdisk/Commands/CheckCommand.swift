@@ -31,6 +31,7 @@ struct CheckCommand: ParsableCommand {
     var rate: String?
 
     @OptionGroup var keys: KeyOptions
+    @OptionGroup var telling: ProgressOptions
 
     @Flag(help: "Print the report as JSON.")
     var json = false
@@ -39,7 +40,7 @@ struct CheckCommand: ParsableCommand {
         Hardening.apply()
         let path = try AbsolutePath.existing(store, as: "store")
         let pace = Pace(bytesPerSecond: try rate.map(Pace.rate))
-        let progress = CheckProgress()
+        let progress = CheckProgress(path, telling.progress)
         Interruption.watch()
         let report: CheckReport
         do {
@@ -62,8 +63,12 @@ struct CheckCommand: ParsableCommand {
 /// Tells on a terminal how much was read, now and then.
 private final class CheckProgress: Sendable {
     private static let step: UInt64 = 8 << 20
-    private let progress = Progress(of: 0, "Checking")
+    private let progress: Progress
     private let bytes = Atomic<UInt64>(0)
+
+    init(_ store: String, _ form: ProgressForm) {
+        progress = Progress(of: 0, "Checking \(store)", form)
+    }
 
     func hasRead(_ count: UInt64) {
         let all = bytes.wrappingAdd(count, ordering: .relaxed).newValue

@@ -8,6 +8,8 @@ extension DiskCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
+        @OptionGroup(title: "LIST OPTIONS") var list: ListOptions
+
         @Flag var kind: Kind?
 
         /// Which disks are listed.
@@ -23,6 +25,11 @@ extension DiskCommand {
         }
 
         func run() throws {
+            try list.check(.disks)
+            try list.repeating { try show() }
+        }
+
+        private func show() throws {
             let client = try Client(options)
             let answer = try client.perform(
                 Request("DescribeDisks", ["Encrypted": kind.map { "\($0 == .encrypted)" }]))
@@ -39,8 +46,10 @@ extension DiskCommand {
             let all =
                 kind == nil || Terminal.width == nil
                 ? disks : try DiskCommand.all(through: client)
-            let table = DiskTable(disks, among: all.map { $0.text("DiskId") })
-            Terminal.show(table.table(width: Terminal.width))
+            let ids = all.map { $0.text("DiskId") }
+            try list.show(disks, of: .disks) { rows, width in
+                DiskTable(rows, among: ids).table(width: width)
+            }
         }
     }
 

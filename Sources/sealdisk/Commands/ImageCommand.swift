@@ -49,25 +49,20 @@ struct ImageCommand: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List images.")
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
+        @OptionGroup(title: "LIST OPTIONS") var list: ListOptions
 
         func run() throws {
-            let answer = try Client(options).perform(Request("DescribeImages"))
-            guard !options.json else { return }
-            let all = answer.fields["Images"]?["Image"]?.array ?? []
-            let rows = all.map { image in
-                let members = image["DiskDeviceMappings"]?["DiskDeviceMapping"]?.array ?? []
-                return [
-                    image.text("Name"), image.flag("Encrypted") ? "encrypted" : "plain",
-                    "\(members.count)", image.flag("IsShared") ? "shared" : "",
-                    image.text("CreationTime"), image.text("ImageId"),
-                ]
+            try list.check(.images)
+            try list.repeating {
+                let answer = try Client(options).perform(Request("DescribeImages"))
+                guard !options.json else { return }
+                let all = answer.fields["Images"]?["Image"]?.array ?? []
+                guard !all.isEmpty else {
+                    return Terminal.complain(
+                        "No images. Make one: sealdisk image create NAME --snapshot SNAPSHOT\n")
+                }
+                try list.show(all, of: .images, usual: ResourceList.images.table)
             }
-            let table = Table(
-                [
-                    .left("NAME"), .left("KIND"), .right("SNAPSHOTS"), .left("SHARED"),
-                    .left("CREATED"), .left("ID"),
-                ], rows: rows)
-            print(table.text(width: nil), terminator: "")
         }
     }
 

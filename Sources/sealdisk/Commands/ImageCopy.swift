@@ -17,6 +17,8 @@ extension ImageCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
+        @OptionGroup var telling: ProgressOptions
+
         @Argument(help: "The image.")
         var image: String
 
@@ -65,7 +67,7 @@ extension ImageCommand {
             let found = try target.ask(Request("DescribeSnapshots", ["SnapshotIds": id]))
             guard found.fields.count("TotalCount") == 0 else { return }
             let input = try SealedInput("\(mount.mountPoint)/\(file.text("Path"))")
-            _ = try target.importSnapshot(input)
+            _ = try target.importSnapshot(input, telling.progress)
         }
     }
 }

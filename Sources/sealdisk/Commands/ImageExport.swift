@@ -16,6 +16,8 @@ extension ImageCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
+        @OptionGroup var telling: ProgressOptions
+
         @Argument(help: "The image.")
         var image: String
 
@@ -53,6 +55,13 @@ extension ImageCommand {
             }
         }
 
+        /// Of a line of qemu-img's, `    (12.34/100%)`.
+        private static func percent(_ line: Substring) -> Double? {
+            guard let open = line.lastIndex(of: "("), let slash = line[open...].firstIndex(of: "/")
+            else { return nil }
+            return Double(line[open..<slash].dropFirst())
+        }
+
         /// Writes one file whole or not at all; qemu-img shows how far it is.
         private func convert(_ source: String, to target: String) throws(Failure) {
             guard access(target, F_OK) != 0 else {
@@ -61,10 +70,20 @@ extension ImageCommand {
                     advice: "Remove it, or name another folder.")
             }
             let part = target + ".part"
-            let progress = isatty(STDERR_FILENO) == 1 && !options.json ? ["-p"] : []
-            let status = ChildProcess.runToTerminal(
-                ["qemu-img", "convert"] + progress
-                    + ["-f", "raw", "-O", format, "-S", "4k", "--", source, part])
+            var size = stat()
+            let all = stat(source, &size) == 0 ? UInt64(size.st_size) : 0
+            let progress = Progress(of: all, "Exporting \(target)", telling.progress)
+            defer { progress.end() }
+            Interruption.watch()
+            let status = ChildProcess.runUntilInterrupted(
+                ["qemu-img", "convert", "-p"]
+                    + ["-f", "raw", "-O", format, "-S", "4k", "--", source, part]
+            ) { line in
+                if let percent = Self.percent(line) {
+                    progress.reached(UInt64(Double(all) * percent / 100))
+                }
+            }
+            progress.end()
             guard status == 0, rename(part, target) == 0 else {
                 unlink(part)
                 throw Failure(

@@ -79,31 +79,23 @@ struct InstanceCommand: ParsableCommand {
             abstract: "List instances and their disks.")
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
+        @OptionGroup(title: "LIST OPTIONS") var list: ListOptions
 
         func run() throws {
-            let client = try Client(options)
-            let answer = try client.perform(Request("DescribeInstances"))
-            guard !options.json else { return }
-            let disks = try DiskCommand.all(through: client)
-            let names = Dictionary(
-                disks.map { ($0.text("DiskId"), $0.text("Name")) },
-                uniquingKeysWith: { first, _ in first })
-            let all = answer.fields["Instances"]?["Instance"]?.array ?? []
-            let rows = all.map { instance in
-                let own = instance["DataDisks"]?["DataDisk"]?.array ?? []
-                let text = own.map { disk in
-                    let id = disk.text("DiskId")
-                    return "\(disk.text("Device"))=\(names[id] ?? id)"
-                        + (disk.flag("Open") ? "" : " (not open)")
-                }
-                return [
-                    instance.text("InstanceName"), text.joined(separator: ", "),
-                    instance.text("CreationTime"), instance.text("InstanceId"),
-                ]
+            try list.check(.instances([:]))
+            try list.repeating {
+                let client = try Client(options)
+                let answer = try client.perform(Request("DescribeInstances"))
+                guard !options.json else { return }
+                let names = Dictionary(
+                    try DiskCommand.all(through: client).map {
+                        ($0.text("DiskId"), $0.text("Name"))
+                    },
+                    uniquingKeysWith: { first, _ in first })
+                let instances = ResourceList.instances(names)
+                let all = answer.fields["Instances"]?["Instance"]?.array ?? []
+                try list.show(all, of: instances, usual: instances.table)
             }
-            let table = Table(
-                [.left("NAME"), .left("DISKS"), .left("CREATED"), .left("ID")], rows: rows)
-            print(table.text(width: nil), terminator: "")
         }
     }
 

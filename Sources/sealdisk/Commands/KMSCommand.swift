@@ -129,14 +129,9 @@ struct KMSCommand: ParsableCommand {
                 details.add("Opens", "cannot be told: \(error.message)")
                 return
             }
-            switch opening {
-            case nil: details.add("Opens", "there is none (sealdisk kms activate makes it)")
-            case .passphrase: details.add("Opens", "with a passphrase")
-            case .passphraseCommand:
-                details.add("Opens", "with a passphrase (--passphrase-command)")
-            case .recoveryKey: details.add("Opens", "with a recovery key (--recovery-key-file)")
-            case .keyFile(let path, let isThere):
-                details.add("Opens", "with the key file \(path ?? "that made it (--key-file)")")
+            details.add(
+                "Opens", opening?.words ?? "there is none (sealdisk kms activate makes it)")
+            if case .keyFile(_, let isThere) = opening {
                 details.add("Key file", isThere ? "is there" : "is not there: put it back")
             }
         }
@@ -183,4 +178,16 @@ private func finish(
     if options.json { print(reply.json) }
     if let refusal = reply.refusal { throw Failure(refusal) }
     if !options.json { show(reply.fields) }
+}
+
+extension KeystoreOpening {
+    /// How, behind "opens".
+    var words: String {
+        switch self {
+        case .passphrase: "with a passphrase"
+        case .passphraseCommand: "with a passphrase (--passphrase-command)"
+        case .recoveryKey: "with a recovery key (--recovery-key-file)"
+        case .keyFile(let path, _): "with the key file \(path ?? "that made it (--key-file)")"
+        }
+    }
 }

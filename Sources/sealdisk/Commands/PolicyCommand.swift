@@ -83,29 +83,21 @@ struct PolicyCommand: ParsableCommand {
             abstract: "List policies and how many disks have each.")
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
+        @OptionGroup(title: "LIST OPTIONS") var list: ListOptions
 
         func run() throws {
-            let answer = try Client(options).perform(Request("DescribeAutoSnapshotPolicyEx"))
-            guard !options.json else { return }
-            let all =
-                answer.fields["AutoSnapshotPolicies"]?["AutoSnapshotPolicy"]?.array ?? []
-            func numbers(_ policy: JSON, _ name: String) -> String {
-                (policy[name]?.array ?? []).map(\.text).joined(separator: ",")
+            try list.check(.policies)
+            try list.repeating {
+                let answer = try Client(options).perform(Request("DescribeAutoSnapshotPolicyEx"))
+                guard !options.json else { return }
+                let all =
+                    answer.fields["AutoSnapshotPolicies"]?["AutoSnapshotPolicy"]?.array ?? []
+                guard !all.isEmpty else {
+                    return Terminal.complain(
+                        "No policies. Make one: sealdisk policy create NAME --hours 2 --keep 30\n")
+                }
+                try list.show(all, of: .policies, usual: ResourceList.policies.table)
             }
-            let rows = all.map { policy in
-                let days = policy["RetentionDays"]?.text ?? "-1"
-                return [
-                    policy.text("Name"), numbers(policy, "TimePoints"),
-                    numbers(policy, "RepeatWeekdays"), days == "-1" ? "for ever" : "\(days) days",
-                    "\(policy.count("DiskNums"))", policy.text("AutoSnapshotPolicyId"),
-                ]
-            }
-            let table = Table(
-                [
-                    .left("NAME"), .left("HOURS"), .left("WEEKDAYS"), .left("KEPT"),
-                    .right("DISKS"), .left("ID"),
-                ], rows: rows)
-            print(table.text(width: nil), terminator: "")
         }
     }
 

@@ -20,6 +20,8 @@ struct ScrubCommand: ParsableCommand {
 
     @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
+    @OptionGroup var telling: ProgressOptions
+
     @Argument(help: "Attached disks, or snapshots; without any, all of them.")
     var names: [String] = []
 
@@ -52,7 +54,8 @@ struct ScrubCommand: ParsableCommand {
     private func scrub(
         _ target: ScrubTarget, through client: Client, _ pace: Pace, _ report: ScrubReport
     ) throws {
-        let progress = Progress(of: target.size, "Verifying \(target.name)")
+        let progress = Progress(
+            of: target.size, "Verifying \(target.name)", telling.progress, from: target.start)
         defer { progress.end() }
         var offset: UInt64? = target.start
         while let start = offset {

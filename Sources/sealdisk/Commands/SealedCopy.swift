@@ -9,6 +9,7 @@ struct SealedCopy {
     let snapshot: String
     /// `snapshots/NAME.sealed` in the mount.
     let source: String
+    let progress: ProgressForm
 
     typealias Outcome = (bytes: UInt64, digest: String)
 
@@ -67,8 +68,8 @@ struct SealedCopy {
         let old = UnsafeMutableRawBufferPointer(rebasing: piece[Self.pieceSize...])
         var size = stat()
         guard fstat(input, &size) == 0 else { throw Self.failure("\(source) fails", errno) }
-        let progress = Progress(of: UInt64(size.st_size), "Exporting \(snapshot)")
-        defer { progress.end() }
+        let telling = Progress(of: UInt64(size.st_size), "Exporting \(snapshot)", progress)
+        defer { telling.end() }
         var done: UInt64 = 0
         do {
             let digest = try SHA256.Stream()
@@ -87,7 +88,7 @@ struct SealedCopy {
                     try Self.write(bytes, to: STDOUT_FILENO, at: nil, place)
                 }
                 done += UInt64(count)
-                progress.reached(done)
+                telling.reached(done)
             }
             if let output, ftruncate(output, off_t(done)) != 0 {
                 throw Self.failure("The file \(place) cannot be cut", errno)

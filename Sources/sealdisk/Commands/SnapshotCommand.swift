@@ -106,10 +106,17 @@ struct SnapshotCommand: ParsableCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
+        @OptionGroup(title: "LIST OPTIONS") var list: ListOptions
+
         @Option(help: "Only those of this disk.")
         var disk: String?
 
         func run() throws {
+            try list.check(.snapshots)
+            try list.repeating { try show() }
+        }
+
+        private func show() throws {
             let client = try Client(options)
             let answer = try client.perform(Request("DescribeSnapshots", ["DiskId": disk]))
             guard !options.json else { return }
@@ -127,8 +134,10 @@ struct SnapshotCommand: ParsableCommand {
                 disk == nil || Terminal.width == nil
                 ? snapshots
                 : try SnapshotCommand.all(through: client)
-            let table = SnapshotTable(snapshots, among: all.map { $0.text("SnapshotId") })
-            Terminal.show(table.table(width: Terminal.width))
+            let ids = all.map { $0.text("SnapshotId") }
+            try list.show(snapshots, of: .snapshots) { rows, width in
+                SnapshotTable(rows, among: ids).table(width: width)
+            }
         }
 
         private static func tell(_ imports: [JSON]) {

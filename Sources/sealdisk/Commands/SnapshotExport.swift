@@ -22,6 +22,8 @@ extension SnapshotCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
+        @OptionGroup var telling: ProgressOptions
+
         @Argument(help: "The snapshot, named or by id.")
         var snapshot: String
 
@@ -42,7 +44,8 @@ extension SnapshotCommand {
             if let from {
                 source += ".since." + (try Self.describe(from, client).text("SnapshotId"))
             }
-            let copy = SealedCopy(snapshot: snapshot, source: source + ".sealed")
+            let copy = SealedCopy(
+                snapshot: snapshot, source: source + ".sealed", progress: telling.progress)
             let made = file == "-" ? try copy.toOutput() : try copy.toFile(file)
             let text = "Exported snapshot \(snapshot): \(made.bytes) bytes, SHA-256 \(made.digest)."
             switch (file, options.json) {

@@ -20,6 +20,8 @@ extension SnapshotCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
+        @OptionGroup var telling: ProgressOptions
+
         @Argument(help: "The file, or - for standard input.")
         var file: String?
 
@@ -47,7 +49,7 @@ extension SnapshotCommand {
             }
             if let name { try Self.demandFree(name, client) }
             let input = try SealedInput(file ?? "-")
-            let answer = try client.importSnapshot(input)
+            let answer = try client.importSnapshot(input, telling.progress)
             if let name { try Self.rename(answer, to: name, client) }
             try Self.warnOfRest(of: input)
             guard !options.json else { return print(answer.text) }
@@ -106,8 +108,8 @@ extension SnapshotCommand {
 
 extension Client {
     /// Brings in a snapshot: through the mount's `import` file, or into the store itself.
-    func importSnapshot(_ input: SealedInput) throws(Failure) -> Answer {
-        let progress = Progress(of: input.size, "Importing \(input.name)")
+    func importSnapshot(_ input: SealedInput, _ form: ProgressForm) throws(Failure) -> Answer {
+        let progress = Progress(of: input.size, "Importing \(input.name)", form)
         defer { progress.end() }
         switch door {
         case .mount(let mount):

@@ -27,6 +27,7 @@ struct CopyCommand: ParsableCommand {
             """)
 
     @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
+    @OptionGroup var telling: ProgressOptions
 
     @Argument(help: "What is copied: a disk, a snapshot, or a folder.")
     var source: String
@@ -82,7 +83,7 @@ struct CopyCommand: ParsableCommand {
         let source = try from.openForReading(stage)
         let target = try to.openForWriting(stage, mkfs: mkfs)
         let rsync = Rsync(source: source, target: target, deletes: delete)
-        try rsync.copy(isQuiet: options.json)
+        try rsync.copy("Copying \(from.text) to \(to.text)", telling.progress)
         try FileSystemSync.run(target)
         if verify { try rsync.compare() }
     }

@@ -23,9 +23,16 @@ struct Rsync {
     }
 
     /// Goes on where an earlier one stopped.
-    func copy(isQuiet: Bool) throws(Failure) {
-        let progress = isatty(STDERR_FILENO) == 1 && !isQuiet ? ["--info=progress2"] : []
-        let status = ChildProcess.runUntilInterrupted(common + ["--partial"] + progress + ends)
+    func copy(_ what: String, _ form: ProgressForm) throws(Failure) {
+        let progress = Progress(of: 0, what, form)
+        defer { progress.end() }
+        let status = ChildProcess.runUntilInterrupted(
+            common + ["--partial", "--info=progress2", "--no-human-readable"] + ends
+        ) { line in
+            guard let (done, all) = Self.progress(line) else { return }
+            progress.reached(done, of: all)
+        }
+        progress.end()
         switch status {
         case 0: return
         case nil where Interruption.isRequested:
@@ -41,6 +48,18 @@ struct Rsync {
                 "Not everything could be copied (rsync ended with \(status)).",
                 advice: "See what it said above; the same command goes on where it stopped.")
         }
+    }
+
+    /// What a line of rsync's says, `  1234567  12%  10.00MB/s  0:00:10 (…)`: bytes done, and of how
+    /// many as far as it has looked.
+    static func progress(_ line: Substring) -> (done: UInt64, all: UInt64)? {
+        let words = line.split(separator: " ")
+        guard words.count >= 2, let done = UInt64(words[0]), words[1].hasSuffix("%"),
+            let percent = UInt64(words[1].dropLast()), percent <= 100
+        else { return nil }
+        let (product, isTooLarge) = done.multipliedReportingOverflow(by: 100)
+        guard percent > 0, !isTooLarge else { return (done, 0) }
+        return (done, product / percent)
     }
 
     /// Compares contents by checksums, and everything else that is kept. Throws `.failed`, naming

@@ -67,6 +67,16 @@ extension LoopDevice {
         throw inUse("\(path) is still open somewhere", "Find who has it (fuser) and close it there")
     }
 
+    /// Frees the device of a file that nothing can be written to any more, as one of a dead mount.
+    /// Whoever has it open keeps it until he closes it.
+    func freeOfDeadFile() throws(Failure) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Self.failed("open \(path)", errno) }
+        let cause = sealdisk_loop_clear(descriptor) == 0 ? 0 : errno
+        close(descriptor)
+        guard cause == 0 || cause == ENXIO else { throw Self.failed("free \(path)", cause) }
+    }
+
     /// Lets the device see that its file has grown.
     func updateSize() throws(Failure) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)

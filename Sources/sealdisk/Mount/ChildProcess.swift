@@ -39,6 +39,42 @@ enum ChildProcess {
         return status & 0x7f == 0 && !Interruption.isRequested ? (status >> 8) & 0xff : nil
     }
 
+    /// The same, with what the program prints given to `onLine`, line by line; a carriage return
+    /// ends one, too.
+    static func runUntilInterrupted(
+        _ arguments: [String], onLine: (Substring) -> Void
+    ) -> Int32? {
+        var ends: [Int32] = [0, 0]
+        guard pipe(&ends) == 0 else { return nil }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
+        let child = spawn(arguments, program: nil, &actions).child
+        close(ends[1])
+        defer { close(ends[0]) }
+        guard let child else { return nil }
+        var rest: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 4096)
+        while !Interruption.isRequested {
+            // In turns: the signal may come to another thread, and not end the wait.
+            var wait = pollfd(fd: ends[0], events: Int16(POLLIN), revents: 0)
+            guard poll(&wait, 1, 200) != 0 else { continue }
+            let count = read(ends[0], &piece, piece.count)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { break }
+            rest += piece[..<count]
+            let ends: [UInt8] = [UInt8(ascii: "\n"), UInt8(ascii: "\r")]
+            while let end = rest.firstIndex(where: ends.contains) {
+                onLine(Substring(String(decoding: rest[..<end], as: UTF8.self)))
+                rest.removeSubrange(...end)
+            }
+        }
+        let status = waitUntilInterrupted(for: child)
+        return status & 0x7f == 0 && !Interruption.isRequested ? (status >> 8) & 0xff : nil
+    }
+
     private static func waitUntilInterrupted(for child: pid_t) -> Int32 {
         var status: Int32 = 0
         var isTold = false

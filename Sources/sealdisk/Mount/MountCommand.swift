@@ -13,6 +13,15 @@ struct MountCommand: ParsableCommand {
             uses it is cut off, what was acknowledged is made durable, the log says what was \
             open, and the exit code is not 0.
 
+            After a crash of its process every access fails at once (ENOTCONN): --recover clears \
+            that away and mounts anew. For an upgrade --takeover goes on with a mount that is in \
+            use.
+
+            EXAMPLES:
+              sealdisk mount /srv/store /mnt/seal --key-file /root/sealdisk.key
+              sealdisk mount /srv/store /mnt/seal -o attach=data:photos
+              sealdisk mount --recover /srv/store /mnt/seal -o attach=data
+
             OPTIONS OF -o, separated by commas, as in fstab(5):
               attach=NAME[:NAME…]     attach these disks; attach=all: every disk
               ro                      nothing can be changed through the mount; disks attach
@@ -64,12 +73,37 @@ struct MountCommand: ParsableCommand {
                 """))
     var takeover = false
 
+    @Flag(
+        help: ArgumentHelp(
+            "Take away first what a daemon that died has left, and say what to check.",
+            discussion: """
+                That is the dead mount, loop devices over its files, and file systems on those. \
+                What was acknowledged is in the store; what a file system had not flushed is lost, \
+                as after a power failure.
+                """))
+    var recover = false
+
     @OptionGroup var keys: KeyOptions
 
     @Option(name: .customLong(Daemon.readyOption), help: .hidden)
     var readyDescriptor: Int32?
 
+    func validate() throws {
+        guard !(takeover && recover) else {
+            throw ValidationError(
+                "--takeover is for a daemon that lives, --recover for one that died.")
+        }
+    }
+
     func run() throws {
+        // The process in the background finds that done.
+        let dead = recover && readyDescriptor == nil ? try DeadMount.at(directory) : nil
+        if let dead {
+            try dead.clear()
+            Report.line("the dead mount at \(dead.mount.mountPoint) is taken away")
+        }
+        // What to do is said also if the mount then fails: it is known only now.
+        defer { for line in dead?.advice ?? [] { Report.line(line) } }
         guard foreground || readyDescriptor != nil else {
             return try Daemon.start()
         }

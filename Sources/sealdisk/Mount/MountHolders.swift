@@ -22,6 +22,18 @@ enum MountHolders {
         }
     }
 
+    /// Whether loop devices are all that is known to hold the mount, and all of them go by
+    /// themselves as soon as they are closed.
+    static func areLoopsBeingFreed(on mountPoint: String) -> Bool {
+        let mounts = MountInfo.current()
+        let loops = OrphanedLoops.below(mountPoint).map { String($0.dropFirst("/dev/".count)) }
+        return !loops.isEmpty
+            && loops.allSatisfy { loop in
+                HostText.line("/sys/block/\(loop)/loop/autoclear") == "1"
+                    && !mounts.contains { isOn(loop, $0.source) }
+            }
+    }
+
     /// `/dev/loop0` itself or a partition of it, `/dev/loop0p1`.
     private static func isOn(_ loop: String, _ source: String) -> Bool {
         source == "/dev/\(loop)" || source.hasPrefix("/dev/\(loop)p")

@@ -116,8 +116,18 @@ struct UnmountCommand: ParsableCommand {
         if let note = OrphanedLoops.note(loops) { Report.line(note) }
     }
 
+    /// How long loop devices that are being freed may take, in tenths of a second.
+    private static let clearingPatience = 30
+
+    /// A loop device that was freed goes when the last one that looks at it (udev, blkid) closes
+    /// it: that is waited for.
     private static func unmount(_ mountPoint: String) throws(Failure) {
-        let error = detach(mountPoint, lazily: false)
+        var error = detach(mountPoint, lazily: false)
+        for _ in 0..<clearingPatience {
+            guard error == EBUSY, MountHolders.areLoopsBeingFreed(on: mountPoint) else { break }
+            usleep(100_000)
+            error = detach(mountPoint, lazily: false)
+        }
         guard error == 0 else { throw refusal(mountPoint, error) }
     }
 

@@ -25,6 +25,11 @@ extension JSON {
         return ByteSize.text(bytes)
     }
 
+    /// The members of an object.
+    var members: [JSONObject.Member] {
+        if case .object(let object) = self { object.members } else { [] }
+    }
+
     func text(_ name: String) -> String { self[name]?.string ?? "" }
     func flag(_ name: String) -> Bool { self[name]?.bool ?? false }
     func count(_ name: String) -> UInt64 { self[name]?.unsigned ?? 0 }

@@ -35,11 +35,19 @@ struct Table {
 
     /// The lines, each ending in a newline; none without rows. `width` is the terminal's, nil for
     /// as wide as it takes.
-    func text(width: Int?) -> String {
+    func text(width: Int?, withTitles: Bool = true, isColoured: Bool = false) -> String {
         guard !rows.isEmpty else { return "" }
         let widths = fittingWidths(width)
-        let lines = [columns.map(\.title)] + rows
-        return lines.map { line(of: $0, widths) + "\n" }.joined()
+        let titles = line(of: columns.map(\.title), widths) {
+            Colour.bold.paint($1, if: isColoured)
+        }
+        let lines = rows.map { row in
+            line(of: row, widths) { index, text in
+                guard isColoured, let colour = Colour.ofState(row[index]) else { return text }
+                return colour.paint(text, if: true)
+            }
+        }
+        return ((withTitles ? [titles] : []) + lines).map { $0 + "\n" }.joined()
     }
 
     /// The first of tables, which tell less and less, that fits `width` with no name cut that is
@@ -78,16 +86,25 @@ struct Table {
         return widths
     }
 
-    private func line(of cells: [String], _ widths: [Int]) -> String {
-        var line = ""
+    /// `paint` colours a cell, by its column, without what fills it up.
+    private func line(
+        of cells: [String], _ widths: [Int], _ paint: (Int, String) -> String
+    ) -> String {
+        var (line, fill) = ("", "")
         for (index, cell) in cells.enumerated() {
             let width = widths[index]
-            let shown = cell.count > width ? cell.prefix(width - 1) + "…" : cell[...]
+            let shown = cell.count > width ? String(cell.prefix(width - 1) + "…") : cell
             let space = String(repeating: " ", count: width - shown.count)
-            if index > 0 { line += Self.gap }
-            line += columns[index].alignment == .left ? shown + space : space + shown
+            let isLeft = columns[index].alignment == .left
+            // What fills up the last cells of a line is not written.
+            if !shown.isEmpty {
+                line += fill + (isLeft ? "" : space) + paint(index, shown)
+                fill = isLeft ? space : ""
+            } else {
+                fill += space
+            }
+            fill += Self.gap
         }
-        while line.last == " " { line.removeLast() }
         return line
     }
 

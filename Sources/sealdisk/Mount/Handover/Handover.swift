@@ -57,14 +57,16 @@ struct Handover: Sendable {
             refuse(connection, Failure(Refusal(ofStore: error)).message)
             return goOn(from: tree, state)
         }
-        if connection.send(.offer(tree: tree, session: state), session.descriptor),
-            case .taken? = connection.receive()?.message
-        {
-            leave()
+        let isSent = connection.send(.offer(tree: tree, session: state), session.descriptor)
+        switch isSent ? connection.receive()?.message : nil {
+        case .taken: leave()
+        case .failed(let reason):
+            Report.line("\(mountPoint) was not taken over: \(reason)")
+        default:
+            // It must not open the store after this: it may be about to.
+            if let process = connection.peer?.process, process != getpid() { end(process) }
+            Report.line("\(mountPoint) was not taken over: the other process said nothing")
         }
-        // It must not open the store after this: it may be about to.
-        if let process = connection.peer?.process, process != getpid() { end(process) }
-        Report.line("\(mountPoint) was not taken over: this process goes on")
         goOn(from: tree, state)
     }
 

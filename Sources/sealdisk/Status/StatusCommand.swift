@@ -1,0 +1,54 @@
+import ArgumentParser
+import ControlPlane
+import Glibc
+
+struct StatusCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract:
+            "Show all of it on one screen: stores, mounts, disks, space, keys, jobs, warnings.",
+        discussion: """
+            Looks at every mount of this host that is yours (root: root's), and at the store that \
+            --store or SEALDISK_STORE names. What is wrong stands at the end, with what to do; \
+            sealdisk doctor looks closer.
+
+            EXAMPLES:
+              sealdisk status
+              sealdisk status --watch --every 5
+              sealdisk status --json
+            """)
+
+    @Option(
+        help: ArgumentHelp(
+            "A store that may not be mounted. Default: $SEALDISK_STORE.", valueName: "path"))
+    var store: String?
+
+    @OptionGroup var keys: KeyOptions
+
+    @Flag(help: "Show it again and again, until Ctrl-C.")
+    var watch = false
+
+    @Option(help: "With --watch: seconds between two looks.")
+    var every: Double = 2
+
+    @Flag(help: "Print it as JSON, as CommandLine.md describes.")
+    var json = false
+
+    func run() throws {
+        var options = ListOptions()
+        (options.watch, options.every) = (watch, every)
+        try options.validate()
+        let path = try (store ?? environmentVariable("SEALDISK_STORE")).map {
+            path throws(Failure) in
+            try AbsolutePath.existing(path, as: "store")
+        }
+        try options.repeating {
+            let report = HostReport(besides: path, keys: try keys.keySource())
+            if json {
+                print(report.json.text)
+            } else {
+                print(report.text(isColoured: Colour.isShown(on: STDOUT_FILENO)), terminator: "")
+            }
+        }
+    }
+}
