@@ -139,6 +139,7 @@ final class Rig {
             kill(pid, SIGKILL)
             // The note for whoever unmounts, if nobody did.
             unlink("/run/sealdisk-\(pid).failure")
+            unlink("/run/sealdisk-\(pid).handover")
         }
         guardian.stop()
         Guardian.remove(mountPoint)

@@ -169,7 +169,8 @@ extension MountSuite {
                 try Command.run(
                     "setpriv",
                     [
-                        "--reuid=65534", "--regid=65534", "--clear-groups", "python3", "-c",
+                        "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3",
+                        "-c",
                         Self.asker, socket, "1",
                     ])
             }

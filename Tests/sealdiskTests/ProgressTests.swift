@@ -7,7 +7,8 @@ import Testing
 /// What is told of something long.
 @Suite struct ProgressTests {
     @Test func aLineSaysHowFarHowFastAndHowLong() {
-        let half = ProgressLine(what: "Exporting s", done: 50 << 20, all: 100 << 20, rate: 5 << 20)
+        let half = ProgressLine(
+            what: "Exporting s", done: 50 << 20, all: 100 << 20, rate: 5_242_880)
         #expect(half.text == "Exporting s: 50 % of 100 MiB, 5 MiB/s, 10 s left")
         #expect(half.bar(width: 80).hasPrefix("[\(String(repeating: "#", count: 14))"))
         #expect(half.bar(width: 80).count <= 80 && half.bar(width: 30).count <= 30)

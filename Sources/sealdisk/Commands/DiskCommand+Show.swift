@@ -26,7 +26,7 @@ extension DiskCommand {
 
         func run() throws {
             try list.check(.disks)
-            try list.repeating { try show() }
+            try list.watching.repeating { try show() }
         }
 
         private func show() throws {

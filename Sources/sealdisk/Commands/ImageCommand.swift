@@ -53,7 +53,7 @@ struct ImageCommand: ParsableCommand {
 
         func run() throws {
             try list.check(.images)
-            try list.repeating {
+            try list.watching.repeating {
                 let answer = try Client(options).perform(Request("DescribeImages"))
                 guard !options.json else { return }
                 let all = answer.fields["Images"]?["Image"]?.array ?? []

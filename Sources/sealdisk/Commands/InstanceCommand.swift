@@ -83,7 +83,7 @@ struct InstanceCommand: ParsableCommand {
 
         func run() throws {
             try list.check(.instances([:]))
-            try list.repeating {
+            try list.watching.repeating {
                 let client = try Client(options)
                 let answer = try client.perform(Request("DescribeInstances"))
                 guard !options.json else { return }

@@ -87,7 +87,7 @@ struct PolicyCommand: ParsableCommand {
 
         func run() throws {
             try list.check(.policies)
-            try list.repeating {
+            try list.watching.repeating {
                 let answer = try Client(options).perform(Request("DescribeAutoSnapshotPolicyEx"))
                 guard !options.json else { return }
                 let all =

@@ -113,7 +113,7 @@ struct SnapshotCommand: ParsableCommand {
 
         func run() throws {
             try list.check(.snapshots)
-            try list.repeating { try show() }
+            try list.watching.repeating { try show() }
         }
 
         private func show() throws {

@@ -50,8 +50,8 @@ struct Rsync {
         }
     }
 
-    /// What a line of rsync's says, `  1234567  12%  10.00MB/s  0:00:10 (…)`: bytes done, and of how
-    /// many as far as it has looked.
+    /// What a line of rsync's says, `  1234567  12%  10.00MB/s  0:00:10 (…)`: bytes done, and of
+    /// how many as far as it has looked.
     static func progress(_ line: Substring) -> (done: UInt64, all: UInt64)? {
         let words = line.split(separator: " ")
         guard words.count >= 2, let done = UInt64(words[0]), words[1].hasSuffix("%"),

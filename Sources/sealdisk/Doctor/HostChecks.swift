@@ -1,3 +1,4 @@
+import CLoopDevice
 import Glibc
 
 /// What a mount needs of its host.
@@ -107,9 +108,8 @@ enum HostChecks {
                 what, "is set to the past: snapshots and the key-use log get wrong times",
                 "Set it, by NTP for instance.")
         }
-        var state = timex()
         // TIME_ERROR, 5: the kernel was not told that the clock is right.
-        return adjtimex(&state) == 5
+        return sealdisk_clock_state() == 5
             ? .warning(
                 what, "nobody keeps it right, as far as the kernel knows",
                 "Run an NTP client (systemd-timesyncd, chrony).")

@@ -9,7 +9,7 @@ struct StoreChecks {
 
     func all(besides path: String?) -> [Finding] {
         let states = StoreState.all(besides: path)
-        var findings = states.flatMap { findings(of: $0) }
+        var findings = states.flatMap { self.findings(of: $0) }
         findings += leftovers()
         findings.append(keyAccess())
         return findings

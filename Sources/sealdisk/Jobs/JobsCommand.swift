@@ -23,7 +23,7 @@ struct JobsCommand: ParsableCommand {
 
     func run() throws {
         try list.check(.jobs)
-        try list.repeating {
+        try list.watching.repeating {
             let jobs = Job.all()
             guard !json else { return print(JSON.object(["Jobs": .array(jobs)]).text) }
             guard !jobs.isEmpty else { return Terminal.complain("No jobs are under way.\n") }

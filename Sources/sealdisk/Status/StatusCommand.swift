@@ -25,24 +25,17 @@ struct StatusCommand: ParsableCommand {
 
     @OptionGroup var keys: KeyOptions
 
-    @Flag(help: "Show it again and again, until Ctrl-C.")
-    var watch = false
-
-    @Option(help: "With --watch: seconds between two looks.")
-    var every: Double = 2
+    @OptionGroup var watching: WatchOptions
 
     @Flag(help: "Print it as JSON, as CommandLine.md describes.")
     var json = false
 
     func run() throws {
-        var options = ListOptions()
-        (options.watch, options.every) = (watch, every)
-        try options.validate()
         let path = try (store ?? environmentVariable("SEALDISK_STORE")).map {
             path throws(Failure) in
             try AbsolutePath.existing(path, as: "store")
         }
-        try options.repeating {
+        try watching.repeating {
             let report = HostReport(besides: path, keys: try keys.keySource())
             if json {
                 print(report.json.text)

@@ -7,6 +7,8 @@ enum HandoverDoor {
     /// Waits for whoever asks, on a thread of its own, one after the other, until the process ends.
     /// Without it the mount is served all the same, and handed over to nobody.
     static func open(_ answer: @escaping @Sendable (borrowing HandoverConnection) -> Void) {
+        // What killed processes left there is nobody's any more.
+        for path in RunLeftovers.stale() { unlink(path) }
         guard let (socket, path) = listen() else {
             return Report.line("the mount cannot be handed over later: no socket in /run")
         }
