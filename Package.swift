@@ -12,6 +12,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
     targets: [
         // C, one importer each: module map and shim header, no logic.
@@ -57,7 +58,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "Namespace", dependencies: ["ControlPlane", "DiskEngine", "DiskFormat"],
+            name: "Namespace",
+            dependencies: [
+                "ControlPlane", "DiskEngine", "DiskFormat", "KeyManagement",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .target(name: "FUSEAdapter", dependencies: ["Namespace", "CFUSE"], swiftSettings: strict),
         .executableTarget(
@@ -66,6 +71,7 @@ let package = Package(
                 "ControlPlane", "FUSEAdapter", "Namespace", "DiskEngine", "KeyManagement",
                 "PKCS11Keys", "VaultKeys", "LocalStore", "CryptoPrimitives", "CLoopDevice",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             exclude: ["Documentation.docc"],
             swiftSettings: strict),
@@ -100,9 +106,15 @@ let package = Package(
             name: "ControlPlaneTests", dependencies: ["ControlPlane", "LocalStore"],
             swiftSettings: strict),
         .testTarget(
-            name: "NamespaceTests", dependencies: ["Namespace", "LocalStore"],
+            name: "NamespaceTests",
+            dependencies: [
+                "Namespace", "LocalStore", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
-        .testTarget(name: "sealdiskTests", dependencies: ["sealdisk"], swiftSettings: strict),
+        .testTarget(
+            name: "sealdiskTests",
+            dependencies: ["sealdisk", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
         .testTarget(name: "MountTests", dependencies: ["sealdisk"], swiftSettings: strict),
         .testTarget(name: "Tidy", swiftSettings: strict),
     ]

@@ -11,7 +11,7 @@ enum SnapshotSchedule {
     static func start(_ plane: ControlPlane) {
         BackgroundThread.start {
             while true {
-                for failure in plane.runSnapshotPolicies() { Report.line(failure) }
+                for failure in plane.runSnapshotPolicies() { Report.line(failure, .error) }
                 sleep(period)
             }
         }
