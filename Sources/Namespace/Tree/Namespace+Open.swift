@@ -88,11 +88,12 @@ extension Namespace {
     }
 
     /// The text of `status.json`.
-    public func status() throws(FileError) -> [UInt8] {
-        try jsonText(
-            StatusDocument(
-                facts, started: Timestamp(seconds: born / 1_000_000_000), store: store,
-                opens: opens, names: attachedNames()))
+    public func status() throws(FileError) -> [UInt8] { try jsonText(statusDocument) }
+
+    var statusDocument: StatusDocument {
+        StatusDocument(
+            facts, started: Timestamp(seconds: born / 1_000_000_000), store: store, opens: opens,
+            names: attachedNames())
     }
 
     private func openDisk(_ id: DiskID, _ mode: OpenMode, caller: Caller) throws(FileError)
