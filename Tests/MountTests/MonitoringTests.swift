@@ -62,10 +62,10 @@ extension MountSuite {
         @Test func documentsRulesAndDashboardFitWhatAMountTells() throws {
             let rig = try Rig()
             try rig.mount()
-            try rig.attachDisk("a \"name\"", mebibytes: 16)
-            let file = try OpenedFile(rig.file("a \"name\""), O_RDWR)
+            try rig.attachDisk("data", mebibytes: 16)
+            let file = try OpenedFile(rig.file("data"), O_RDWR)
             try file.write([1], at: 0)
-            try rig.request("CreateSnapshot DiskId='a \"name\"' SnapshotName=monday")
+            try rig.request("CreateSnapshot DiskId=data SnapshotName=monday")
             let path = rig.mountPoint + "/metrics"
             let check = try Self.promtool("\"$0\" check metrics <", path)
             #expect(check.status == 0 && check.output + check.errors == "", "\(check)")

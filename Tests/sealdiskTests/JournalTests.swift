@@ -27,7 +27,7 @@ import Testing
 
         func receive() -> [UInt8] {
             var bytes = [UInt8](repeating: 0, count: 1 << 20)
-            let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT.rawValue))
+            let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT))
             return Array(bytes[..<max(0, count)])
         }
     }
