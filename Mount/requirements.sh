@@ -60,7 +60,8 @@ require_promtool() {
         if [[ ! -x "$SEALDISK_PROMTOOL" ]]; then
             say "  unpacking promtool in $folder"
             mkdir -p "$folder"
-            (cd "$folder" && apt-get download -qq prometheus 2>/dev/null &&
+            (cd "$folder" && { apt-get download -qq prometheus 2>/dev/null ||
+                { apt-get update -qq && apt-get download -qq prometheus; }; } &&
                 dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool) ||
                 fail "promtool is missing: install Debian's package prometheus, or name a promtool in
 SEALDISK_PROMTOOL"
