@@ -12,6 +12,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
     targets: [
         // C, one importer each: module map and shim header, no logic.
@@ -58,7 +59,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "Namespace", dependencies: ["ControlPlane", "DiskEngine", "DiskFormat"],
+            name: "Namespace",
+            dependencies: [
+                "ControlPlane", "DiskEngine", "DiskFormat", "KeyManagement",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .target(name: "FUSEAdapter", dependencies: ["Namespace", "CFUSE"], swiftSettings: strict),
         .executableTarget(
@@ -68,6 +73,7 @@ let package = Package(
                 "PKCS11Keys", "VaultKeys", "LocalStore", "CryptoPrimitives", "CLoopDevice",
                 "CDescriptorPassing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             exclude: ["Documentation.docc"],
             swiftSettings: strict),
@@ -102,9 +108,15 @@ let package = Package(
             name: "ControlPlaneTests", dependencies: ["ControlPlane", "LocalStore"],
             swiftSettings: strict),
         .testTarget(
-            name: "NamespaceTests", dependencies: ["Namespace", "LocalStore"],
+            name: "NamespaceTests",
+            dependencies: [
+                "Namespace", "LocalStore", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
-        .testTarget(name: "sealdiskTests", dependencies: ["sealdisk"], swiftSettings: strict),
+        .testTarget(
+            name: "sealdiskTests",
+            dependencies: ["sealdisk", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
         .testTarget(name: "MountTests", dependencies: ["sealdisk"], swiftSettings: strict),
         .testTarget(name: "Tidy", swiftSettings: strict),
     ]

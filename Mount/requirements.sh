@@ -51,6 +51,26 @@ require_openbao() {
     export SEALDISK_OPENBAO
 }
 
+# require_promtool: Prometheus's own checker of metrics and rules; SEALDISK_PROMTOOL says where. Out
+# of Debian's package, which is not installed: that would start a server.
+require_promtool() {
+    local folder="${XDG_CACHE_HOME:-$HOME/.cache}/sealdisk/promtool"
+    if [[ ! -x "${SEALDISK_PROMTOOL:-}" ]]; then
+        SEALDISK_PROMTOOL="$(command -v promtool || printf '%s' "$folder/usr/bin/promtool")"
+        if [[ ! -x "$SEALDISK_PROMTOOL" ]]; then
+            say "  unpacking promtool in $folder"
+            mkdir -p "$folder"
+            (cd "$folder" && { apt-get download -qq prometheus 2>/dev/null ||
+                { apt-get update -qq && apt-get download -qq prometheus; }; } &&
+                dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool) ||
+                fail "promtool is missing: install Debian's package prometheus, or name a promtool in
+SEALDISK_PROMTOOL"
+            rm -f "$folder"/prometheus_*.deb
+        fi
+    fi
+    export SEALDISK_PROMTOOL
+}
+
 # require_swift: puts swift into PATH if it is in one of the usual places.
 require_swift() {
     local folder

@@ -46,11 +46,29 @@ public struct DiskError: Error, Sendable, CustomStringConvertible {
     public let message: String
     /// The error underneath, if there is one.
     public let cause: (any Error)?
+    /// The file, in the store's folder, of the chunk it was met in; nil: none, or not known.
+    public let chunk: String?
 
-    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+    /// `chunk` is by default that of the cause.
+    public init(
+        _ code: Code, _ message: String, cause: (any Error)? = nil, chunk: String? = nil
+    ) {
         self.code = code
         self.message = message
         self.cause = cause
+        self.chunk = chunk ?? (cause as? DiskError)?.chunk
+    }
+
+    /// The same, met in this chunk.
+    func met(in chunk: String) -> DiskError {
+        DiskError(code, message, cause: cause, chunk: chunk)
+    }
+
+    /// What is underneath everything, in words: of a failing medium, for instance, the call and
+    /// what the host said.
+    public var rootCause: String {
+        guard let cause else { return message }
+        return (cause as? DiskError)?.rootCause ?? "\(cause)"
     }
 
     public var description: String { message }

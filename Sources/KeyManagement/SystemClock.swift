@@ -11,6 +11,12 @@ public struct SystemClock: WallClock {
         clock_gettime(CLOCK_REALTIME, &time)
         return Timestamp(seconds: Int64(time.tv_sec))
     }
+
+    public func elapsed() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
 }
 
 /// A clock that stands still until it is told, for tests and simulations.

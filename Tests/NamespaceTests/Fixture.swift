@@ -4,6 +4,7 @@ import DiskEngine
 import DiskFormat
 import Glibc
 import KeyManagement
+import Logging
 import Namespace
 import Synchronization
 import Testing
@@ -36,7 +37,7 @@ final class Fixture {
             isReadOnly: isReadOnly, requiresEncryption: requiresEncryption,
             hardening: ["nonDumpable": "ok"])
         let (log, mappings) = (log, mappings)
-        tree = Namespace(store: store, facts: facts, mappings: mappings) { log.add($0) }
+        tree = Namespace(store: store, facts: facts, mappings: mappings, log: log.logger)
         plane = ControlPlane(store: store, keys: keys, hooks: tree)
         tree.attachKernel(kernel)
         let plane = plane
@@ -173,10 +174,37 @@ final class RecordingMappings: MappingWriter {
     }
 }
 
+/// Keeps what the operator would be told, but for what is merely news.
 final class Log: Sendable {
-    private let lines = Mutex<[String]>([])
-    var all: [String] { lines.withLock { $0 } }
-    func add(_ line: String) { lines.withLock { $0.append(line) } }
+    struct Line: Sendable {
+        let level: Logger.Level
+        let text: String
+        let metadata: [String: String]
+    }
+
+    private let told = Mutex<[Line]>([])
+    var lines: [Line] { told.withLock { $0 } }
+    var all: [String] { lines.map(\.text) }
+
+    var logger: Logger { Logger(label: "test") { _ in Handler(log: self) } }
+
+    private struct Handler: LogHandler {
+        let log: Log
+        var logLevel = Logger.Level.notice
+        var metadata: Logger.Metadata = [:]
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            let line = Line(
+                level: event.level, text: "\(event.message)",
+                metadata: (event.metadata ?? [:]).mapValues { "\($0)" })
+            log.told.withLock { $0.append(line) }
+        }
+    }
 }
 
 /// Runs `body`, which must be refused with this errno.

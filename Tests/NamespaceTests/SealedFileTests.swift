@@ -116,7 +116,7 @@ import Testing
         #expect(snapshot.damage?.count == 1)
         #expect(
             fixture.log.all.contains {
-                $0.hasPrefix("sealdisk: read of sealed snapshot \(snapshot.id) at byte 4096 failed")
+                $0.hasPrefix("read of sealed snapshot \(snapshot.id) at byte 4096 failed")
             }, "\(fixture.log.all)")
         #expect(
             try file.bytes(at: 0, count: 4096).count == 4096, "the header is there all the same")

@@ -7,7 +7,7 @@ import Testing
         let fixture = try Fixture()
         #expect(
             try fixture.names(in: "") == [
-                "control", "import", "status.json", "disks", "snapshots", "instances",
+                "control", "import", "status.json", "metrics", "disks", "snapshots", "instances",
             ])
         #expect(try fixture.find("disks").isFolder)
         #expect(try fixture.find("control").mode == 0o600)

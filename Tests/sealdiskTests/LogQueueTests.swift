@@ -11,7 +11,7 @@ import Testing
         let gate = DispatchSemaphore(value: 0)
         var lines: [String] { written.withLock { $0 } }
 
-        func write(_ line: LogQueue.Line) {
+        func write(_ line: LogLine) {
             gate.wait()
             written.withLock { $0.append(line.text) }
         }
@@ -20,14 +20,14 @@ import Testing
     @Test func nobodyWaitsForASlowLogAndDroppedLinesAreCounted() {
         let log = SlowLog()
         let queue = LogQueue(capacity: 3) { log.write($0) }
-        for number in 0..<10 { queue.post("line \(number)") }
+        for number in 0..<10 { queue.post(LogLine(text: "line \(number)")) }
         #expect(!queue.drain(seconds: 0))
         for _ in 0..<4 { log.gate.signal() }
         queue.writeNext()
         #expect(
             log.lines == ["line 0", "line 1", "line 2", "7 lines were dropped: the log is slow"])
         #expect(queue.drain(seconds: 0))
-        queue.post("later")
+        queue.post(LogLine(text: "later"))
         log.gate.signal()
         queue.writeNext()
         #expect(log.lines.last == "later")
@@ -37,7 +37,7 @@ import Testing
         let log = SlowLog()
         let queue = LogQueue { log.write($0) }
         queue.start()
-        queue.post("one")
+        queue.post(LogLine(text: "one"))
         #expect(log.lines.isEmpty)
         log.gate.signal()
         #expect(queue.drain(seconds: 60))

@@ -32,9 +32,13 @@ extension Disk {
                 if wantsCheckpoint { monitor.announce(.work) }
             }
             if case .size(let size) = change { try checkGrowth(to: size) }
+            let start = lineage.environment.clock.elapsed()
             do {
-                return try takeCheckpoint(change)
+                let state = try takeCheckpoint(change)
+                noteCheckpoint(from: start, isTaken: true)
+                return state
             } catch {
+                noteCheckpoint(from: start, isTaken: false)
                 map.thaw()
                 let cause = DiskError.wrap(error, while: "checkpointing disk \(id)")
                 checkpointFailure = cause

@@ -44,6 +44,7 @@ extension Disk {
                 }
                 log.isSyncing = false
                 log.becameDurable(to: reach)
+                work.syncs += 1
                 monitor.announce()
                 if !log.closed.isEmpty { monitor.announce(.work) }
             } catch {

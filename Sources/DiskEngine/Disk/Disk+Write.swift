@@ -138,7 +138,8 @@ extension Disk {
                 }
             }
         } catch {
-            throw giveUp(slots, DiskError.wrap(error, while: "writing chunk \(slots.chunk.number)"))
+            let cause = DiskError.wrap(error, while: "writing chunk \(slots.chunk.number)")
+            throw giveUp(slots, cause.met(in: StoreLayout.chunk(lineage.id, slots.chunk.number)))
         }
     }
 

@@ -50,6 +50,8 @@ public final class Disk: @unchecked Sendable {
     var replayedTo: LogPosition?
     /// What reads have found since it was attached.
     var damage = FoundDamage()
+    /// What it has done, for who watches.
+    var work = DiskWork()
 
     var map: MapTree { reader.tree }
     /// Dirty map pages at which a checkpoint starts: what there is for each disk at this moment.

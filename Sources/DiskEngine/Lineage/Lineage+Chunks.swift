@@ -46,6 +46,7 @@ extension Lineage {
             return (header, file.identified(as: header.layout))
         } catch {
             throw DiskError.wrap(error, while: "opening \(place)")
+                .met(in: StoreLayout.chunk(id, number))
         }
     }
 
@@ -105,6 +106,7 @@ extension Lineage {
             // Another file may be put in its place: the next read looks.
             chunks.remove(chunk.number)
             throw DiskError.wrap(error, while: "reading chunk \(chunk.number) of lineage \(id)")
+                .met(in: StoreLayout.chunk(id, chunk.number))
         }
     }
 

@@ -170,9 +170,12 @@ extension Disk {
                 suite: lineage.keys.suite, layout: layout, lineage: lineage.id, number: number,
                 session: session.number, salt: session.salt.bytes, predecessor: predecessor,
                 durable: log.durablePosition ?? session.previousEnd)
-            log.next = try monitor.withoutLock {
+            let chunk = try monitor.withoutLock {
                 try createChunk(header, mayUseReserve: mayUseReserve)
             }
+            log.next = chunk
+            work.chunks += 1
+            if chunk.preparedSlots > 0 { work.recycledChunks += 1 }
             supply.failure = nil
         } catch {
             supply.failure = DiskError.wrap(error, while: "creating a chunk of disk \(id)")

@@ -15,15 +15,17 @@ extension Store {
             _ = try lineage(of: id)
             throw DiskError(.keyRequired, "disk \(id) can be verified while it is attached")
         }
-        return try disk.unlockedOperation {
-            let older = try base.map { try openSnapshot($0) }
-            defer { older?.close() }
-            try demandKinship(older, disk.lineage)
-            let (piece, size) = try disk.scrub(since: older, from: offset, limit: limit)
-            let records = offset == 0 ? disk.badCheckpoints() : []
-            for bad in piece.bad { disk.noteDamage(bad) }
-            return result(
-                piece, below: size, of: disk.lineage, besides: .disk(id), records: records)
+        return try scrubWork.counting {
+            try disk.unlockedOperation {
+                let older = try base.map { try openSnapshot($0) }
+                defer { older?.close() }
+                try demandKinship(older, disk.lineage)
+                let (piece, size) = try disk.scrub(since: older, from: offset, limit: limit)
+                let records = offset == 0 ? disk.badCheckpoints() : []
+                for bad in piece.bad { disk.noteDamage(bad) }
+                return result(
+                    piece, below: size, of: disk.lineage, besides: .disk(id), records: records)
+            }
         }
     }
 
@@ -40,12 +42,15 @@ extension Store {
         let lineage = snapshot.reader.lineage
         try demandKinship(older, lineage)
         let state = snapshot.manifest.state
-        let piece = try lineage.scrub(
-            state, since: older, blocks(from: offset, below: state.size), limit, memory)
-        for bad in piece.bad {
-            _ = snapshot.located(bad.error, "verifying snapshot \(id) at byte \(bad.offset)")
+        return try scrubWork.counting {
+            let piece = try lineage.scrub(
+                state, since: older, blocks(from: offset, below: state.size), limit, memory)
+            for bad in piece.bad {
+                _ = snapshot.located(bad.error, "verifying snapshot \(id) at byte \(bad.offset)")
+            }
+            return result(
+                piece, below: state.size, of: lineage, besides: .snapshot(id), records: [])
         }
-        return result(piece, below: state.size, of: lineage, besides: .snapshot(id), records: [])
     }
 
     private enum Subject: Equatable {

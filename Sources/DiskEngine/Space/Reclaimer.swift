@@ -34,6 +34,8 @@ final class Reclaimer: @unchecked Sendable {
     private var suspended: [LineageID: Int] = [:]
     private var thread: (any RunningThread)?
     private var done = Reclaimed()
+    /// Passes that came to an end, those that failed, and nanoseconds that all took together.
+    private var passes = ReclamationPasses()
     private var failure: String?
 
     init(threads: any Threads) {
@@ -151,6 +153,8 @@ final class Reclaimer: @unchecked Sendable {
         monitor.withLock { (done, current != nil, failure) }
     }
 
+    var passesDone: ReclamationPasses { monitor.withLock { passes } }
+
     // MARK: The thread
 
     private func run(_ store: () -> Store?) {
@@ -194,15 +198,19 @@ final class Reclaimer: @unchecked Sendable {
     ) -> UInt64 {
         current = lineage
         isCancelled = false
+        let clock = store?.environment.clock
+        let start = clock?.elapsed() ?? 0
         let result = monitor.withoutLock { () -> Result<Reclaimed?, any Error> in
             guard let store else { return .success(nil) }
             return Result { try reclaim(store, lineage) }
         }
         current = nil
+        passes.nanoseconds += (clock?.elapsed() ?? 0) - start
         switch result {
         case .success(let reclaimed?):
             done.chunks += reclaimed.chunks
             done.bytes += reclaimed.bytes
+            passes.done += 1
             failure = nil
             return reclaimed.bytes
         case .success(nil):
@@ -210,6 +218,7 @@ final class Reclaimer: @unchecked Sendable {
             failure = nil
         case .failure(let error):
             // Space stays taken, nothing else: the next request tries again.
+            passes.failed += 1
             failure = "\(DiskError.wrap(error, while: "reclaiming lineage \(lineage)"))"
         }
         return 0

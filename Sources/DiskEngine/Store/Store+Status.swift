@@ -59,13 +59,15 @@ extension Disk {
     func status(exclusive: (bytes: UInt64, asOf: Timestamp)? = nil) -> StoreStatus.DiskStatus {
         monitor.withLock {
             StoreStatus.DiskStatus(
-                id: id.text, size: bytes, storedBytes: map.storedBlocks * UInt64(Format.blockSize),
+                id: id.text, isEncrypted: isEncrypted, size: bytes,
+                storedBytes: map.storedBlocks * UInt64(Format.blockSize),
                 exclusiveBytes: exclusive?.bytes, exclusiveAsOf: exclusive?.asOf,
                 session: log.session?.number, reserved: log.reservedTo, written: log.writtenTo,
                 durable: log.durableTo, slotsSinceCheckpoint: log.changesSinceCut,
                 generation: generation, dirtyMapPages: map.dirty.count + map.frozen.count,
                 isCheckpointing: isCheckpointing,
                 checkpointError: checkpointFailure.map { "\($0)" },
+                lastCheckpoint: work.lastCheckpoint,
                 failure: log.failure.map { "\($0)" })
         }
     }

@@ -26,6 +26,7 @@ public final class Store: @unchecked Sendable {
     /// Held by the one pass of reclamation at a time.
     let passes: Monitor
     private let lock: any StoreLock
+    public let scrubWork = ScrubWork()
     /// nil: without an anchor.
     let freshness: FreshnessKeeper?
 

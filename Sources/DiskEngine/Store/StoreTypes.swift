@@ -74,6 +74,7 @@ public struct SnapshotSummary: Sendable, Hashable {
 public struct StoreStatus: Sendable, Hashable, Codable {
     public struct DiskStatus: Sendable, Hashable, Codable {
         public let id: String
+        public let isEncrypted: Bool
         public let size: UInt64
         public let storedBytes: UInt64
         /// Bytes that the host would get back without it, as of when that was last asked for
@@ -91,6 +92,8 @@ public struct StoreStatus: Sendable, Hashable, Codable {
         public let dirtyMapPages: Int
         public let isCheckpointing: Bool
         public let checkpointError: String?
+        /// When the last checkpoint was taken, if one was since the disk was attached.
+        public let lastCheckpoint: Timestamp?
         /// Why the session is over, if it is.
         public let failure: String?
     }

@@ -9,6 +9,7 @@ public final class MeteredKeys: KeyProvider {
     let log: KeyUseLog
     let clock: any WallClock
     private let uses = Mutex<[String: UInt64]>([:])
+    let calls = Mutex<[KeyCall: UInt64]>([:])
 
     /// Touches nothing yet. `folder` is where the log is kept: the keystore's own, or what stands
     /// for it where the CMK is held elsewhere.
@@ -75,6 +76,7 @@ public final class MeteredKeys: KeyProvider {
                 return try body(&keyID)
             } catch {
                 let refusal = error
+                count(operation, refusal.code.rawValue)
                 do throws(KeyError) {
                     try record(refusal.code.rawValue)
                 } catch {
@@ -85,7 +87,13 @@ public final class MeteredKeys: KeyProvider {
                 throw refusal
             }
         }()
-        try record(KeyUseLog.Entry.success)
+        do throws(KeyError) {
+            try record(KeyUseLog.Entry.success)
+        } catch {
+            count(operation, error.code.rawValue)
+            throw error
+        }
+        count(operation, KeyUseLog.Entry.success)
         return result
     }
 }

@@ -1,4 +1,5 @@
 import DiskEngine
+import KeyManagement
 
 /// `status.json`: the state of the mount and its store.
 struct StatusDocument: Encodable {
@@ -8,6 +9,10 @@ struct StatusDocument: Encodable {
     let version: String
     let readOnly: Bool
     let requiresEncryption: Bool
+    /// Whether every disk is held to the speed of its category.
+    let limitsSpeed: Bool
+    /// When the mount was made, UTC.
+    let started: String
     let identity: StoreIdentity
     /// How the daemon's memory and process are protected.
     let hardening: [String: String]
@@ -17,7 +22,17 @@ struct StatusDocument: Encodable {
     let anchor: Anchor?
     /// Open handles by disk or snapshot id; those with none are left out.
     let openHandles: [String: Int]
+    /// Names of the attached disks, by id.
+    let names: [String: String]
+    /// Space of the medium under the store; absent if it does not say.
+    let capacity: Capacity?
     let engine: StoreStatus
+
+    /// Bytes.
+    struct Capacity: Encodable {
+        let total: UInt64
+        let available: UInt64
+    }
 
     struct Anchor: Encodable {
         let place: String
@@ -28,16 +43,23 @@ struct StatusDocument: Encodable {
     }
 
     init(
-        _ facts: MountFacts, identity: StoreIdentity, opens: OpenTable, freshness: FreshnessStatus,
-        engine: StoreStatus
+        _ facts: MountFacts, started: Timestamp, store: Store, opens: OpenTable,
+        names: [String: String]
     ) {
-        store = facts.store
+        let freshness = store.freshnessStatus
+        self.store = facts.store
+        self.started = "\(started)"
+        limitsSpeed = facts.limitsSpeed
+        self.names = names
+        capacity = (try? store.capacity()).map {
+            Capacity(total: $0.total, available: $0.available)
+        }
         mountPoint = facts.mountPoint
         pid = facts.pid
         version = facts.version
         readOnly = facts.isReadOnly
         requiresEncryption = facts.requiresEncryption
-        self.identity = identity
+        identity = store.identity
         hardening = facts.hardening
         self.freshness = freshness.kind.rawValue
         anchor = freshness.place.map {
@@ -51,6 +73,6 @@ struct StatusDocument: Encodable {
             }
         }
         openHandles = handles
-        self.engine = engine
+        engine = store.status()
     }
 }

@@ -53,6 +53,7 @@ extension Node {
         case .root: "root"
         case .control: "control"
         case .status: "status"
+        case .metrics: "metrics"
         case .disks: "disks"
         case .snapshots: "snapshots"
         case .instances: "instances"

@@ -24,12 +24,14 @@ public final class OpenDisk: Sendable {
     private let faults: FaultLog
     private let limit: SpeedLimit
     private let delays: DelayedAnswers
+    private let counters: DiskCounters
 
     /// `isCounted`: `opens` was told of this handle, and is told of its end.
     init(
         _ disk: Disk, opens: OpenTable, isCounted: Bool, limit: SpeedLimit, delays: DelayedAnswers,
-        time: ChangeTime, faults: FaultLog
+        counters: DiskCounters, time: ChangeTime, faults: FaultLog
     ) {
+        self.counters = counters
         self.limit = limit
         self.delays = delays
         self.disk = disk
@@ -56,8 +58,10 @@ public final class OpenDisk: Sendable {
     {
         let count = clamp(buffer.count, at: offset)
         guard count > 0 else { return 0 }
-        try run("read", at: offset) {
-            try disk.read(into: .init(rebasing: buffer[..<count]), at: offset)
+        try counters.read.counting(bytes: count) { () throws(FileError) in
+            try run("read", at: offset) {
+                try disk.read(into: .init(rebasing: buffer[..<count]), at: offset)
+            }
         }
         return count
     }
@@ -71,14 +75,19 @@ public final class OpenDisk: Sendable {
         guard count > 0 else {
             throw FileError(ENOSPC, "write at byte \(offset), the end of disk \(disk.id)")
         }
-        let pending = try run("write", at: offset) {
-            try disk.submit(.init(rebasing: buffer[..<count]), at: offset)
+        let request = counters.write.begin()
+        let pending = try failing(request, of: counters.write) { () throws(FileError) in
+            try run("write", at: offset) {
+                try disk.submit(.init(rebasing: buffer[..<count]), at: offset)
+            }
         }
+        if pending == nil { counters.write.end(request, bytes: count) }
         time.touch()
         let due = limit.deadline(bytes: count)
         guard pending != nil || due != nil else { return SubmittedWrite(count: count) }
+        if let due { counters.delayed(until: due) }
         return SubmittedWrite(count: count) { answer in
-            self.whenDone(pending, count, at: offset) { result in
+            self.whenDone(pending, request, count, at: offset) { result in
                 guard let due else { return answer(result) }
                 self.delays.at(due) { answer(result) }
             }
@@ -86,24 +95,34 @@ public final class OpenDisk: Sendable {
     }
 
     private func whenDone(
-        _ pending: PendingWrite?, _ count: Int, at offset: UInt64,
+        _ pending: PendingWrite?, _ request: RequestCounters.Begun, _ count: Int,
+        at offset: UInt64,
         _ answer: @escaping SubmittedWrite.Answer
     ) {
         guard let pending else { return answer(.success(count)) }
         pending.whenWritten { error in
-            guard let error else { return answer(.success(count)) }
-            self.faults.report(error, "write", of: "disk \(self.disk.id)", at: offset)
+            guard let error else {
+                self.counters.write.end(request, bytes: count)
+                return answer(.success(count))
+            }
+            self.counters.write.fail(request)
+            self.faults.report(error, "write", of: .disk(self.disk.id.text), at: offset)
             answer(.failure(FileError(error)))
         }
     }
 
     /// How long the answer to a read of so many bytes is held back; nil: not at all.
     func delay(ofRead count: Int) -> AnswerDelay? {
-        limit.deadline(bytes: count).map { AnswerDelay(due: $0, answers: delays) }
+        limit.deadline(bytes: count).map { due in
+            counters.delayed(until: due)
+            return AnswerDelay(due: due, answers: delays)
+        }
     }
 
     func synchronize() throws(FileError) {
-        try run("flush", at: 0) { try disk.flush() }
+        try counters.flush.counting(bytes: 0) { () throws(FileError) in
+            try run("flush", at: 0) { try disk.flush() }
+        }
     }
 
     func allocate(_ change: SpaceChange, at offset: UInt64, length: UInt64) throws(FileError) {
@@ -117,10 +136,15 @@ public final class OpenDisk: Sendable {
         guard offset < size else { return }
         let count = min(end, size) - offset
         switch change {
-        case .punch: try run("discard", at: offset) { try disk.discard(at: offset, length: count) }
+        case .punch:
+            try counters.discard.counting(bytes: Int(count)) { () throws(FileError) in
+                try run("discard", at: offset) { try disk.discard(at: offset, length: count) }
+            }
         case .zero:
-            try run("write zeroes", at: offset) {
-                try disk.writeZeroes(at: offset, length: count)
+            try counters.writeZeroes.counting(bytes: Int(count)) { () throws(FileError) in
+                try run("write zeroes", at: offset) {
+                    try disk.writeZeroes(at: offset, length: count)
+                }
             }
         }
         time.touch()
@@ -141,9 +165,22 @@ public final class OpenDisk: Sendable {
         return offset < size ? Int(min(UInt64(count), size - offset)) : 0
     }
 
+    /// Counts the request as failed if `body` fails; else it is still to be ended.
+    private func failing<R>(
+        _ request: RequestCounters.Begun, of counters: RequestCounters,
+        _ body: () throws(FileError) -> R
+    ) throws(FileError) -> R {
+        do throws(FileError) {
+            return try body()
+        } catch {
+            counters.fail(request)
+            throw error
+        }
+    }
+
     private func run<Result>(
         _ operation: String, at offset: UInt64, _ body: () throws -> Result
     ) throws(FileError) -> Result {
-        try faults.guarding(operation, of: "disk \(disk.id)", at: offset, body)
+        try faults.guarding(operation, of: .disk(disk.id.text), at: offset, body)
     }
 }

@@ -128,7 +128,7 @@ extension FaultLog {
     /// Runs an engine call of the data path, whose names are made only if it fails. A failure
     /// becomes an errno, and is told once per kind.
     func guarding<Result>(
-        _ operation: String, of resource: @autoclosure () -> String, at offset: UInt64,
+        _ operation: String, of resource: @autoclosure () -> FaultLog.Resource, at offset: UInt64,
         _ body: () throws -> Result
     ) throws(FileError) -> Result {
         do {

@@ -20,22 +20,29 @@ public final class OpenSealedFile: Sendable {
     /// The snapshot; of a difference also the one that it begins from.
     let snapshots: [SnapshotID]
     private let opens: OpenTable
+    private let reads: RequestCounters
     private let faults: FaultLog
 
     /// `opens` was told of these handles, and is told of their end.
-    convenience init(_ reader: SealedSnapshotReader, opens: OpenTable, faults: FaultLog) {
-        self.init(reader, size: reader.size, of: [reader.id], opens, faults)
+    convenience init(
+        _ reader: SealedSnapshotReader, opens: OpenTable, reads: RequestCounters, faults: FaultLog
+    ) {
+        self.init(reader, size: reader.size, of: [reader.id], opens, reads, faults)
     }
 
     /// The same.
-    convenience init(_ reader: SealedDifferenceReader, opens: OpenTable, faults: FaultLog) {
-        self.init(reader, size: nil, of: [reader.id, reader.base], opens, faults)
+    convenience init(
+        _ reader: SealedDifferenceReader, opens: OpenTable, reads: RequestCounters,
+        faults: FaultLog
+    ) {
+        self.init(reader, size: nil, of: [reader.id, reader.base], opens, reads, faults)
     }
 
     private init(
         _ reader: any SealedReader, size: UInt64?, of snapshots: [SnapshotID], _ opens: OpenTable,
-        _ faults: FaultLog
+        _ reads: RequestCounters, _ faults: FaultLog
     ) {
+        self.reads = reads
         self.reader = reader
         self.size = size
         self.snapshots = snapshots
@@ -51,8 +58,18 @@ public final class OpenSealedFile: Sendable {
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(FileError)
         -> Int
     {
-        try faults.guarding("read", of: "sealed snapshot \(reader.id)", at: offset) {
-            try reader.read(into: buffer, at: offset)
+        let request = reads.begin()
+        do throws(FileError) {
+            let count = try faults.guarding(
+                "read", of: .sealedSnapshot(reader.id.text), at: offset
+            ) {
+                try reader.read(into: buffer, at: offset)
+            }
+            reads.end(request, bytes: count)
+            return count
+        } catch {
+            reads.fail(request)
+            throw error
         }
     }
 }

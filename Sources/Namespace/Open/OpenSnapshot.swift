@@ -5,11 +5,13 @@ import Glibc
 public final class OpenSnapshot: Sendable {
     let reader: SnapshotReader
     private let opens: OpenTable
+    private let reads: RequestCounters
     private let faults: FaultLog
 
     /// `opens` was told of this handle, and is told of its end.
-    init(_ reader: SnapshotReader, opens: OpenTable, faults: FaultLog) {
+    init(_ reader: SnapshotReader, opens: OpenTable, reads: RequestCounters, faults: FaultLog) {
         self.reader = reader
+        self.reads = reads
         self.opens = opens
         self.faults = faults
     }
@@ -25,8 +27,10 @@ public final class OpenSnapshot: Sendable {
         guard offset < reader.size else { return 0 }
         let count = Int(min(UInt64(buffer.count), reader.size - offset))
         guard count > 0 else { return 0 }
-        try run("read", at: offset) {
-            try reader.read(into: .init(rebasing: buffer[..<count]), at: offset)
+        try reads.counting(bytes: count) { () throws(FileError) in
+            try run("read", at: offset) {
+                try reader.read(into: .init(rebasing: buffer[..<count]), at: offset)
+            }
         }
         return count
     }
@@ -44,6 +48,6 @@ public final class OpenSnapshot: Sendable {
     private func run<Result>(
         _ operation: String, at offset: UInt64, _ body: () throws -> Result
     ) throws(FileError) -> Result {
-        try faults.guarding(operation, of: "snapshot \(reader.id)", at: offset, body)
+        try faults.guarding(operation, of: .snapshot(reader.id.text), at: offset, body)
     }
 }

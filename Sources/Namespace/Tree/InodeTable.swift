@@ -44,7 +44,7 @@ final class InodeTable: Sendable {
     init(_ earlier: InodeState? = nil) {
         var state = State()
         let constant: [Node] = [
-            .root, .control, .status, .disks, .snapshots, .intake, .instances,
+            .root, .control, .status, .disks, .snapshots, .intake, .instances, .metrics,
         ]
         for (offset, node) in constant.enumerated() {
             state.assign(Self.root + UInt64(offset), to: node)

@@ -23,7 +23,7 @@ extension Namespace {
             return plain(node, mode: 0o555, validity: 0)
         case .control: return plain(node, mode: 0o600, validity: 0)
         case .intake: return plain(node, mode: facts.isReadOnly ? 0o400 : 0o600, validity: 0)
-        case .status: return plain(node, mode: 0o444, validity: 0)
+        case .status, .metrics: return plain(node, mode: 0o444, validity: 0)
         case .disk(let id): return attributes(of: try engine { try store.disk(id) })
         case .snapshot(let id): return attributes(of: try engine { try store.snapshot(id) })
         case .sealedSnapshot(let id):

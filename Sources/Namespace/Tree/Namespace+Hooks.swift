@@ -42,6 +42,7 @@ extension Namespace: MountHooks {
     }
 
     public func didChange(_ change: ResourceChange) {
+        tell(change)
         switch change {
         case .diskCreated, .snapshotCreated, .snapshotRenamed: break
         case .diskRenamed(let id): renewSpeedLimit(of: id)
@@ -58,6 +59,7 @@ extension Namespace: MountHooks {
             renew(.disk(id))
             clock.forget(id)
             speedLimits.withLock { $0[id] = nil }
+            counters.forget(id)
         case .diskResized(let id, _):
             renewSpeedLimit(of: id)
             kernelCache?.dropAttributes(of: inodes.number(of: .disk(id)))
@@ -66,6 +68,19 @@ extension Namespace: MountHooks {
             renew(.sealedSnapshot(id))
             renew(.snapshotInfo(id))
         }
+    }
+
+    /// What decides what the host can read is told to the operator.
+    private func tell(_ change: ResourceChange) {
+        let (disk, what): (DiskID, String)
+        switch change {
+        case .diskAttached(let id): (disk, what) = (id, "attached")
+        case .diskDetached(let id): (disk, what) = (id, "detached")
+        case .diskReplaced(let id, _): (disk, what) = (id, "put back to an earlier state")
+        case .diskDeleted(let id): (disk, what) = (id, "deleted")
+        default: return
+        }
+        faults.logger.info("disk \(disk) was \(what)", metadata: ["disk": "\(disk)"])
     }
 
     /// The node gets a new inode number: pages and attributes of the old one never show again.

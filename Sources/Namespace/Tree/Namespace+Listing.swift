@@ -17,7 +17,8 @@ extension Namespace {
         case .root:
             children = [
                 ("control", .control), ("import", .intake), ("status.json", .status),
-                ("disks", .disks), ("snapshots", .snapshots), ("instances", .instances),
+                ("metrics", .metrics), ("disks", .disks), ("snapshots", .snapshots),
+                ("instances", .instances),
             ]
         case .disks:
             children = diskNames().shown.map { ($0.name, .disk($0.id)) }

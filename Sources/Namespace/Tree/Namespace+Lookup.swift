@@ -22,6 +22,7 @@ extension Namespace {
             case (.root, "control"): .control
             case (.root, "import"): .intake
             case (.root, "status.json"): .status
+            case (.root, "metrics"): .metrics
             case (.root, "disks"): .disks
             case (.root, "snapshots"): .snapshots
             case (.root, "instances"): .instances

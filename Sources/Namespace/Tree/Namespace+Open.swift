@@ -1,6 +1,7 @@
 import DiskEngine
 import DiskFormat
 import Glibc
+import KeyManagement
 
 /// How a file is to be opened.
 public struct OpenMode: Sendable, Hashable {
@@ -47,6 +48,9 @@ extension Namespace {
         case .status:
             guard !mode.writes else { throw FileError(EACCES, "status.json is only read") }
             return (.text(OpenText(try status())), .none)
+        case .metrics:
+            guard !mode.writes else { throw FileError(EACCES, "metrics is only read") }
+            return (.text(OpenText(Array(metrics().utf8))), .none)
         case .snapshotInfo(let id):
             let document = SnapshotDocument(try engine { try store.snapshot(id) })
             return (.text(OpenText(try jsonText(document))), .none)
@@ -54,14 +58,16 @@ extension Namespace {
             try demandTrusted(caller)
             let file = try counted(id) { () throws(FileError) in
                 OpenSnapshot(
-                    try engine { try store.openSnapshot(id) }, opens: opens, faults: faults)
+                    try engine { try store.openSnapshot(id) }, opens: opens,
+                    reads: counters.snapshotReads, faults: faults)
             }
             return (.snapshot(file), .kept)
         case .sealedSnapshot(let id):
             try demandTrusted(caller)
             let file = try counted(id) { () throws(FileError) in
                 OpenSealedFile(
-                    try engine { try store.openSealedSnapshot(id) }, opens: opens, faults: faults)
+                    try engine { try store.openSealedSnapshot(id) }, opens: opens,
+                    reads: counters.sealedReads, faults: faults)
             }
             // Its bytes never change.
             return (.sealed(file), .kept)
@@ -71,7 +77,7 @@ extension Namespace {
                 try counted(base) { () throws(FileError) in
                     OpenSealedFile(
                         try engine { try store.openSealedDifference(of: id, since: base) },
-                        opens: opens, faults: faults)
+                        opens: opens, reads: counters.sealedReads, faults: faults)
                 }
             }
             return (.sealed(file), .none)
@@ -82,11 +88,12 @@ extension Namespace {
     }
 
     /// The text of `status.json`.
-    public func status() throws(FileError) -> [UInt8] {
-        try jsonText(
-            StatusDocument(
-                facts, identity: store.identity, opens: opens, freshness: store.freshnessStatus,
-                engine: store.status()))
+    public func status() throws(FileError) -> [UInt8] { try jsonText(statusDocument) }
+
+    var statusDocument: StatusDocument {
+        StatusDocument(
+            facts, started: Timestamp(seconds: born / 1_000_000_000), store: store, opens: opens,
+            names: attachedNames())
     }
 
     private func openDisk(_ id: DiskID, _ mode: OpenMode, caller: Caller) throws(FileError)
@@ -100,7 +107,7 @@ extension Namespace {
             try demandEncryption(summary.isEncrypted, of: "disk \(id)")
             return OpenDisk(
                 disk, opens: opens, isCounted: isCounted, limit: speedLimit(of: summary),
-                delays: delays,
+                delays: delays, counters: counters.of(id),
                 time: clock.time(
                     of: id, created: ChangeTime.nanoseconds(seconds: summary.created.seconds)),
                 faults: faults)
@@ -143,7 +150,7 @@ extension Namespace {
         case .disk(let id):
             try demandTrusted(caller)
             guard store.attached(id) != nil else { throw FileError(EACCES, "not attached") }
-        case .root, .disks, .snapshots, .instances, .instance, .status, .snapshotInfo:
+        case .root, .disks, .snapshots, .instances, .instance, .status, .metrics, .snapshotInfo:
             guard !mode.writes else { throw FileError(EACCES, "only read") }
         }
     }

@@ -2,12 +2,15 @@ import ControlPlane
 import DiskEngine
 import DiskFormat
 import Glibc
+import KeyManagement
+import Logging
 import Synchronization
 
 /// The mounted tree as a plain object: what the kernel asks becomes a call here, and no type of
 /// FUSE is known. Every call may come from any thread.
 ///
-///     control  import  status.json  disks/NAME  snapshots/NAME  (and NAME.sealed, NAME.json)
+///     control  import  status.json  metrics  disks/NAME
+///     snapshots/NAME  (and NAME.sealed, NAME.json)
 ///     instances/NAME/vdb …    the files of disks/NAME under other names
 ///
 /// Invariants:
@@ -32,16 +35,18 @@ public final class Namespace: Sendable {
     let instances = Mutex<[NamedInstance]>([])
     let speedLimits = Mutex<[DiskID: SpeedLimit]>([:])
     let delays = DelayedAnswers()
+    let counters = Counters()
+    let keyCalls = Mutex<(@Sendable () -> [KeyCall: UInt64])?>(nil)
     private let kernel = Mutex<(any KernelCache)?>(nil)
 
-    /// `now` gives seconds of a clock that is never set. `log` takes single lines for the operator,
-    /// and must not wait until they are written: they come from threads that serve the kernel.
+    /// `now` gives seconds of a clock that is never set. `log` takes what the operator is told,
+    /// and must not wait until it is written: it comes from threads that serve the kernel.
     /// `earlier`: what the tree goes on with that served the same mount before.
     public init(
         store: Store, facts: MountFacts, mappings: any MappingWriter,
         continuing earlier: TreeState? = nil,
         now: @escaping @Sendable () -> Double = monotonicSeconds,
-        log: @escaping @Sendable (String) -> Void
+        log: Logger
     ) {
         self.store = store
         self.facts = facts

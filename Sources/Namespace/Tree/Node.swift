@@ -2,7 +2,7 @@ import DiskFormat
 
 /// What stands at a place of the tree.
 enum Node: Hashable, Sendable {
-    case root, control, status, disks, snapshots, instances
+    case root, control, status, metrics, disks, snapshots, instances
     /// `import`: takes sealed snapshots.
     case intake
     /// `instances/NAME`, in which disks stand under their device names

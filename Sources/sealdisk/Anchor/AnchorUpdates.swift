@@ -15,7 +15,7 @@ enum AnchorUpdates {
                     told = nil
                 } catch {
                     // It is tried again; said once, for the log.
-                    if told != "\(error)" { Report.line("\(error)") }
+                    if told != "\(error)" { Report.line("\(error)", .error) }
                     told = "\(error)"
                 }
             }

@@ -36,7 +36,14 @@ enum Background {
         redirect(1, to: log ?? null)
         redirect(2, to: log ?? null)
         for descriptor in [null, log ?? -1] where descriptor > 2 { close(descriptor) }
-        if log == nil { Report.useSystemLog() } else { Report.useLogFile() }
+        if log == nil { Report.useSystemLog() } else { Report.useLogFile(2) }
+    }
+
+    /// Who stays in the foreground tells there what there is to tell, unless a file is named, or
+    /// standard error leads to the journal, which then gets fields besides the text.
+    static func chooseLog(inForeground log: Int32?) {
+        if let log { return Report.useLogFile(log) }
+        if Journal.isBehind(2) { Report.useSystemLog() }
     }
 
     private static func redirect(_ stream: Int32, to descriptor: Int32) {

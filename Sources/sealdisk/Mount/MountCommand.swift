@@ -40,6 +40,7 @@ struct MountCommand: ParsableCommand {
               kms=URI                 who holds the customer master key instead of the keystore
               key_policy=fence        cut encrypted disks off when that service disables the key
               key_check=SECONDS       how often it is asked then (default 60)
+              log_level=LEVEL         from which level on it reports (default info)
               keystore=PATH, key_file=PATH, passphrase_command=COMMAND, log_file=PATH
             """)
 
@@ -61,7 +62,8 @@ struct MountCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Where the background process writes what it reports.", valueName: "path"))
+            "Where it writes what it reports, instead of the journal or the terminal.",
+            valueName: "path"))
     var logFile: String?
 
     @Flag(
@@ -82,6 +84,12 @@ struct MountCommand: ParsableCommand {
                 as after a power failure.
                 """))
     var recover = false
+
+    @Option(
+        help: ArgumentHelp(
+            "From which level on it reports: debug, info (usual), notice, warning, error,"
+                + " critical.", valueName: "level"))
+    var logLevel: String?
 
     @OptionGroup var keys: KeyOptions
 
@@ -122,6 +130,7 @@ struct MountCommand: ParsableCommand {
     private func plan() throws(Failure) -> MountPlan {
         var flags = try MountFlags(options)
         flags.limitsSpeed = flags.limitsSpeed || qos
+        if let logLevel { flags.logLevel = try MountFlags.level(logLevel) }
         flags.logFile = logFile ?? flags.logFile
         flags.logFile = flags.logFile.map(AbsolutePath.ofFile)
         flags.anchor = (flags.anchor ?? .ofEnvironment).absolute

@@ -71,7 +71,7 @@ final class MountEnd: Sendable {
                 .failed, texts.joined(separator: "; "),
                 advice: failure?.advice ?? "Look at the store's medium, then mount again.")
             FailureNote.leave(told)
-            Report.line("not everything is durable: \(told.message)")
+            Report.line("not everything is durable: \(told.message)", .critical)
             throw told
         }
         guard inUse.isEmpty else {
@@ -84,7 +84,7 @@ final class MountEnd: Sendable {
     /// On the signal's thread. Whoever uses the mount is cut off, for a host that shuts down does
     /// not wait; who that was is told.
     private func leave(onSignal signal: Int32) {
-        Report.line("signal \(signal): leaving \(mountPoint)")
+        Report.line("signal \(signal): leaving \(mountPoint)", .notice)
         PassphraseCommand.endAll()
         allow(patience.afterSignal)
         // A handover that is under way comes to its end first, one way or the other.
@@ -172,7 +172,7 @@ final class MountEnd: Sendable {
             .failed, "the store did not close in time, its medium hangs; \(what)",
             advice: "Look at the store's medium, then mount again.")
         FailureNote.leave(failure)
-        Report.line(failure.message)
+        Report.line(failure.message, .error)
         let isInPlace = isInPlace
         if isInPlace { UnmountCommand.cutOff(mountPoint) }
         session.abandon(isInPlace: isInPlace)

@@ -1,4 +1,5 @@
 import ControlPlane
+import Logging
 
 /// The `-o` options of a mount, as fstab(5) writes them: a comma between two, `name` or
 /// `name=value` each.
@@ -25,6 +26,8 @@ struct MountFlags: Sendable, Hashable {
     var keyFile: String?
     var passphraseCommand: String?
     var logFile: String?
+    /// From which level on the operator is told.
+    var logLevel = Logger.Level.info
     var anchor: AnchorChoice?
     var anchorChoice: AnchorChoice { anchor ?? .ofEnvironment }
     private var isAnchorStrict = false
@@ -93,6 +96,7 @@ struct MountFlags: Sendable, Hashable {
         case ("anchor", "strict"): isAnchorStrict = true
         case ("anchor", let text?) where !text.isEmpty: anchor = AnchorChoice(text)
         case ("anchor_strict", nil): isAnchorStrict = true
+        case ("log_level", let text?): logLevel = try Self.level(text)
         case ("log_file", let path?) where !path.isEmpty: logFile = path
         default: throw Self.refusal(String(option), "is not an option that can be used here")
         }
@@ -111,6 +115,12 @@ struct MountFlags: Sendable, Hashable {
             throw refusal("map_memory=\(text)", "is too little: give at least 4M")
         }
         return size
+    }
+
+    static func level(_ text: String) throws(Failure) -> Logger.Level {
+        if let level = Logger.Level(rawValue: text) { return level }
+        let all = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+        throw refusal("log_level=\(text)", "is no level: there are \(all)")
     }
 
     private static func patience(_ text: String) throws(Failure) -> MountEnd.Patience {

@@ -23,9 +23,11 @@ struct MountService {
         let signals = EndSignals.block()
         let hardening = Hardening.apply()
         // Before the mount is there: its path is never walked by this process afterwards.
+        Report.useLevel(plan.flags.logLevel)
         Report.useQueue()
         defer { Report.drain(seconds: Self.reportPatience) }
-        let log = readiness.isAwaited ? try Background.openLog(plan.flags.logFile) : nil
+        let log = try Background.openLog(plan.flags.logFile)
+        if !readiness.isAwaited { Background.chooseLog(inForeground: log) }
         let end: MountEnd
         do throws(Failure) {
             let (served, session) =
@@ -174,9 +176,10 @@ struct MountService {
             try attachAgain(earlier, in: opened, toleratingFailures)
         }
         let tree = Namespace(
-            store: opened.store, facts: facts, mappings: Errands(), continuing: earlier
-        ) {
-            Report.line($0)
+            store: opened.store, facts: facts, mappings: Errands(), continuing: earlier,
+            log: OperatorLog.logger(plan.flags.logLevel))
+        tree.showKeyCalls { [keys = opened.keys.metered] in
+            keys.callCounts()
         }
         let plane = opened.controlPlane(hooks: tree, isReadOnly: facts.isReadOnly)
         if earlier == nil { try attachDisks(through: plane) }
@@ -275,12 +278,13 @@ struct MountService {
                     "The mount at \(plan.mountPoint) does not answer: "
                         + "\(String(cString: strerror(error))).",
                     advice: "Look at the store's medium, then mount again.")
-                Report.line(failure.message)
+                Report.line(failure.message, .critical)
                 readiness.report(failure)
                 return session.stop()
             }
             warn(of: hardening)
             if readiness.isAwaited { Background.enter(log: log) }
+            Report.line("serving \(plan.store) at \(plan.mountPoint)", .info)
             readiness.report()
         }
     }

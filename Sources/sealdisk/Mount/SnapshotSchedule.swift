@@ -11,7 +11,9 @@ enum SnapshotSchedule {
     static func start(_ served: ServedMount) {
         BackgroundThread.start {
             while true {
-                for failure in served.plane.runSnapshotPolicies() { Report.line(failure) }
+                for failure in served.plane.runSnapshotPolicies() {
+                    Report.line(failure, .error)
+                }
                 sleep(period)
             }
         }

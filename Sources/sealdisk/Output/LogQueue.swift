@@ -1,28 +1,39 @@
 import Glibc
+import Logging
 import Namespace
+
+/// A line for the operator.
+struct LogLine: Sendable, Hashable {
+    struct Field: Sendable, Hashable {
+        /// Lower case, `_` between words.
+        let name: String
+        let value: String
+    }
+
+    /// Seconds since 1970-01-01T00:00:00Z.
+    var time = Glibc.time(nil)
+    var level = Logger.Level.warning
+    let text: String
+    /// What a program may look for, besides the text.
+    var fields: [Field] = []
+}
 
 /// Lines for the operator on their way to where they are written, by a thread of its own: the log
 /// may lie on a disk of this very mount, and whoever serves the mount must not wait for it.
 ///
 /// Bounded: when it is full, lines are dropped, and their number is told in their place.
 final class LogQueue: Sendable {
-    struct Line: Sendable, Hashable {
-        /// Seconds since 1970-01-01T00:00:00Z.
-        let time: Int
-        let text: String
-    }
-
     private struct State: Sendable {
-        var lines: [Line] = []
+        var lines: [LogLine] = []
         var dropped = 0
         var isWriting = false
     }
 
     private let state = Watched(State())
     private let capacity: Int
-    private let write: @Sendable (Line) -> Void
+    private let write: @Sendable (LogLine) -> Void
 
-    init(capacity: Int = 1000, write: @escaping @Sendable (Line) -> Void) {
+    init(capacity: Int = 1000, write: @escaping @Sendable (LogLine) -> Void) {
         self.capacity = capacity
         self.write = write
     }
@@ -35,8 +46,7 @@ final class LogQueue: Sendable {
     }
 
     /// Never waits for what is written.
-    func post(_ text: String) {
-        let line = Line(time: time(nil), text: text)
+    func post(_ line: LogLine) {
         state.withLock { state in
             guard state.lines.count < capacity else {
                 state.dropped += 1
@@ -66,7 +76,7 @@ final class LogQueue: Sendable {
         }
         for line in lines { write(line) }
         if dropped > 0 {
-            write(Line(time: time(nil), text: "\(dropped) lines were dropped: the log is slow"))
+            write(LogLine(text: "\(dropped) lines were dropped: the log is slow"))
         }
         state.withLock { $0.isWriting = false }
     }
