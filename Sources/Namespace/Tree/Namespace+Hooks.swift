@@ -58,15 +58,19 @@ extension Namespace: MountHooks {
             renew(.disk(id))
             clock.forget(id)
             speedLimits.withLock { $0[id] = nil }
-        case .diskResized(let id, _):
+        case .diskResized(let id, let size):
             renewSpeedLimit(of: id)
             kernelCache?.dropAttributes(of: inodes.number(of: .disk(id)))
+            tellGrowth(GrownDisk(path: path(of: id), size: size, mayWait: true))
         case .snapshotDeleted(let id):
             renew(.snapshot(id))
             renew(.sealedSnapshot(id))
             renew(.snapshotInfo(id))
         }
     }
+
+    /// Where a disk's file is, by its id: names change.
+    func path(of disk: DiskID) -> String { "\(facts.mountPoint)/disks/\(disk)" }
 
     /// The node gets a new inode number: pages and attributes of the old one never show again.
     private func renew(_ node: Node) {

@@ -32,6 +32,7 @@ public final class Namespace: Sendable {
     let instances = Mutex<[NamedInstance]>([])
     let speedLimits = Mutex<[DiskID: SpeedLimit]>([:])
     let delays = DelayedAnswers()
+    private let growth = Mutex<(@Sendable (GrownDisk) -> Void)?>(nil)
     private let kernel = Mutex<(any KernelCache)?>(nil)
 
     /// `now` gives seconds of a clock that is never set. `log` takes single lines for the operator,
@@ -52,6 +53,13 @@ public final class Namespace: Sendable {
     public func attachKernel(_ cache: any KernelCache) {
         kernel.withLock { $0 = cache }
     }
+
+    /// From here on `handler` learns of each attached disk that has grown, however that came.
+    public func onGrowth(_ handler: @escaping @Sendable (GrownDisk) -> Void) {
+        growth.withLock { $0 = handler }
+    }
+
+    func tellGrowth(_ disk: GrownDisk) { growth.withLock { $0 }?(disk) }
 
     var kernelCache: (any KernelCache)? { kernel.withLock { $0 } }
 

@@ -89,6 +89,7 @@ final class MountEnd: Sendable {
     private func leave(onSignal signal: Int32) {
         Report.line("signal \(signal): leaving \(mountPoint)")
         PassphraseCommand.endAll()
+        ServiceNotice.tellStopping()
         allow(patience.afterSignal)
         noteNames()
         let inUse = tree.openFiles() + MountHolders.loopDevices(on: mountPoint)
@@ -102,6 +103,7 @@ final class MountEnd: Sendable {
     /// On the serving thread, once nobody is served any more.
     private func close() {
         PassphraseCommand.endAll()
+        ServiceNotice.tellStopping()
         allow(patience.afterUnmount)
         noteNames()
         session.end(isInPlace: isInPlace, within: patience.draining)

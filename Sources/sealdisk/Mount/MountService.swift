@@ -99,6 +99,7 @@ struct MountService {
         let tree = Namespace(store: opened.store, facts: facts, mappings: Errands()) {
             Report.line($0)
         }
+        tree.onGrowth(GrowthNote.tell)
         let plane = opened.controlPlane(hooks: tree, isReadOnly: facts.isReadOnly)
         try attachDisks(through: plane)
         do throws(FileError) {
@@ -188,6 +189,9 @@ struct MountService {
             warn(of: hardening)
             if readiness.isAwaited { Background.enter(log: log) }
             readiness.report()
+            let status = HostText.singleLine("Serving \(plan.store) at \(plan.mountPoint)")
+            ServiceNotice.say("READY=1\nSTATUS=\(status)")
+            ServiceWatchdog.start(plan.mountPoint)
         }
     }
 
