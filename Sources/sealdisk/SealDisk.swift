@@ -32,7 +32,7 @@ struct SealDisk: ParsableCommand {
             InitCommand.self, MountCommand.self, UnmountCommand.self, DiskCommand.self,
             SnapshotCommand.self, InstanceCommand.self, ImageCommand.self, PolicyCommand.self,
             CopyCommand.self, ScrubCommand.self, CheckCommand.self, KMSCommand.self,
-            APICommand.self, ErrandCommand.self, FreezeCommand.self,
+            APICommand.self, ErrandCommand.self, LoopNameCommand.self, FreezeCommand.self,
         ])
 
     /// Parses, runs, and ends the process with the exit code that `--help` documents.

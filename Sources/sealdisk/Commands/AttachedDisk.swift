@@ -1,6 +1,7 @@
 import ControlPlane
 
-/// A disk or snapshot whose file opens in a mount, with what the command line sets up over its file.
+/// A disk or snapshot whose file opens in a mount, with what the command line sets up over its
+/// file.
 struct AttachedDisk {
     let file: String
 
@@ -15,8 +16,8 @@ struct AttachedDisk {
         file = mount.file(ofDisk: disk.text("Name"))
     }
 
-    /// Undoes what `attach` did: unmounts what it mounted, and no other, then takes the loop devices
-    /// away. What can be known before to be in use is refused before anything is undone.
+    /// Undoes what `attach` did: unmounts what it mounted, and no other, then takes the loop
+    /// devices away. What can be known before to be in use is refused before anything is undone.
     func takeDown() throws(Failure) {
         let loops = LoopDevice.all(of: file)
         let own = loops.flatMap(LoopMount.all(on:))

@@ -11,8 +11,8 @@ extension DiskCommand {
                 device, or tells the one it has.
 
                 With --at the file system on it is mounted; with --mkfs one is made before, only \
-                on a blank disk. If a step fails, those before it are undone: the disk is as it was \
-                found. `detach` undoes all of it.
+                on a blank disk. If a step fails, those before it are undone: the disk is as it \
+                was found. `detach` undoes all of it.
 
                 EXAMPLES:
                   sealdisk disk attach data --loop --mkfs ext4 --at /data

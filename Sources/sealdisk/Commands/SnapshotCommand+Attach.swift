@@ -6,14 +6,15 @@ extension SnapshotCommand {
         static let configuration = CommandConfiguration(
             abstract: "Give a snapshot a loop device, read-only, and mount it.",
             discussion: """
-                Prints the device; with --at the file system on it is mounted, read-only. If a step \
-                fails, those before it are undone.
+                Prints the device; with --at the file system on it is mounted, read-only. If a \
+                step fails, those before it are undone.
 
                 A snapshot is the disk as after a power failure, and on a read-only device no \
                 journal can be played back: ext4 is mounted with noload, xfs with norecovery and \
-                nouuid, btrfs with rescue=nologreplay. If files that were being written are not \
-                whole, take the snapshot with --freeze, or make a disk of it, whose journal is \
-                played: sealdisk disk create NAME --snapshot SNAPSHOT.
+                nouuid, btrfs with rescue=nologreplay. What only the journal holds is not seen \
+                then, and that may be whole files. To see all, take the snapshot with --freeze, or \
+                make a disk of it, whose journal is played: sealdisk disk create NAME --snapshot \
+                SNAPSHOT.
 
                 EXAMPLES:
                   sealdisk snapshot attach monday --at /mnt/monday

@@ -37,8 +37,8 @@ struct LoopMount: Hashable {
         return found.sorted { $0.id < $1.id }
     }
 
-    /// Mounts a device of `loop` (itself or a partition of it) on a folder, which is made if it does
-    /// not exist and must be empty if it does. Each step is undone with the stage.
+    /// Mounts a device of `loop` (itself or a partition of it) on a folder, which is made if it
+    /// does not exist and must be empty if it does. Each step is undone with the stage.
     static func make(
         of loop: LoopDevice, _ device: String, at place: String, options: [String], _ stage: Stage
     ) throws(Failure) -> LoopMount {

@@ -1,8 +1,8 @@
 import ControlPlane
 import Glibc
 
-/// What `attach` sets up over a file of the mount: a loop device, a file system, a mount of it. Each
-/// step is undone with the stage.
+/// What `attach` sets up over a file of the mount: a loop device, a file system, a mount of it.
+/// Each step is undone with the stage.
 struct LoopSetUp {
     let file: String
     let options: LoopOptions

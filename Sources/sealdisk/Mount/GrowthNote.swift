@@ -1,8 +1,8 @@
 import Glibc
 import Namespace
 
-/// Tells loop devices that the disk they stand on has grown, whoever made it grow. By an errand: the
-/// device asks the mount for its file's size.
+/// Tells loop devices that the disk they stand on has grown, whoever made it grow. By an errand:
+/// the device asks the mount for its file's size.
 enum GrowthNote {
     /// Seconds.
     private static let patience = 15.0

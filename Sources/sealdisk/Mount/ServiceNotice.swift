@@ -56,8 +56,8 @@ enum ServiceNotice {
     }
 }
 
-/// Tells the service manager now and then that the mount answers, and does not when it does not: the
-/// manager restarts it then (WatchdogSec= of systemd.service(5)).
+/// Tells the service manager now and then that the mount answers, and does not when it does not:
+/// the manager restarts it then (WatchdogSec= of systemd.service(5)).
 enum ServiceWatchdog {
     static func start(_ mountPoint: String) {
         guard
