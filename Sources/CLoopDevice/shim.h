@@ -2,6 +2,7 @@
 // ioctl(2) is variadic and prctl(2) too: Swift needs fixed shapes.
 #include <linux/fs.h>
 #include <linux/loop.h>
+#include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/timex.h>
@@ -15,6 +16,14 @@ static inline int sealdisk_loop_status(int fd, struct loop_info64 *info) {
     return ioctl(fd, LOOP_GET_STATUS64, info);
 }
 static inline int sealdisk_loop_update_size(int fd) { return ioctl(fd, LOOP_SET_CAPACITY, 0); }
+// Looks for the device's partitions anew; EBUSY while one of them is in use.
+static inline int sealdisk_reread_partitions(int fd) { return ioctl(fd, BLKRRPART, 0); }
+// Gives all of the device back.
+static inline int sealdisk_discard_all(int fd) {
+    unsigned long long range[2] = {0, 0};
+    if (ioctl(fd, BLKGETSIZE64, &range[1]) != 0) return -1;
+    return ioctl(fd, BLKDISCARD, range);
+}
 // Stops writers of the file system that fd lies in, once all they wrote is on its device; and lets
 // them go on.
 static inline int sealdisk_freeze(int fd) { return ioctl(fd, FIFREEZE, 0); }

@@ -33,7 +33,7 @@ struct SealDisk: ParsableCommand {
             SnapshotCommand.self, InstanceCommand.self, ImageCommand.self, PolicyCommand.self,
             CopyCommand.self, ScrubCommand.self, CheckCommand.self, JobsCommand.self,
             StatusCommand.self, DoctorCommand.self, KMSCommand.self, APICommand.self,
-            ErrandCommand.self, FreezeCommand.self,
+            ErrandCommand.self, LoopNameCommand.self, FreezeCommand.self,
         ])
 
     /// Parses, runs, and ends the process with the exit code that `--help` documents.

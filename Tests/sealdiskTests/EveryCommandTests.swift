@@ -48,6 +48,7 @@ import Testing
         Step("disk usage data", 6),
         Step("snapshot create data --name s"), Step("snapshot create plain --name p"),
         Step("snapshot list"), Step("snapshot show s"), Step("snapshot usage"),
+        Step("snapshot attach s", 9, .none), Step("snapshot detach s", 9, .none),
         Step("snapshot usage s", 6), Step("snapshot diff s p", 6),
         Step("snapshot rename s t"), Step("snapshot rename t s"),
         // What the command itself refuses is told on the other stream alone.

@@ -92,3 +92,26 @@ final class TemporaryFile {
         try #require(ftruncate(descriptor, size) == 0)
     }
 }
+
+/// What the udev rule is told.
+@Suite struct LoopNameTests {
+    @Test func aDeviceIsCalledByItsDisk() {
+        func name(_ file: String) -> String? {
+            LoopNameCommand.name(of: file, among: ["/mnt/seal", "/srv/a b"])
+        }
+        #expect(name("/mnt/seal/disks/data") == "data")
+        #expect(name("/srv/a b/disks/web.1:x-2_y") == "web.1:x-2_y")
+        #expect(name("/mnt/seal/snapshots/monday") == "snapshot-monday")
+        #expect(name("/mnt/seal/disks/data (deleted)") == nil)
+        #expect(name("/mnt/seal/disks/a/b") == nil)
+        #expect(name("/mnt/sealed/disks/data") == nil)
+        #expect(name("/mnt/seal/control") == nil)
+    }
+
+    /// A snapshot's journal is not played back; xfs refuses a second file system of its name.
+    @Test func snapshotsAreMountedByTheirType() {
+        #expect(LoopSetUp.options(ofSnapshotWith: "ext4") == ["ro", "noload"])
+        #expect(LoopSetUp.options(ofSnapshotWith: "xfs") == ["ro", "norecovery", "nouuid"])
+        #expect(LoopSetUp.options(ofSnapshotWith: "") == ["ro"])
+    }
+}

@@ -45,7 +45,8 @@ public final class OpenDisk: Sendable {
     /// goes at once: its own count ends with it.
     func uncounted() -> OpenDisk {
         OpenDisk(
-            disk, opens: opens, isCounted: false, limit: limit, delays: delays, time: time,
+            disk, opens: opens, isCounted: false, limit: limit, delays: delays, counters: counters,
+            time: time,
             faults: faults)
     }
 

@@ -58,6 +58,7 @@ extension Namespace {
         }
         guard store.attached(id) != nil else { throw try unattached(id) }
         try engine { try store.resize(id, to: newSize) }
+        tellGrowth(GrownDisk(path: path(of: id), size: newSize, mayWait: false))
     }
 
     private func setTime(of id: DiskID, _ time: AttributeChange.Time) {

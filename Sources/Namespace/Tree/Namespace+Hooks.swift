@@ -60,9 +60,10 @@ extension Namespace: MountHooks {
             clock.forget(id)
             speedLimits.withLock { $0[id] = nil }
             counters.forget(id)
-        case .diskResized(let id, _):
+        case .diskResized(let id, let size):
             renewSpeedLimit(of: id)
             kernelCache?.dropAttributes(of: inodes.number(of: .disk(id)))
+            tellGrowth(GrownDisk(path: path(of: id), size: size, mayWait: true))
         case .snapshotDeleted(let id):
             renew(.snapshot(id))
             renew(.sealedSnapshot(id))
@@ -82,6 +83,9 @@ extension Namespace: MountHooks {
         }
         faults.logger.info("disk \(disk) was \(what)", metadata: ["disk": "\(disk)"])
     }
+
+    /// Where a disk's file is, by its id: names change.
+    func path(of disk: DiskID) -> String { "\(facts.mountPoint)/disks/\(disk)" }
 
     /// The node gets a new inode number: pages and attributes of the old one never show again.
     private func renew(_ node: Node) {

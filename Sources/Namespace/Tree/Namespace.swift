@@ -37,6 +37,7 @@ public final class Namespace: Sendable {
     let delays = DelayedAnswers()
     let counters = Counters()
     let keyCalls = Mutex<(@Sendable () -> [KeyCall: UInt64])?>(nil)
+    private let growth = Mutex<(@Sendable (GrownDisk) -> Void)?>(nil)
     private let kernel = Mutex<(any KernelCache)?>(nil)
 
     /// `now` gives seconds of a clock that is never set. `log` takes what the operator is told,
@@ -63,6 +64,13 @@ public final class Namespace: Sendable {
     public func attachKernel(_ cache: any KernelCache) {
         kernel.withLock { $0 = cache }
     }
+
+    /// From here on `handler` learns of each attached disk that has grown, however that came.
+    public func onGrowth(_ handler: @escaping @Sendable (GrownDisk) -> Void) {
+        growth.withLock { $0 = handler }
+    }
+
+    func tellGrowth(_ disk: GrownDisk) { growth.withLock { $0 }?(disk) }
 
     var kernelCache: (any KernelCache)? { kernel.withLock { $0 } }
 

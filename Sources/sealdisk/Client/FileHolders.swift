@@ -5,16 +5,19 @@ import Glibc
 /// by the file's device and inode: no open file is looked at, which could wait for its mount.
 enum FileHolders {
     static func list(of file: String) -> [String] {
+        LoopDevice.all(of: file).map { "the loop device \($0.path)" } + processes(with: file)
+    }
+
+    /// The processes among them.
+    static func processes(with file: String) -> [String] {
         var status = stat()
         guard stat(file, &status) == 0 else { return [] }
         let (device, inode) = (
             DeviceNumber(packed: UInt64(status.st_dev)), UInt64(status.st_ino)
         )
-        let loops = LoopDevice.all(of: file).map { "the loop device \($0.path)" }
-        let processes = HostText.names(in: "/proc").compactMap { Int32($0) }
+        return HostText.names(in: "/proc").compactMap { Int32($0) }
             .filter { $0 != getpid() && (opens($0, device, inode) || maps($0, device, inode)) }
             .map { "process \($0) (\(HostText.line("/proc/\($0)/comm") ?? "?"))" }
-        return loops + processes
     }
 
     private static func opens(_ pid: Int32, _ device: DeviceNumber, _ inode: UInt64) -> Bool {

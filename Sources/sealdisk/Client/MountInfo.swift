@@ -1,5 +1,7 @@
 /// One line of /proc/self/mountinfo (proc(5)): a mount that this process sees.
 struct MountInfo: Hashable, Sendable {
+    /// The kernel's number of the mount, which no other has at the same time.
+    let id: UInt64
     let device: DeviceNumber
     let mountPoint: String
     /// For instance `ext4`, or `fuse.sealdisk`.
@@ -23,8 +25,10 @@ struct MountInfo: Hashable, Sendable {
     init?(line: some StringProtocol) {
         let fields = line.split(separator: " ", omittingEmptySubsequences: false)
         guard fields.count >= 10, let dash = fields[6...].firstIndex(of: "-"),
-            fields.count > dash + 2, let device = DeviceNumber(fields[2])
+            fields.count > dash + 2, let id = UInt64(fields[0]),
+            let device = DeviceNumber(fields[2])
         else { return nil }
+        self.id = id
         self.device = device
         mountPoint = Self.unescaped(fields[4])
         type = String(fields[dash + 1])

@@ -10,8 +10,14 @@ extension DiskCommand {
                 that file. A disk that is attached already stays so; with --loop it gets its loop \
                 device, or tells the one it has.
 
-                EXAMPLE:
-                  mkfs.ext4 $(sealdisk disk attach data --loop)
+                With --at the file system on it is mounted; with --mkfs one is made before, only \
+                on a blank disk. If a step fails, those before it are undone: the disk is as it \
+                was found. `detach` undoes all of it.
+
+                EXAMPLES:
+                  sealdisk disk attach data --loop --mkfs ext4 --at /data
+                  sealdisk disk attach data --loop --at /data --options noatime
+                  sealdisk disk attach windows --loop --read-only --partscan --sector-size 512
                 """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
@@ -28,6 +34,14 @@ extension DiskCommand {
         @Flag(help: "Make the loop device read-only.")
         var readOnly = false
 
+        @Option(
+            help: ArgumentHelp(
+                "Make a file system of this type (ext4, xfs, …) on a disk that is blank.",
+                valueName: "type"))
+        var mkfs: String?
+
+        @OptionGroup(title: "LOOP DEVICE") var loopOptions: LoopOptions
+
         @Flag(help: "Refuse a disk that is not encrypted.")
         var requireEncrypted = false
 
@@ -38,12 +52,20 @@ extension DiskCommand {
         var acceptRollback = false
 
         func validate() throws {
-            guard loop || !readOnly else {
-                throw ValidationError("--read-only is about the loop device: add --loop.")
+            let given = readOnly ? "--read-only" : mkfs != nil ? "--mkfs" : loopOptions.given
+            if let given, !loop {
+                throw ValidationError("\(given) is about the loop device: add --loop.")
+            }
+            if mkfs != nil, readOnly || loopOptions.partition != nil {
+                throw ValidationError("--mkfs makes a file system on the whole of a writable disk.")
+            }
+            if loopOptions.place == nil, loopOptions.mountOptions != nil {
+                throw ValidationError("--options is about the mount of --at.")
             }
         }
 
         func run() throws {
+            let (options, place) = placeAndStore()
             let client = try Client(options)
             let mount = try client.demandMount(for: "attaching a disk")
             let before = try DiskCommand.describe(disk, through: client)
@@ -68,20 +90,35 @@ extension DiskCommand {
                 if !options.json { print(file) }
                 return
             }
-            if !isAttached {
-                try client.ask(request)
+            if mkfs != nil { try NewFileSystem.demandBlank(before) }
+            Interruption.watch()
+            let made = try Stage.allOrNothing { stage throws(Failure) in
+                if !isAttached {
+                    try stage.done("disk \(disk)") { () throws(Failure) in
+                        _ = try client.ask(request)
+                    } undo: { _ throws(Failure) in
+                        try client.ask(Request("DetachDisk", ["DiskId": id]))
+                    }
+                }
+                return try LoopSetUp(
+                    file: file, options: loopOptions, isReadOnly: readOnly, place: place
+                ).run(stage, mkfs: mkfs) { () throws(Failure) in
+                    // Once more: until it was attached another could write to it.
+                    try NewFileSystem.demandBlank(DiskCommand.describe(id, through: client))
+                }
             }
-            do {
-                let device =
-                    try existingLoop(of: file)
-                    ?? LoopDevice.create(
-                        over: file, readOnly: readOnly)
-                show(device, disk: id)
-            } catch {
-                // As it was found: a disk that only this command attached is detached again.
-                if !isAttached { _ = try? client.ask(Request("DetachDisk", ["DiskId": id])) }
-                throw error
-            }
+            made.show(["DiskId": .string(id)], json: options.json)
+        }
+
+        /// `--mkfs TYPE --mount DIR` where no store is mounted at DIR can only mean the place for
+        /// the new file system.
+        private func placeAndStore() -> (GlobalOptions, place: String?) {
+            guard mkfs != nil, loopOptions.place == nil, let given = options.mount,
+                MountPoint.mount(at: given) == nil
+            else { return (options, loopOptions.place) }
+            var options = options
+            options.mount = nil
+            return (options, given)
         }
 
         /// What the request would have demanded of a disk that is attached already.
@@ -91,33 +128,18 @@ extension DiskCommand {
                 .invalid, "Disk '\(disk.text("Name"))' is plain, and encryption is required.",
                 advice: "If it was created encrypted, the store was changed: check it.")
         }
-
-        private func existingLoop(of file: String) -> LoopDevice? {
-            LoopDevice.all(of: file).first { $0.isReadOnly == readOnly }
-        }
-
-        private func show(_ device: LoopDevice, disk: String) {
-            if options.json {
-                print(JSON.object(["DiskId": .string(disk), "Device": .string(device.path)]).text)
-            } else {
-                print(device.path)
-            }
-            if !device.hasDirectIO {
-                Terminal.complain(
-                    "sealdisk: \(device.path) works without direct I/O; data is cached twice\n")
-            }
-        }
     }
 
     struct Detach: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Detach a disk: everything is made durable and its key leaves memory.",
             discussion: """
-                Takes its loop devices away first. Refused while one of them is mounted, used as \
-                swap or otherwise in use, and while a program has the file open.
+                Undoes what attach did: unmounts what `attach --at` mounted, and takes the loop \
+                devices away. Refused, with who uses it, while that is in use, while a loop device \
+                is otherwise mounted or used, and while a program has the file open.
 
                 EXAMPLE:
-                  umount /data && sealdisk disk detach data
+                  sealdisk disk detach data
                 """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
@@ -144,7 +166,7 @@ extension DiskCommand {
                 return DiskCommand.tellNothingToDo(
                     "is not attached: nothing is left to do", found, json: options.json)
             }
-            try attached.removeLoops()
+            try attached.takeDown()
             do {
                 try client.perform(request)
             } catch {

@@ -12,11 +12,11 @@ struct SnapshotCommand: ParsableCommand {
 
             EXAMPLES:
               sealdisk snapshot create data --name monday
-              mount -o ro,loop,noload /mnt/sealdisk/snapshots/monday /old
+              sealdisk snapshot attach monday --at /old
             """,
         subcommands: [
-            Create.self, List.self, Show.self, Diff.self, Usage.self, Export.self, Import.self,
-            Verify.self, Rename.self, Delete.self,
+            Create.self, List.self, Show.self, Attach.self, Detach.self, Diff.self, Usage.self,
+            Export.self, Import.self, Verify.self, Rename.self, Delete.self,
         ])
 
     /// All snapshots there are.

@@ -60,7 +60,7 @@ struct CopyCommand: ParsableCommand {
         for client in [from.client, to.client].compactMap({ $0 }) {
             try CopyLeftovers.takeDown(through: client)
         }
-        let stage = CopyStage()
+        let stage = Stage()
         let outcome = Result { () throws(Failure) in try copy(from, to, stage) }
         let left = stage.takeDown()
         for problem in left { Terminal.complain("sealdisk: \(problem)\n") }
@@ -78,7 +78,7 @@ struct CopyCommand: ParsableCommand {
     }
 
     private func copy(
-        _ from: CopyPlace, _ to: CopyPlace, _ stage: CopyStage
+        _ from: CopyPlace, _ to: CopyPlace, _ stage: Stage
     ) throws(Failure) {
         let source = try from.openForReading(stage)
         let target = try to.openForWriting(stage, mkfs: mkfs)

@@ -8,7 +8,7 @@ enum CopyMount {
 
     /// Mounts a device and gives where; it is taken away with the stage.
     static func make(
-        _ device: String, options: String, _ stage: CopyStage, of name: String
+        _ device: String, options: String, _ stage: Stage, of name: String
     ) throws(Failure) -> String {
         let place = try stage.done("a mount point") { () throws(Failure) in
             try makeFolder()

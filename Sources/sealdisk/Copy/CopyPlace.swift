@@ -70,7 +70,7 @@ struct CopyPlace {
 
     /// The folder to read from. A disk or snapshot is read by a clone, whose file system may replay
     /// its journal: what is copied from is never changed.
-    func openForReading(_ stage: CopyStage) throws(Failure) -> String {
+    func openForReading(_ stage: Stage) throws(Failure) -> String {
         switch kind {
         case .folder(let path): return path
         case .snapshot(let id): return try mountClone(of: id, stage)
@@ -90,7 +90,7 @@ struct CopyPlace {
         }
     }
 
-    private func mountClone(of snapshot: String, _ stage: CopyStage) throws(Failure) -> String {
+    private func mountClone(of snapshot: String, _ stage: Stage) throws(Failure) -> String {
         let client = try demandClient()
         let clone = try stage.done("the copy's clone") { () throws(Failure) in
             try client.ask(
@@ -106,7 +106,7 @@ struct CopyPlace {
     }
 
     /// The folder to write to.
-    func openForWriting(_ stage: CopyStage, mkfs: String?) throws(Failure) -> String {
+    func openForWriting(_ stage: Stage, mkfs: String?) throws(Failure) -> String {
         let id: String
         switch kind {
         case .folder(let path): return path
@@ -120,22 +120,14 @@ struct CopyPlace {
         if let place = mountPoints(found).first { return place }
         let device = try attach(id, stage)
         if let mkfs {
-            guard found.count("StoredBytes") == 0 else {
-                throw Failure(
-                    .exists, "Disk '\(found.text("Name"))' holds something already.",
-                    advice: "Leave --mkfs out to use its file system, or name a blank disk.")
-            }
-            guard ChildProcess.runToTerminal(["mkfs.\(mkfs)", "-q", device.path]) == 0 else {
-                throw Failure(
-                    .failed, "mkfs.\(mkfs) could not make a file system on \(device.path).",
-                    advice: "See what it said; is its package (e2fsprogs, xfsprogs) installed?")
-            }
+            try NewFileSystem.demandBlank(found)
+            try NewFileSystem.make(mkfs, on: device.path)
         }
         return try CopyMount.make(device.path, options: "rw", stage, of: text)
     }
 
     /// Attaches a disk and gives it a loop device, as far as it has none.
-    private func attach(_ id: String, _ stage: CopyStage) throws(Failure) -> LoopDevice {
+    private func attach(_ id: String, _ stage: Stage) throws(Failure) -> LoopDevice {
         let client = try demandClient()
         let found = try DiskCommand.describe(id, through: client)
         if !found.flag("Open") {

@@ -3,17 +3,20 @@ import ControlPlane
 import Glibc
 
 extension LoopDevice {
-    /// Sectors as large as the disk's blocks: a sector is never half a block, so that no write has
-    /// to read first.
-    static let sectorSize: UInt32 = 4096
-
     /// How often a free device may be lost to another process before something must be wrong.
     private static let attempts = 64
 
-    /// Sets up a free loop device over a file, with direct I/O: the file system on it has a cache
-    /// of its own, and a second one below would only take memory.
+    /// Sets up a free loop device over a file, as is usual.
     static func create(over file: String, readOnly: Bool) throws(Failure) -> LoopDevice {
-        let backing = open(file, (readOnly ? O_RDONLY : O_RDWR) | O_CLOEXEC)
+        try create(over: file, LoopSettings(isReadOnly: readOnly))
+    }
+
+    /// Sets up a free loop device over a file. Its partitions, if it is to have any, are there when
+    /// this returns.
+    static func create(
+        over file: String, _ settings: LoopSettings
+    ) throws(Failure) -> LoopDevice {
+        let backing = open(file, (settings.isReadOnly ? O_RDONLY : O_RDWR) | O_CLOEXEC)
         guard backing >= 0 else { throw failed("open \(file)", errno) }
         defer { close(backing) }
         let control = open("/dev/loop-control", O_RDWR | O_CLOEXEC)
@@ -23,8 +26,11 @@ extension LoopDevice {
             let number = sealdisk_loop_get_free(control)
             guard number >= 0 else { throw failed("find a free loop device", errno) }
             let device = LoopDevice(number: Int(number))
-            let error = try device.configure(over: backing, named: file, readOnly: readOnly)
-            if error == 0 { return device }
+            let error = try device.configure(over: backing, named: file, settings)
+            if error == 0 {
+                device.makePartitionNodes()
+                return device
+            }
             guard error == EBUSY else { throw failed("set up \(device.path)", error) }
         }
         throw failed("find a free loop device", EBUSY)
@@ -32,15 +38,14 @@ extension LoopDevice {
 
     /// 0, or the errno: EBUSY when another process took the device in between.
     private func configure(
-        over backing: Int32, named file: String, readOnly: Bool
+        over backing: Int32, named file: String, _ settings: LoopSettings
     ) throws(Failure) -> Int32 {
         let device = try openNode()
         defer { close(device) }
         var configuration = loop_config()
         configuration.fd = UInt32(backing)
-        configuration.block_size = Self.sectorSize
-        configuration.info.lo_flags = UInt32(LO_FLAGS_DIRECT_IO)
-        if readOnly { configuration.info.lo_flags |= UInt32(LO_FLAGS_READ_ONLY) }
+        configuration.block_size = settings.sectorSize
+        configuration.info.lo_flags = settings.flags
         // What losetup shows where the kernel's path is not to be had; cut, and ended by a zero.
         withUnsafeMutableBytes(of: &configuration.info.lo_file_name) { name in
             name.copyBytes(from: file.utf8.prefix(name.count - 1))

@@ -61,7 +61,7 @@ extension LoopDevice {
         close(descriptor)
         guard cause == 0 || cause == ENXIO else { throw Self.failed("free \(path)", cause) }
         for _ in 0..<Self.patience {
-            if backingFile == nil { return }
+            if backingFile == nil { return removePartitionNodes() }
             usleep(100_000)
         }
         throw inUse("\(path) is still open somewhere", "Find who has it (fuser) and close it there")
@@ -77,7 +77,7 @@ extension LoopDevice {
         guard cause == 0 || cause == ENXIO else { throw Self.failed("free \(path)", cause) }
     }
 
-    /// Lets the device see that its file has grown.
+    /// Lets the device see that its file has grown, and its partitions that there is more.
     func updateSize() throws(Failure) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Self.failed("open \(path)", errno) }
@@ -85,9 +85,10 @@ extension LoopDevice {
         guard sealdisk_loop_update_size(descriptor) == 0 else {
             throw Self.failed("grow \(path)", errno)
         }
+        rescanPartitions(descriptor)
     }
 
-    private func inUse(_ message: String, _ remedy: String) -> Failure {
+    func inUse(_ message: String, _ remedy: String) -> Failure {
         Failure(.busy, "\(message).", advice: "\(remedy), then repeat.")
     }
 

@@ -7,7 +7,7 @@ struct LoopDevice: Hashable, Sendable {
     let number: Int
 
     var path: String { "/dev/loop\(number)" }
-    private var system: String { "/sys/block/loop\(number)" }
+    var system: String { "/sys/block/loop\(number)" }
 
     /// Loop devices are minor numbers of this major (Linux's devices.txt).
     static let major: UInt32 = 7
@@ -18,6 +18,15 @@ struct LoopDevice: Hashable, Sendable {
     var isReadOnly: Bool { HostText.line(system + "/ro") == "1" }
 
     var hasDirectIO: Bool { HostText.line(system + "/loop/dio") == "1" }
+
+    /// How it was set up, as far as it works so.
+    var settings: LoopSettings {
+        LoopSettings(
+            isReadOnly: isReadOnly, hasDirectIO: hasDirectIO,
+            hasPartitions: HostText.line(system + "/loop/partscan") == "1",
+            sectorSize: HostText.line(system + "/queue/logical_block_size").flatMap { UInt32($0) }
+                ?? LoopSettings.blockSize)
+    }
 
     /// The device and its partitions: name (`loop0p1`) and number.
     var blockDevices: [(name: String, device: DeviceNumber)] {
@@ -42,6 +51,24 @@ struct LoopDevice: Hashable, Sendable {
             return identity.device == DeviceNumber(packed: UInt64(status.st_dev))
                 && identity.inode == UInt64(status.st_ino)
         }
+    }
+
+    /// Those over a file, under whichever of its names they were set up, in the mount at
+    /// `mountPoint`. Asks every device over a file of that mount, which may have to answer.
+    static func all(ofSameFileAs file: String, in mountPoint: String) -> [LoopDevice] {
+        var status = stat()
+        guard stat(file, &status) == 0 else { return [] }
+        return all.filter { $0.backingFile?.hasPrefix(mountPoint + "/") ?? false }.filter { loop in
+            guard let identity = loop.identityOfFile() else { return false }
+            return identity.device == DeviceNumber(packed: UInt64(status.st_dev))
+                && identity.inode == UInt64(status.st_ino)
+        }
+    }
+
+    /// Whether a mount is of this device or of one of its partitions. (btrfs gives its mounts
+    /// numbers of their own: there the source tells.)
+    func isBelow(_ mount: MountInfo) -> Bool {
+        blockDevices.contains { $0.device == mount.device || "/dev/\($0.name)" == mount.source }
     }
 
     private static var all: [LoopDevice] {

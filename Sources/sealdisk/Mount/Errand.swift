@@ -15,9 +15,14 @@ enum Errand: String, CaseIterable, ExpressibleByArgument, Sendable {
     case begin
     /// Has the kernel write out what mappings of a file hold dirty.
     case flush
+    /// Tells the loop devices over a file that it has grown.
+    case grow
+
+    /// How long the kernel may take to learn a file's new size, in hundredths of a second.
+    private static let patience = 1000
 
     /// 0, or the errno of what failed.
-    fileprivate func run(_ path: String) -> Int32 {
+    fileprivate func run(_ path: String, size: UInt64) -> Int32 {
         switch self {
         case .probe:
             let file = open(path + "/control", O_RDONLY | O_NONBLOCK | O_CLOEXEC)
@@ -31,7 +36,24 @@ enum Errand: String, CaseIterable, ExpressibleByArgument, Sendable {
             guard file >= 0 else { return errno }
             defer { close(file) }
             return fsync(file) == 0 ? 0 : errno
+        case .grow:
+            return Self.growLoops(over: path, to: size)
         }
+    }
+
+    private static func growLoops(over path: String, to size: UInt64) -> Int32 {
+        // Who grew the file by its size has not had the answer yet: until then it has the old one.
+        var status = stat()
+        for _ in 0..<patience {
+            guard stat(path, &status) == 0 else { return errno }
+            if status.st_size >= Int64(clamping: size) { break }
+            usleep(10_000)
+        }
+        let mountPoint = AbsolutePath.folder(of: AbsolutePath.folder(of: path))
+        for loop in LoopDevice.all(ofSameFileAs: path, in: mountPoint) {
+            do throws(Failure) { try loop.updateSize() } catch { return EIO }
+        }
+        return 0
     }
 }
 
@@ -44,11 +66,13 @@ struct ErrandCommand: ParsableCommand {
 
     @Argument var errand: Errand
     @Argument var path: String
+    /// In bytes, for those that need it.
+    @Argument var size: UInt64 = 0
 
     func run() {
         Background.dropInherited(keeping: -1)
         // Linux's numbers end at 133: each fits an exit code.
-        Glibc.exit(errand.run(path))
+        Glibc.exit(errand.run(path, size: size))
     }
 }
 
@@ -65,9 +89,11 @@ struct Errands: MappingWriter {
     }
 
     /// 0; ETIMEDOUT if it takes longer than `patience` (seconds); or the errno of what failed.
-    func perform(_ errand: Errand, _ path: String, patience: Double) -> Int32 {
+    func perform(
+        _ errand: Errand, _ path: String, size: UInt64 = 0, patience: Double
+    ) -> Int32 {
         Self.collectAbandoned()
-        let (process, error) = Self.start(["sealdisk", "errand", errand.rawValue, path])
+        let (process, error) = Self.start(["sealdisk", "errand", errand.rawValue, path, "\(size)"])
         guard let process else { return error }
         let deadline = Self.now() + patience
         var status: Int32 = 0

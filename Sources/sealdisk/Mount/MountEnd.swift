@@ -86,6 +86,7 @@ final class MountEnd: Sendable {
     private func leave(onSignal signal: Int32) {
         Report.line("signal \(signal): leaving \(mountPoint)", .notice)
         PassphraseCommand.endAll()
+        ServiceNotice.tellStopping()
         allow(patience.afterSignal)
         // A handover that is under way comes to its end first, one way or the other.
         served.turn.withLock { _ in prepareToLeave() }
@@ -105,6 +106,7 @@ final class MountEnd: Sendable {
     /// On the serving thread, once nobody is served any more.
     private func close() {
         PassphraseCommand.endAll()
+        ServiceNotice.tellStopping()
         allow(patience.afterUnmount)
         noteNames()
         let isInPlace = isInPlace

@@ -181,6 +181,7 @@ struct MountService {
         tree.showKeyCalls { [keys = opened.keys.metered] in
             keys.callCounts()
         }
+        tree.onGrowth(GrowthNote.tell)
         let plane = opened.controlPlane(hooks: tree, isReadOnly: facts.isReadOnly)
         if earlier == nil { try attachDisks(through: plane) }
         do throws(FileError) {
@@ -286,6 +287,9 @@ struct MountService {
             if readiness.isAwaited { Background.enter(log: log) }
             Report.line("serving \(plan.store) at \(plan.mountPoint)", .info)
             readiness.report()
+            let status = HostText.singleLine("Serving \(plan.store) at \(plan.mountPoint)")
+            ServiceNotice.say("READY=1\nSTATUS=\(status)")
+            ServiceWatchdog.start(plan.mountPoint)
         }
     }
 

@@ -13,6 +13,11 @@ enum HostText {
         read(path)?.split(separator: "\n", omittingEmptySubsequences: false).first.map(String.init)
     }
 
+    /// A text that may hold a path, for where a line is one statement.
+    static func singleLine(_ text: String) -> String {
+        String(text.map { $0.isNewline ? " " : $0 })
+    }
+
     static func bytes(_ path: String) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }

@@ -1,5 +1,6 @@
-/// What a copy has set up on its way, to be taken down in the opposite order whatever happens.
-final class CopyStage {
+/// What a command has set up on its way, to be taken down in the opposite order: by a copy whatever
+/// happens, by an attach if a later step fails.
+final class Stage {
     private var steps: [(what: String, undo: () throws(Failure) -> Void)] = []
 
     /// Does something and remembers how it is undone.
@@ -22,5 +23,20 @@ final class CopyStage {
             }
         }
         return problems
+    }
+
+    /// Runs `work`; if it fails, what it had set up is taken down, and what could not be is said.
+    static func allOrNothing<R>(
+        _ work: (Stage) throws(Failure) -> R
+    ) throws(Failure) -> R {
+        let stage = Stage()
+        do throws(Failure) {
+            return try work(stage)
+        } catch {
+            for problem in stage.takeDown() {
+                Terminal.complain("sealdisk: not undone: \(problem)\n")
+            }
+            throw error
+        }
     }
 }
