@@ -77,6 +77,10 @@ extension MountSuite {
                 mke2fs -q -t ext4 "$file"
                 debugfs -w -R 'write key key' "$file" >&2
                 debugfs -R 'cat key' "$file" 2>/dev/null | cmp - key
+                exec 3< "$file"
+                $sealdisk mount --takeover store mount --key-file key
+                dd bs=4096 count=1 of=/dev/null status=none <&3
+                exec 3<&-
                 $sealdisk snapshot create data --name s >&2
                 if $sealdisk disk attach data --loop 2>denied; then exit 1; fi
                 grep -q 'Loop devices need root' denied

@@ -109,16 +109,23 @@ struct DeadMount {
     var advice: [String] {
         uses.flatMap { use -> [String] in
             let name = use.file.split(separator: "/").last.map(String.init) ?? use.file
-            let word = use.file.hasPrefix("snapshots/") ? "snapshot" : "disk"
-            let back = "sealdisk \(word) attach \(name) --loop"
+            if use.file.hasPrefix("snapshots/") {
+                // Nothing was written to it: there is nothing to check.
+                let place = use.fileSystems.first.map { " --at \($0.mountPoint)" } ?? ""
+                return [
+                    "snapshot \(name) was \(use.device); that is free now, and comes back with:"
+                        + " sealdisk snapshot attach \(name)\(place)"
+                ]
+            }
+            let back = "sealdisk disk attach \(name) --loop"
             guard !use.fileSystems.isEmpty else {
                 return [
-                    "\(word) \(name) was \(use.device); that is free now, and comes back with:"
+                    "disk \(name) was \(use.device); that is free now, and comes back with:"
                         + " \(back)"
                 ]
             }
             return use.fileSystems.map { system in
-                "\(word) \(name) had \(system.type) mounted at \(system.mountPoint). As after a"
+                "disk \(name) had \(system.type) mounted at \(system.mountPoint). As after a"
                     + " power failure, check it before it is mounted: \(back), then"
                     + " \(Self.check(system.type)), mount DEVICE \(system.mountPoint)"
             }

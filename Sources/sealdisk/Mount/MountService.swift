@@ -30,13 +30,13 @@ struct MountService {
         if !readiness.isAwaited { Background.chooseLog(inForeground: log) }
         let end: MountEnd
         do throws(Failure) {
-            let (served, session) =
+            let (served, session, predecessor) =
                 if let mount = plan.takenOver {
                     try takeOver(mount, hardening)
                 } else {
                     try mountAnew(hardening)
                 }
-            reportWhenReady(session, hardening, readiness, log)
+            reportWhenReady(session, hardening, readiness, log, predecessor)
             startThreads(served, session, hardening)
             end = MountEnd(
                 served, session, at: plan.mountPoint, patience: plan.flags.endPatience)
@@ -47,9 +47,10 @@ struct MountService {
         try end.serve(signals)
     }
 
-    private func mountAnew(_ hardening: [String: String]) throws(Failure)
-        -> (ServedMount, MountSession)
-    {
+    /// What is served, and the process that served it before, if one did.
+    private typealias Beginning = (ServedMount, MountSession, HandoverConnection?)
+
+    private func mountAnew(_ hardening: [String: String]) throws(Failure) -> Beginning {
         let opened = try openStore(
             at: plan.store, keys: plan.keys, holder: holder, anchor: plan.flags.anchorChoice,
             limits: limits)
@@ -57,7 +58,7 @@ struct MountService {
             try plan.refuseCovered(rememberedBy: opened.keys.keystore)
             try unlock(opened.keys)
             let parts = try prepareTree(opened, hardening)
-            return (ServedMount(parts), try mount(parts.tree))
+            return (ServedMount(parts), try mount(parts.tree), nil)
         } catch {
             try? opened.store.close()
             throw error
@@ -67,7 +68,7 @@ struct MountService {
     /// What may fail without the store is done before the other process is asked to stop. It goes
     /// on if anything fails here.
     private func takeOver(_ mount: MountedStore, _ hardening: [String: String]) throws(Failure)
-        -> (ServedMount, MountSession)
+        -> Beginning
     {
         let identity = try storeIdentity(at: plan.store)
         let keys = try plan.keys.service(account: identity.account, region: identity.region)
@@ -90,8 +91,8 @@ struct MountService {
                     .failed, "The mount could not be taken over: \(error).",
                     advice: "The process that served it goes on. Unmount it and mount it anew.")
             }
-            takeover.confirm()
-            return (ServedMount(parts), session)
+            if let manager = takeover.manager { ServiceNotice.use(manager) }
+            return (ServedMount(parts), session, takeover.confirm())
         } catch {
             try? opened?.store.close()
             takeover.giveBack(because: error.message)
@@ -268,8 +269,9 @@ struct MountService {
     /// Starts the thread that tries the mount and then reports it ready.
     private func reportWhenReady(
         _ session: MountSession, _ hardening: [String: String], _ readiness: Readiness,
-        _ log: Int32?
+        _ log: Int32?, _ predecessor: HandoverConnection?
     ) {
+        let starter = getppid()
         BackgroundThread.start {
             let error = Errands().perform(
                 .begin, plan.mountPoint, patience: Self.readinessPatience)
@@ -287,10 +289,20 @@ struct MountService {
             if readiness.isAwaited { Background.enter(log: log) }
             Report.line("serving \(plan.store) at \(plan.mountPoint)", .info)
             readiness.report()
+            if let predecessor { settle(predecessor, starter, isInBackground: readiness.isAwaited) }
             let status = HostText.singleLine("Serving \(plan.store) at \(plan.mountPoint)")
             ServiceNotice.say("READY=1\nSTATUS=\(status)")
             ServiceWatchdog.start(plan.mountPoint)
         }
+    }
+
+    /// Lets the process that served the mount before end, once this one is nobody's child any more
+    /// but the service manager's: see `Handover`.
+    private func settle(
+        _ predecessor: HandoverConnection, _ starter: pid_t, isInBackground: Bool
+    ) {
+        for _ in 0..<1000 where isInBackground && getppid() == starter { usleep(10_000) }
+        predecessor.end()
     }
 
     /// What the operator can do something about, told while somebody may still be looking.

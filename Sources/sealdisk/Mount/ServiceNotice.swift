@@ -1,6 +1,25 @@
 import Glibc
 import Synchronization
 
+/// Who supervises this process: its environment says so, or the process that served the mount
+/// before.
+struct ServiceManager: Codable, Hashable, Sendable {
+    /// Where it takes notices (sd_notify(3)).
+    let socket: String
+    /// How long it waits for a word, in microseconds; nil: it does not.
+    let watchdog: UInt64?
+
+    static var ofEnvironment: ServiceManager? {
+        environmentVariable("NOTIFY_SOCKET").map { socket in
+            ServiceManager(
+                socket: socket,
+                watchdog: ServiceWatchdog.limit(
+                    ofEnvironment: environmentVariable("WATCHDOG_USEC"),
+                    process: environmentVariable("WATCHDOG_PID")))
+        }
+    }
+}
+
 /// What the service manager is told that started this process, if one did: single datagrams to the
 /// socket that its environment names (sd_notify(3), of systemd and others).
 enum ServiceNotice {
@@ -10,9 +29,15 @@ enum ServiceNotice {
     private static let period: UInt32 = 5
 
     private static let isStopping = Atomic(false)
+    private static let known = Mutex<ServiceManager?>(.ofEnvironment)
+
+    static var manager: ServiceManager? { known.withLock { $0 } }
+
+    /// From here on that one is told: it supervised the process that served the mount before.
+    static func use(_ manager: ServiceManager) { known.withLock { $0 = manager } }
 
     /// Nothing, if no manager wants to know. What does not arrive cannot be mended here.
-    static func say(_ text: String, to socketPath: String? = environmentVariable("NOTIFY_SOCKET")) {
+    static func say(_ text: String, to socketPath: String? = manager?.socket) {
         guard let socketPath, var address = address(socketPath) else { return }
         let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(O_CLOEXEC), 0)
         guard descriptor >= 0 else { return }
@@ -29,7 +54,7 @@ enum ServiceNotice {
     /// That the mount ends, and again and again that it has not ended yet: what is written is made
     /// durable first, and a manager that lost patience would kill it before that.
     static func tellStopping() {
-        guard environmentVariable("NOTIFY_SOCKET") != nil,
+        guard manager != nil,
             !isStopping.exchange(true, ordering: .relaxed)
         else { return }
         say("STOPPING=1\nSTATUS=Making everything durable")
@@ -60,11 +85,8 @@ enum ServiceNotice {
 /// the manager restarts it then (WatchdogSec= of systemd.service(5)).
 enum ServiceWatchdog {
     static func start(_ mountPoint: String) {
-        guard
-            let period = period(
-                ofEnvironment: environmentVariable("WATCHDOG_USEC"),
-                process: environmentVariable("WATCHDOG_PID"))
-        else { return }
+        guard let limit = ServiceNotice.manager?.watchdog else { return }
+        let period = period(of: limit)
         BackgroundThread.start {
             while true {
                 // By a process of its own, as anything that is to be done inside the mount.
@@ -76,11 +98,15 @@ enum ServiceWatchdog {
     }
 
     /// Seconds between two words: a quarter of what the manager waits, so that one that takes long
-    /// is not the end. nil if it waits for none, or for those of another process.
-    static func period(ofEnvironment time: String?, process: String?) -> Double? {
+    /// is not the end.
+    static func period(of limit: UInt64) -> Double { min(Double(limit) / 4e6, 600) }
+
+    /// How long the manager waits, in microseconds. nil if it waits for none, or for those of
+    /// another process.
+    static func limit(ofEnvironment time: String?, process: String?) -> UInt64? {
         guard let time, let microseconds = UInt64(time), microseconds > 0,
             process == nil || process == "\(getpid())"
         else { return nil }
-        return min(Double(microseconds) / 4e6, 600)
+        return microseconds
     }
 }

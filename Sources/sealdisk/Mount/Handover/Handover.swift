@@ -28,7 +28,7 @@ struct Handover: Sendable {
     private static let attempts = 30
 
     /// Answers one request to hand over. Does not return if the mount was taken over.
-    func answer(_ connection: borrowing HandoverConnection) {
+    func answer(_ connection: HandoverConnection) {
         connection.setPatience(Self.patience)
         guard case .request(let version)? = connection.receive()?.message else { return }
         served.turn.withLock { _ in
@@ -46,7 +46,7 @@ struct Handover: Sendable {
         }
     }
 
-    private func handOver(_ connection: borrowing HandoverConnection) {
+    private func handOver(_ connection: HandoverConnection) {
         let (tree, state) = (served.tree.state(), session.state())
         Report.line("handing \(mountPoint) over")
         session.closeAll()
@@ -57,9 +57,15 @@ struct Handover: Sendable {
             refuse(connection, Failure(Refusal(ofStore: error)).message)
             return goOn(from: tree, state)
         }
-        let isSent = connection.send(.offer(tree: tree, session: state), session.descriptor)
+        let offer = HandoverMessage.offer(
+            tree: tree, session: state, manager: ServiceNotice.manager)
+        let isSent = connection.send(offer, session.descriptor)
         switch isSent ? connection.receive()?.message : nil {
-        case .taken: leave()
+        case .taken:
+            // Until the other process has no parent but the service manager: of one that has
+            // another the manager would not know when it ends.
+            _ = connection.receive()
+            leave(to: connection.peer?.process)
         case .failed(let reason):
             Report.line("\(mountPoint) was not taken over: \(reason)")
         default:
@@ -71,7 +77,9 @@ struct Handover: Sendable {
     }
 
     /// Nothing is unmounted, and nothing is closed that is not closed already.
-    private func leave() -> Never {
+    private func leave(to process: Int32?) -> Never {
+        // Before this process ends: its end would be that of the service.
+        if let process { ServiceNotice.say("MAINPID=\(process)") }
         Report.line("\(mountPoint) is served by another process now")
         served.tree.tellRest()
         Report.drain(seconds: 2)
@@ -129,7 +137,7 @@ struct Handover: Sendable {
         }
     }
 
-    private func refuse(_ connection: borrowing HandoverConnection, _ reason: String) {
+    private func refuse(_ connection: HandoverConnection, _ reason: String) {
         Report.line("\(mountPoint) is not handed over: \(reason)")
         connection.send(
             .refusal(

@@ -3,7 +3,7 @@ import Glibc
 
 /// One end of the connection between two processes that hand a mount over: messages, each with its
 /// length before it, and with one of them a descriptor.
-struct HandoverConnection: ~Copyable, Sendable {
+final class HandoverConnection: Sendable {
     private let socket: Int32
     /// A mount with a million names known to the kernel needs some 100 MiB.
     private static let limit = 1 << 30
@@ -12,6 +12,9 @@ struct HandoverConnection: ~Copyable, Sendable {
     init(_ socket: Int32) { self.socket = socket }
 
     deinit { close(socket) }
+
+    /// Nothing more is said: the other end sees the end.
+    func end() { shutdown(socket, Int32(SHUT_RDWR)) }
 
     /// The user and the process at the other end.
     var peer: (user: UInt32, process: Int32)? {

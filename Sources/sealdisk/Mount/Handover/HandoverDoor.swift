@@ -6,7 +6,7 @@ import Glibc
 enum HandoverDoor {
     /// Waits for whoever asks, on a thread of its own, one after the other, until the process ends.
     /// Without it the mount is served all the same, and handed over to nobody.
-    static func open(_ answer: @escaping @Sendable (borrowing HandoverConnection) -> Void) {
+    static func open(_ answer: @escaping @Sendable (HandoverConnection) -> Void) {
         // What killed processes left there is nobody's any more.
         for path in RunLeftovers.stale() { unlink(path) }
         guard let (socket, path) = listen() else {

@@ -4,11 +4,12 @@ import Namespace
 
 /// A mount on its way from the process that served it to this one. While there is one, nobody
 /// serves: whoever asks the mount waits.
-struct Takeover: ~Copyable {
+struct Takeover {
     let tree: TreeState
     let session: SessionState
     /// /dev/fuse, as the mount has it open.
     let descriptor: Int32
+    let manager: ServiceManager?
     private let connection: HandoverConnection
 
     /// How long the other process may take to stop and close the store, in seconds.
@@ -37,10 +38,11 @@ struct Takeover: ~Copyable {
             throw Self.silence(of: server)
         }
         switch answer {
-        case .offer(let tree, let session):
+        case .offer(let tree, let session, let manager):
             guard let descriptor else { throw Self.silence(of: server) }
             self.tree = tree
             self.session = session
+            self.manager = manager
             self.descriptor = descriptor
             self.connection = connection
         case .refusal(let message, let advice):
@@ -49,8 +51,11 @@ struct Takeover: ~Copyable {
         }
     }
 
-    /// The mount is this process's: the other ends.
-    func confirm() { connection.send(.taken) }
+    /// The mount is this process's: the other ends, when the connection that is returned is gone.
+    func confirm() -> HandoverConnection {
+        connection.send(.taken)
+        return connection
+    }
 
     /// It cannot be: the other goes on.
     func giveBack(because reason: String) {
