@@ -31,6 +31,9 @@ extension MountSuite {
 
             try Self.flip(chunk, at: place)
             #expect(try rig.succeed("scrub", "--rate", "100M") == "Verified 2 MiB.")
+            // What no checkpoint has yet is not read, and that is said.
+            try OpenedFile(rig.file("data"), O_RDWR).write([1, 2, 3], at: 0)
+            #expect(try rig.succeed("scrub").contains("Not read: up to 4 KiB"))
             try rig.unmount()
         }
 

@@ -11,8 +11,18 @@ extension ControlPlane {
                 found.summary.id, since: piece.base?.summary.id, from: piece.start,
                 limit: piece.limit)
         }
-        return reply(
+        var fields = reply(
             ["DiskId": .string(found.summary.id.text)], result, piece, size: found.summary.size)
+        if result.next == nil {
+            fields.append("SinceCheckpointBytes", .integer(bytesSinceCheckpoint(found.summary.id)))
+        }
+        return fields
+    }
+
+    /// At most so many were written since the disk's last checkpoint: no scrub reads those.
+    private func bytesSinceCheckpoint(_ id: DiskID) -> UInt64 {
+        let disk = store.status().disks.first { $0.id == id.text }
+        return (disk?.slotsSinceCheckpoint ?? 0) * UInt64(Format.blockSize)
     }
 
     func scrubSnapshot(_ arguments: Arguments) throws(Refusal) -> JSONObject {

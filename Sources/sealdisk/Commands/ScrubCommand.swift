@@ -163,12 +163,14 @@ private final class ScrubReport {
     private let isJSON: Bool
     private(set) var count = 0
     private var verified: UInt64 = 0
+    private var sinceCheckpoint: UInt64 = 0
     private var findings: [JSON] = []
 
     init(isJSON: Bool) { self.isJSON = isJSON }
 
     func add(_ answer: JSON, of target: ScrubTarget) {
         verified += answer.count("VerifiedBytes")
+        sinceCheckpoint += answer.count("SinceCheckpointBytes")
         for finding in answer["Findings"]?["Finding"]?.array ?? [] {
             count += 1
             guard !isJSON else {
@@ -198,9 +200,19 @@ private final class ScrubReport {
     }
 
     func end() {
-        guard isJSON else { return print("Verified \(ByteSize.text(verified)).") }
+        guard isJSON else {
+            print("Verified \(ByteSize.text(verified)).")
+            guard sinceCheckpoint > 0 else { return }
+            return print(
+                "Not read: up to \(ByteSize.text(sinceCheckpoint)) that were written since the last"
+                    + " checkpoints; each attach reads those.")
+        }
         print(
-            JSON.object(["VerifiedBytes": .integer(verified), "Findings": .array(findings)]).text)
+            JSON.object([
+                "VerifiedBytes": .integer(verified),
+                "SinceCheckpointBytes": .integer(sinceCheckpoint),
+                "Findings": .array(findings),
+            ]).text)
     }
 
     var failure: Failure {

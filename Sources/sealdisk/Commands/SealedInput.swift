@@ -45,11 +45,21 @@ final class SealedInput {
 }
 
 extension SealedCopy {
-    static func check(_ file: String, keys: HostKeys?) throws(Failure) -> SealedSnapshotReport {
+    static func check(
+        _ file: String, keys: HostKeys?, _ form: ProgressForm
+    ) throws(Failure) -> SealedSnapshotReport {
         let input = try SealedInput(file)
+        let progress = Progress(of: input.size, "Verifying \(file)", form)
+        defer { progress.end() }
+        var done: UInt64 = 0
         do {
             return try SealedSnapshots.check(
-                reading: { try input.read(into: $0) }, keys: keys?.metered)
+                reading: { buffer in
+                    let count = try input.read(into: buffer)
+                    done += UInt64(count)
+                    progress.reached(done)
+                    return count
+                }, keys: keys?.metered)
         } catch let failure as Failure {
             throw failure
         } catch {

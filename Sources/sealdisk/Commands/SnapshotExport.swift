@@ -83,6 +83,7 @@ extension SnapshotCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
         @OptionGroup var home: HomeOptions
+        @OptionGroup var telling: ProgressOptions
 
         @Argument(help: "The file, or - for standard input.")
         var file: String
@@ -92,7 +93,8 @@ extension SnapshotCommand {
 
         func run() throws {
             if withKey { Hardening.apply() }
-            let report = try SealedCopy.check(file, keys: withKey ? home.service(options) : nil)
+            let report = try SealedCopy.check(
+                file, keys: withKey ? home.service(options) : nil, telling.progress)
             if options.json { return print(SealedReport.json(report)) }
             print(SealedReport.text(report), terminator: "")
         }

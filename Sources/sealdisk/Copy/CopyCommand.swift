@@ -85,7 +85,11 @@ struct CopyCommand: ParsableCommand {
         let rsync = Rsync(source: source, target: target, deletes: delete)
         try rsync.copy("Copying \(from.text) to \(to.text)", telling.progress)
         try FileSystemSync.run(target)
-        if verify { try rsync.compare() }
+        guard verify else { return }
+        // rsync does not say how far it is; that it goes on is seen in `sealdisk jobs`.
+        let comparing = Progress(of: 0, "Comparing \(from.text) with \(to.text)", telling.progress)
+        defer { comparing.end() }
+        try rsync.compare()
     }
 
     private func refuseSelf(_ from: CopyPlace, _ to: CopyPlace) throws(Failure) {
