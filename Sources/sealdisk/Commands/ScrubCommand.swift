@@ -199,8 +199,8 @@ private final class ScrubReport {
 
     func end() {
         guard isJSON else { return print("Verified \(ByteSize.text(verified)).") }
-        print(
-            JSON.object(["VerifiedBytes": .integer(verified), "Findings": .array(findings)]).text)
+        JSONOutput.show(
+            .object(["VerifiedBytes": .integer(verified), "Findings": .array(findings)]))
     }
 
     var failure: Failure {
