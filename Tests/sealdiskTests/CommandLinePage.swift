@@ -46,7 +46,7 @@ struct CommandLinePage {
     static func members(of json: JSON) -> Set<String> {
         var names: Set<String> = []
         for value in json.array ?? [] { names.formUnion(members(of: value)) }
-        for member in json.members ?? [] {
+        for member in json.members {
             names.insert(member.name)
             if !["Uses", "Disks", "Finding"].contains(member.name) {
                 names.formUnion(members(of: member.value))

@@ -91,7 +91,7 @@ import Testing
     }
 
     @Test func aMisspeltOptionIsToldBeforeTheOneThatIsMissing() {
-        let cases = [
+        let cases: [([String], String, String?)] = [
             (["disk", "resize", "x", "--siz", "20"], "--siz", "--size"),
             (["disk", "create", "x", "--szie=20"], "--szie", "--size"),
             (["snapshot", "import", "--dicsard", "s"], "--dicsard", "--discard"),

@@ -25,7 +25,7 @@ import Testing
         )
     }
 
-    static let refusals = [
+    static let refusals: [(String, Int32, String)] = [
         ("disk list --store /nonexistent --json", 3, "Command.NotFound"),
         ("init /dev/null --json", 2, "Command.Invalid"),
         ("disk resize x --siz 20 --json", 64, "Command.NotUnderstood"),

@@ -61,8 +61,8 @@ struct CopyCommand: ParsableCommand {
         try refuseSelf(from, to)
         if delete {
             try confirmation.confirm { () throws(Failure) in
-                "Delete from \(to.text) whatever \(from.text) has not? It is lost, unless a snapshot"
-                    + " has it."
+                "Delete from \(to.text) whatever \(from.text) has not? It is lost, unless a"
+                    + " snapshot has it."
             }
         }
         for client in [from.client, to.client].compactMap({ $0 }) {

@@ -80,9 +80,10 @@ struct UnmountCommand: ParsableCommand {
 
     private func confirmEnd(of process: Int32?, at mountPoint: String) throws(Failure) {
         try confirmation.confirm { () throws(Failure) in
-            "End the daemon of \(mountPoint)\(process.map { ", process \($0)" } ?? "")? What is open"
-                + " there is cut off; what a file system on its disks has not flushed is lost, as"
-                + " after a power failure."
+            let process = process.map { ", process \($0)" } ?? ""
+            return
+                "End the daemon of \(mountPoint)\(process)? What is open there is cut off; what a"
+                + " file system on its disks has not flushed is lost, as after a power failure."
         }
     }
 

@@ -4,8 +4,8 @@ import Synchronization
 /// What `--json` prints: one value on standard output, be it the reply, a report, or why there is
 /// none.
 ///
-/// Whoever prints something there says so here; a failure afterwards has its exit code and its words
-/// on the other stream, and standard output stays one value.
+/// Whoever prints something there says so here; a failure afterwards has its exit code and its
+/// words on the other stream, and standard output stays one value.
 enum JSONOutput {
     private static let hasBegun = Atomic(false)
 
