@@ -44,7 +44,7 @@ extension MountSuite {
             // That page begins after a crash of the daemon, whose number its status has.
             let crash = """
 
-                kill -KILL "$(sed 's/.*"pid":\\([0-9]*\\).*/\\1/' /mnt/seal/status.json)"
+                kill -KILL "$(sed -n 's/.*"pid" : \\([0-9]*\\).*/\\1/p' /mnt/seal/status.json)"
                 while cat /mnt/seal/status.json; do sleep 0.1; done
                 """
             try run(
@@ -101,7 +101,7 @@ private final class ScriptFolder {
         for place in ["/srv/", "/mnt/", "/root/", "/home", "/backup", "/etc/sealdisk", "/data"] {
             // Only where a path begins: `disks/data` is another one's end.
             text = text.replacing(
-                try! Regex("(^|[\\s='\"])" + place, as: (Substring, Substring).self)  // literals
+                try! Regex("(^|[\\s='\">])" + place, as: (Substring, Substring).self)  // literals
                     .anchorsMatchLineEndings()
             ) { "\($0.output.1)\(path)\(place)" }
         }
@@ -109,8 +109,9 @@ private final class ScriptFolder {
         return """
             set -euo pipefail
             # Copies of the host's mounts, which are none of this script's.
-            findmnt -rno TARGET -t fuse.sealdisk | tac | xargs -rn1 umount -l
+            { findmnt -rno TARGET -t fuse.sealdisk || true; } | tac | xargs -rn1 umount -l
             trap 'status=$?
+                set +e
                 exec >/dev/null 2>&1
                 for place in $(findmnt -rno TARGET | grep "^\(path)/" | tac); do
                     [ "$(findmnt -no FSTYPE "$place")" = fuse.sealdisk ] || umount -l "$place"
