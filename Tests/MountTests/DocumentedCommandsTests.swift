@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// What README and the pages of jobs tell the reader to type is typed here: their blocks of `sh`, in
-/// order, in a mount namespace of its own, with other places for what they name.
+/// What README and the pages of jobs tell the reader to type is typed here: their blocks of `sh`,
+/// in order, in a mount namespace of its own, with other places for what they name.
 extension MountSuite {
     @Suite struct DocumentedCommandsTests {
         private static let root = URL(fileURLWithPath: #filePath)

@@ -20,7 +20,7 @@ import Testing
             "policy create nightly --hours 2 \(common)",
             "policy apply nightly data \(common)",
             "kms activate --key-file \(folder.path)/key \(common)",
-            "kms unlocker add --new-passphrase-command 'echo battery' \(common)",
+            "kms unlocker add --new-passphrase-command 'echo correct horse' \(common)",
         ] {
             let done = try run(command)
             try #require(done.code == 0, "\(command): \(done)")
