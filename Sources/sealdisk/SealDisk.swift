@@ -26,8 +26,8 @@ struct SealDisk: ParsableCommand {
               sealdisk disk detach data
               sealdisk unmount /mnt/seal
 
-            The next time, `sealdisk mount` and `disk attach data --loop --at /data` are all. \
-            Losing the key file loses every encrypted disk: keep a copy apart.
+            The next time `sealdisk mount` and `sealdisk disk attach data --loop --at /data` are \
+            enough. Losing the key file loses every encrypted disk: keep a copy apart.
 
             --json prints one value of JSON on standard output, also of what is refused.
             Environment: SEALDISK_STORE, SEALDISK_MOUNT, SEALDISK_KEYSTORE, SEALDISK_KMS, \
@@ -37,11 +37,26 @@ struct SealDisk: ParsableCommand {
             """,
         version: version,
         subcommands: [
-            InitCommand.self, MountCommand.self, UnmountCommand.self, DiskCommand.self,
-            SnapshotCommand.self, InstanceCommand.self, ImageCommand.self, PolicyCommand.self,
-            CopyCommand.self, ScrubCommand.self, CheckCommand.self, JobsCommand.self,
-            StatusCommand.self, DoctorCommand.self, KMSCommand.self, APICommand.self,
             ErrandCommand.self, LoopNameCommand.self, FreezeCommand.self,
+        ],
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Store",
+                subcommands: [InitCommand.self, MountCommand.self, UnmountCommand.self]),
+            CommandGroup(
+                name: "Disk",
+                subcommands: [
+                    DiskCommand.self, SnapshotCommand.self, CopyCommand.self, PolicyCommand.self,
+                    InstanceCommand.self, ImageCommand.self,
+                ]),
+            CommandGroup(name: "Key", subcommands: [KMSCommand.self]),
+            CommandGroup(
+                name: "Health",
+                subcommands: [
+                    StatusCommand.self, JobsCommand.self, DoctorCommand.self, ScrubCommand.self,
+                    CheckCommand.self,
+                ]),
+            CommandGroup(name: "Other", subcommands: [APICommand.self]),
         ])
 
     /// Parses, runs, and ends the process with the exit code that `--help` documents.

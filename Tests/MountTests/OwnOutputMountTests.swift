@@ -44,6 +44,29 @@ extension MountSuite {
             try rig.unmount()
         }
 
+        /// Variables that contradict each other are told; the command line outweighs them.
+        @Test func theEnvironmentNamesTheMount() throws {
+            let rig = try Rig()
+            try rig.mount()
+            try rig.succeed("disk", "create", "data", "--size", "64M", "--plain")
+            let other = try rig.makeFolder("other")
+            try rig.succeed("init", other)
+            // An empty variable is none.
+            var environment = ["SEALDISK_MOUNT": rig.mountPoint, "SEALDISK_STORE": ""]
+            let listed = try rig.sealdisk("disk", "list", "-q", environment: environment)
+            #expect(listed.output == "data\n", "\(listed)")
+            let outweighed = try rig.sealdisk(
+                "disk", "list", "-q", "--store", other, environment: environment)
+            #expect(outweighed.status == 0 && outweighed.output == "", "\(outweighed)")
+            environment["SEALDISK_STORE"] = other
+            let conflict = try rig.sealdisk("disk", "list", environment: environment)
+            #expect(conflict.status == 2, "\(conflict)")
+            for text in ["SEALDISK_MOUNT is \(rig.mountPoint)", "SEALDISK_STORE is \(other)"] {
+                #expect(conflict.errors.contains(text), "\(conflict)")
+            }
+            try rig.unmount()
+        }
+
         private func object(_ text: String) throws -> [String: Any] {
             let value = try JSONSerialization.jsonObject(with: Data(text.utf8))
             return try #require(value as? [String: Any])
