@@ -15,25 +15,48 @@ struct SealDisk: ParsableCommand {
             it a loop device, a file system, a virtual machine. The key is in memory only while \
             the disk is attached.
 
-            EXAMPLE:
-              sealdisk init ~/store
-              sealdisk kms activate --key-file ~/sealdisk.key
-              sealdisk mount ~/store /mnt/sealdisk
+            FIRST STEPS, as root (/mnt/seal is an empty folder; --help of each command says more):
+              sealdisk init /srv/store
+              sealdisk kms activate --key-file /root/sealdisk.key
+              sealdisk mount /srv/store /mnt/seal
               sealdisk disk create data --size 20G --encrypted
-              mkfs.ext4 $(sealdisk disk attach data --loop)
-              sealdisk snapshot create data --name monday
+              sealdisk disk attach data --loop --mkfs ext4 --at /data
+              sealdisk status
+              sealdisk snapshot create data --name monday --freeze
               sealdisk disk detach data
-              sealdisk unmount /mnt/sealdisk
+              sealdisk unmount /mnt/seal
+
+            The next time `sealdisk mount` and `sealdisk disk attach data --loop --at /data` are \
+            enough. Losing the key file loses every encrypted disk: keep a copy apart.
+
+            --json prints one value of JSON on standard output, also of what is refused.
+            Environment: SEALDISK_STORE, SEALDISK_MOUNT, SEALDISK_KEYSTORE, SEALDISK_KMS, \
+            SEALDISK_ANCHOR, SEALDISK_JOURNAL, NO_COLOR; CommandLine.md says more.
 
             \(ExitCodes.text)
             """,
         version: version,
         subcommands: [
-            InitCommand.self, MountCommand.self, UnmountCommand.self, DiskCommand.self,
-            SnapshotCommand.self, InstanceCommand.self, ImageCommand.self, PolicyCommand.self,
-            CopyCommand.self, ScrubCommand.self, CheckCommand.self, JobsCommand.self,
-            StatusCommand.self, DoctorCommand.self, KMSCommand.self, APICommand.self,
             ErrandCommand.self, LoopNameCommand.self, FreezeCommand.self,
+        ],
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Store",
+                subcommands: [InitCommand.self, MountCommand.self, UnmountCommand.self]),
+            CommandGroup(
+                name: "Disk",
+                subcommands: [
+                    DiskCommand.self, SnapshotCommand.self, CopyCommand.self, PolicyCommand.self,
+                    InstanceCommand.self, ImageCommand.self,
+                ]),
+            CommandGroup(name: "Key", subcommands: [KMSCommand.self]),
+            CommandGroup(
+                name: "Health",
+                subcommands: [
+                    StatusCommand.self, JobsCommand.self, DoctorCommand.self, ScrubCommand.self,
+                    CheckCommand.self,
+                ]),
+            CommandGroup(name: "Other", subcommands: [APICommand.self]),
         ])
 
     /// Parses, runs, and ends the process with the exit code that `--help` documents.
@@ -43,11 +66,17 @@ struct SealDisk: ParsableCommand {
             try command.run()
             try finishOutput()
         } catch let failure as Failure {
-            Terminal.complain(failure.description)
-            Glibc.exit(failure.exitCode)
+            end(failure)
         } catch {
             end(with: error)
         }
+    }
+
+    /// The words to people, and to whoever asked for JSON its one value.
+    private static func end(_ failure: Failure, text: String? = nil) -> Never {
+        Terminal.complain(text ?? failure.description)
+        JSONOutput.show(failure, toWhoAsked: Array(CommandLine.arguments.dropFirst()))
+        Glibc.exit(failure.exitCode)
     }
 
     /// What was printed is an outcome, too: a full disk behind it is a failure.
@@ -90,15 +119,32 @@ struct SealDisk: ParsableCommand {
                 print(text)
                 Glibc.exit(0)
             }
-            let prefix = "Error: "
-            let message = text.hasPrefix(prefix) ? text.dropFirst(prefix.count) : text[...]
-            let meant = meantCommand(Array(CommandLine.arguments.dropFirst()))
-            Terminal.complain(
-                "sealdisk: \(message)\n" + (meant.map { "Did you mean '\($0)'?\n" } ?? ""))
-            Glibc.exit(code.rawValue)
+            endNotUnderstood(text)
         }
-        let failure = Failure(unforeseen: error)
-        Terminal.complain(failure.description)
-        Glibc.exit(failure.exitCode)
+        end(Failure(unforeseen: error))
+    }
+
+    /// `text` is what the parser says: a line or more of its own, then how the command is used.
+    private static func endNotUnderstood(_ text: String) -> Never {
+        let prefix = "Error: "
+        var message = String(text.hasPrefix(prefix) ? text.dropFirst(prefix.count) : text[...])
+        var usage = ""
+        if let start = message.firstRange(of: "\nUsage: ")?.lowerBound {
+            usage = String(message[start...])
+            message = String(message[..<start])
+        }
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        // An option that does not exist is told before all that may follow from it.
+        let wrong = unknownOption(arguments)
+        if let wrong, !message.hasPrefix("Unknown option") {
+            message = "Unknown option '\(wrong.given)'."
+            if let meant = wrong.meant { message += " Did you mean '\(meant)'?" }
+        }
+        let meant = meantCommand(arguments).map { "Did you mean '\($0)'?\n" } ?? ""
+        end(
+            Failure(
+                notUnderstood: message,
+                advice: meant.isEmpty ? "See --help of the command." : String(meant.dropLast())),
+            text: "sealdisk: \(message)\(usage)\n\(meant)")
     }
 }

@@ -55,6 +55,17 @@ extension MountSuite {
             }
             let again = try limited(rig, "mount", rig.store, rig.mountPoint)
             #expect(again.status == 5, "\(again)")
+            // At a terminal it is asked for first, and "no" leaves the daemon alone.
+            let asked = try Command.run(
+                "sh",
+                [
+                    "-c",
+                    "printf 'n\\n' | timeout -k 5 60 script -qec"
+                        + " '\(Rig.program) unmount --force \(rig.mountPoint)' /dev/null",
+                ], environment: rig.environment)
+            #expect(asked.status == 9, "\(asked)")
+            #expect(asked.output.contains("End the daemon of \(rig.mountPoint), process \(pid)?"))
+            #expect(kill(pid, 0) == 0)
             let ended = try limited(rig, "unmount", "--force", rig.mountPoint)
             #expect(ended.status == 0, "\(ended)")
             try rig.mount()

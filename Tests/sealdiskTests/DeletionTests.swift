@@ -34,7 +34,7 @@ import Testing
     }
 
     @Test func withoutATerminalNobodyIsAsked() throws {
-        let options = try DeletionOptions.parse(["--yes"])
+        let options = try Confirmation.parse(["--yes"])
         try options.confirm { () throws(Failure) in
             Issue.record("asked in spite of --yes")
             return ""

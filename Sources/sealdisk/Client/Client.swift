@@ -6,17 +6,24 @@ struct Client {
     private let options: GlobalOptions
 
     init(_ options: GlobalOptions) throws(Failure) {
+        do throws(Failure) {
+            door = Self.pastDeadMount(try Self.door(options))
+        } catch {
+            throw options.telling(environmentOf: error)
+        }
+        self.options = options
+    }
+
+    private static func door(_ options: GlobalOptions) throws(Failure) -> Door {
         var mount: String?
-        if let given = options.mount {
+        if let given = options.mountPath {
             mount = try MountPoint.named(given)
         }
         var store: String?
         if let given = options.storePath {
             store = try AbsolutePath.existing(given, as: "store")
         }
-        door = Self.pastDeadMount(
-            try Door.choose(mount: mount, store: store, among: MountedStore.all()))
-        self.options = options
+        return try Door.choose(mount: mount, store: store, among: MountedStore.all())
     }
 
     /// Where the daemon is gone nobody answers in the mount, and nobody holds the store: that is
@@ -43,14 +50,14 @@ struct Client {
         }
     }
 
-    /// Sends a request and gives its reply. With `--json` the reply is printed, refusals too.
-    /// Throws what was refused.
+    /// Sends a request and gives its reply. With `--json` the reply is printed. Throws what was
+    /// refused, with its reply.
     @discardableResult
     func perform(_ request: Request) throws(Failure) -> Answer {
         try perform(request, printing: options.json)
     }
 
-    /// Sends a request whose reply is only read here; with `--json` a refusal is printed.
+    /// Sends a request whose reply is only read here.
     @discardableResult
     func ask(_ request: Request) throws(Failure) -> Answer {
         try perform(request, printing: false)
@@ -59,14 +66,16 @@ struct Client {
     /// Sends a request as it is written, in any form, and prints its reply.
     func performRaw(_ request: String) throws(Failure) {
         let answer = try deliver(request)
-        print(answer.text)
+        JSONOutput.show(answer.text)
         if let refusal = answer.refusal { throw Failure(verbatim: refusal) }
     }
 
     private func perform(_ request: Request, printing: Bool) throws(Failure) -> Answer {
         let answer = try deliver(request.json)
-        if printing || options.json && answer.refusal != nil { print(answer.text) }
-        if let refusal = answer.refusal { throw Failure(refusal, of: request.action) }
+        if let refusal = answer.refusal {
+            throw Failure(refusal, of: request.action, reply: answer.text)
+        }
+        if printing { JSONOutput.show(answer.text) }
         return answer
     }
 

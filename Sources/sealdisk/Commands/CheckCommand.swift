@@ -55,7 +55,11 @@ struct CheckCommand: ParsableCommand {
                 incomplete: "Interrupted.", advice: "Begin again: nothing was changed.")
         }
         progress.end()
-        print(json ? CheckText.json(report, of: path).text : CheckText.text(report))
+        if json {
+            JSONOutput.show(CheckText.json(report, of: path))
+        } else {
+            print(CheckText.text(report))
+        }
         if let failure = CheckText.failure(report) { throw failure }
     }
 }

@@ -1,25 +1,4 @@
-import ArgumentParser
 import ControlPlane
-import Glibc
-
-/// Whether a deletion is to be confirmed. Who is not at a terminal is not asked: scripts go on as
-/// they are written.
-struct DeletionOptions: ParsableArguments {
-    @Flag(help: "Do not ask. (Only a terminal is asked.)")
-    var yes = false
-
-    /// Throws unless the person at the terminal says yes. `question` is what is lost.
-    func confirm(_ question: () throws(Failure) -> String) throws(Failure) {
-        guard !yes, isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else { return }
-        Terminal.complain("\(Table.printable(try question())) [y/N] ")
-        let answer = readLine()?.lowercased() ?? ""
-        guard ["y", "yes"].contains(answer) else {
-            throw Failure(
-                .denied, "Nothing was deleted: it was not confirmed.",
-                advice: "Answer y, or give --yes.")
-        }
-    }
-}
 
 /// What goes with a disk or a snapshot, in words.
 enum Deletion {
@@ -45,6 +24,21 @@ enum Deletion {
         "Delete snapshot \(snapshot.text("Name")) (\(snapshot.text("SnapshotId")), taken"
             + " \(ShortTime.minute(snapshot.text("CreationTime"))))?"
             + last(snapshot, others: disks + snapshots)
+    }
+
+    static func question(disk: JSON, goesBackTo snapshot: JSON) -> String {
+        "Roll disk \(disk.text("Name")) (\(disk.text("DiskId"))) back to snapshot"
+            + " \(snapshot.text("Name")), taken"
+            + " \(ShortTime.minute(snapshot.text("CreationTime")))? What was written to it since"
+            + " is lost, unless another snapshot has it."
+    }
+
+    static func question(reinitializing disk: JSON) -> String {
+        let source = disk.text("SourceSnapshotId")
+        return "Make disk \(disk.text("Name")) (\(disk.text("DiskId")),"
+            + " \(disk.size("StoredBytes")) stored)"
+            + (source.isEmpty ? " blank again" : " what snapshot \(source) is again")
+            + "? Everything that was written to it is lost."
     }
 
     /// With the last of a lineage go its chunks and its wrapped key.

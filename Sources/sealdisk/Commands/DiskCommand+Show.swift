@@ -4,7 +4,12 @@ import ControlPlane
 extension DiskCommand {
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List the disks.", aliases: ["ls"])
+            abstract: "List the disks.",
+            discussion: """
+                EXAMPLES:
+                  sealdisk disk list --encrypted --sort stored:desc
+                  sealdisk disk list -o +category,open --watch
+                """, aliases: ["ls"])
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
@@ -55,7 +60,11 @@ extension DiskCommand {
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show all there is to know of a disk.")
+            abstract: "Show all there is to know of a disk.",
+            discussion: """
+                EXAMPLE:
+                  sealdisk disk show data
+                """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 

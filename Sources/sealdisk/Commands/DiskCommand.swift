@@ -10,8 +10,9 @@ struct DiskCommand: ParsableCommand {
 
             EXAMPLES:
               sealdisk disk create data --size 20G --encrypted
-              sealdisk disk attach data --loop
+              sealdisk disk attach data --loop --mkfs ext4 --at /data
               sealdisk disk list
+              sealdisk disk detach data
             """,
         subcommands: [
             Create.self, List.self, Show.self, Usage.self, Attach.self, Detach.self, Rename.self,
@@ -52,7 +53,7 @@ struct DiskCommand: ParsableCommand {
     static func tellNothingToDo(
         _ state: String, _ disk: JSON, json: Bool
     ) {
-        if json { return print(disk.text) }
+        if json { return JSONOutput.show(disk) }
         Terminal.complain("Disk \(Table.printable(disk.text("Name"))) \(state).\n")
     }
 
@@ -215,7 +216,15 @@ extension DiskCommand {
         @Option(help: "The snapshot to go back to, named or by id.")
         var snapshot: String
 
+        @OptionGroup var confirmation: Confirmation
+
         func run() throws {
+            try confirmation.confirm { () throws(Failure) in
+                let client = try Client(options)
+                return Deletion.question(
+                    disk: try DiskCommand.describe(disk, through: client),
+                    goesBackTo: try SnapshotCommand.describe(snapshot, through: client))
+            }
             try DiskCommand.replace(
                 disk, by: Request("ResetDisk", ["DiskId": disk, "SnapshotId": snapshot]), options,
                 done: "is as it was at snapshot \(snapshot)")
@@ -228,14 +237,22 @@ extension DiskCommand {
             discussion: """
                 Blank, or as the snapshot it was created from. Everything on it is lost. A disk \
                 with snapshots is refused; nothing may have it open.
+
+                EXAMPLE:
+                  sealdisk disk reinit data
                 """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
+        @OptionGroup var confirmation: Confirmation
 
         @Argument(help: "The disk.")
         var disk: String
 
         func run() throws {
+            try confirmation.confirm { () throws(Failure) in
+                Deletion.question(
+                    reinitializing: try DiskCommand.describe(disk, through: Client(options)))
+            }
             try DiskCommand.replace(
                 disk, by: Request("ReInitDisk", ["DiskId": disk]), options,
                 done: "is as it was when it was created")
@@ -248,17 +265,20 @@ extension DiskCommand {
             discussion: """
                 Its snapshots stay. With the last disk and snapshot that share its data key the \
                 key is gone, too: nobody can read what remains on the medium.
+
+                EXAMPLE:
+                  sealdisk disk delete data
                 """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
-        @OptionGroup var deletion: DeletionOptions
+        @OptionGroup var confirmation: Confirmation
 
         @Argument(help: "The disk.")
         var disk: String
 
         func run() throws {
             let client = try Client(options)
-            try deletion.confirm { () throws(Failure) in
+            try confirmation.confirm { () throws(Failure) in
                 let (disks, snapshots) = try client.everything()
                 let found = try DiskCommand.describe(disk, through: client)
                 return Deletion.question(disk: found, disks: disks, snapshots: snapshots)

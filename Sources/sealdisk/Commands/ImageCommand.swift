@@ -19,7 +19,12 @@ struct ImageCommand: ParsableCommand {
         ])
 
     struct Create: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Create an image of snapshots.")
+        static let configuration = CommandConfiguration(
+            abstract: "Create an image of snapshots.",
+            discussion: """
+                EXAMPLE:
+                  sealdisk image create gold --snapshot monday
+                """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
@@ -46,7 +51,12 @@ struct ImageCommand: ParsableCommand {
     }
 
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List images.")
+        static let configuration = CommandConfiguration(
+            abstract: "List images.",
+            discussion: """
+                EXAMPLE:
+                  sealdisk image list
+                """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
         @OptionGroup(title: "LIST OPTIONS") var list: ListOptions
@@ -68,7 +78,11 @@ struct ImageCommand: ParsableCommand {
 
     struct Share: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Say which accounts an image is shared with; plain images only.")
+            abstract: "Say which accounts an image is shared with; plain images only.",
+            discussion: """
+                EXAMPLE:
+                  sealdisk image share gold --add partner --remove former
+                """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
@@ -96,15 +110,25 @@ struct ImageCommand: ParsableCommand {
 
     struct Delete: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Delete an image; its snapshots stay.")
+            abstract: "Delete an image; its snapshots stay.",
+            discussion: """
+                EXAMPLE:
+                  sealdisk image delete gold
+                """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
+
+        @OptionGroup var confirmation: Confirmation
 
         @Argument(help: "The image.")
         var image: String
 
         func run() throws {
-            try Client(options).perform(Request("DeleteImage", ["ImageId": image]))
+            let client = try Client(options)
+            try confirmation.confirm { () throws(Failure) in
+                "Delete image \(image)? No instance can be made of it any more; its snapshots stay."
+            }
+            try client.perform(Request("DeleteImage", ["ImageId": image]))
             if !options.json { print("Deleted image \(image).") }
         }
     }

@@ -49,7 +49,7 @@ extension ImageCommand {
                 made.append(target)
             }
             if options.json {
-                print(JSON.object(["Files": .array(made.map { .string($0) })]).text)
+                JSONOutput.show(.object(["Files": .array(made.map { .string($0) })]))
             } else {
                 for path in made { print(path) }
             }

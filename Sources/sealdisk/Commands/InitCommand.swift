@@ -55,7 +55,7 @@ struct InitCommand: ParsableCommand {
                 "Store": .string(absolute), "StoreId": .string(identity.storeID),
                 "Account": .string(identity.account), "RegionId": .string(identity.region),
             ]
-            return print(JSON.object(made).text)
+            return JSONOutput.show(.object(made))
         }
         print("Made store \(identity.storeID) in \(absolute).")
     }

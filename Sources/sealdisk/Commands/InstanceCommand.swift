@@ -76,7 +76,11 @@ struct InstanceCommand: ParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List instances and their disks.")
+            abstract: "List instances and their disks.",
+            discussion: """
+                EXAMPLE:
+                  sealdisk instance list
+                """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
         @OptionGroup(title: "LIST OPTIONS") var list: ListOptions
@@ -100,7 +104,12 @@ struct InstanceCommand: ParsableCommand {
     }
 
     struct Rename: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Give an instance another name.")
+        static let configuration = CommandConfiguration(
+            abstract: "Give an instance another name.",
+            discussion: """
+                EXAMPLE:
+                  sealdisk instance rename web shop
+                """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
@@ -125,17 +134,20 @@ struct InstanceCommand: ParsableCommand {
             discussion: """
                 Disks stay, but those that were said to go with their instance: `sealdisk disk set \
                 DISK --delete-with-instance true`. Nothing may use its disks.
+
+                EXAMPLE:
+                  sealdisk instance delete web
                 """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
-        @OptionGroup var deletion: DeletionOptions
+        @OptionGroup var confirmation: Confirmation
 
         @Argument(help: "The instance.")
         var instance: String
 
         func run() throws {
             let client = try Client(options)
-            try deletion.confirm { () throws(Failure) in
+            try confirmation.confirm { () throws(Failure) in
                 let going = try DiskCommand.all(through: client).filter { disk in
                     let places = disk["Attachments"]?["Attachment"]?.array ?? []
                     return disk.flag("DeleteWithInstance") && places.count == 1

@@ -11,6 +11,11 @@ struct KMSCommand: ParsableCommand {
             first encrypted disk. It lies sealed in the keystore, apart from the disks, and opens \
             with a key file or a passphrase; or in a hardware security module or key server, \
             which --kms names.
+
+            EXAMPLES:
+              sealdisk kms activate --key-file /root/sealdisk.key
+              sealdisk kms show
+              sealdisk kms recovery-key
             """,
         subcommands: [
             Activate.self, Show.self, Rotate.self, Rewrap.self, Log.self, Quota.self, Usage.self,
@@ -160,7 +165,7 @@ struct HomeOptions: ParsableArguments {
 
     private func storeAtHand(_ options: GlobalOptions) throws(Failure) -> String? {
         if let path = options.storePath { return try AbsolutePath.existing(path, as: "store") }
-        if options.mount != nil {
+        if let path = options.mountPath, options.mount != nil || MountPoint.mount(at: path) != nil {
             guard case .mount(let mount) = try Client(options).door else { return nil }
             return mount.store
         }
@@ -175,9 +180,9 @@ private func finish(
     _ work: () throws(Refusal) -> JSONObject, show: (JSONObject) -> Void
 ) throws(Failure) {
     let reply = Reply(work)
-    if options.json { print(reply.json) }
-    if let refusal = reply.refusal { throw Failure(refusal) }
-    if !options.json { show(reply.fields) }
+    if let refusal = reply.refusal { throw Failure(refusal, reply: reply.json) }
+    if options.json { return JSONOutput.show(reply.json) }
+    show(reply.fields)
 }
 
 extension KeystoreOpening {

@@ -61,7 +61,7 @@ extension KMSCommand {
             if verify { return try verify(keys) }
             let uses = try chosen(keys)
             if options.json {
-                for use in uses { print(use.text) }
+                for use in uses { JSONOutput.show(use) }
             } else {
                 Terminal.show(LogText.table(uses))
             }
@@ -101,7 +101,11 @@ extension KMSCommand {
             } catch {
                 throw Failure(Refusal(ofStore: error))
             }
-            print(options.json ? LogText.json(report).text : LogText.text(report))
+            if options.json {
+                JSONOutput.show(LogText.json(report))
+            } else {
+                print(LogText.text(report))
+            }
             guard report.damageCount > 0 else { return }
             throw Failure(
                 .failed, "The key-use log is damaged: \(report.damageCount) findings.",

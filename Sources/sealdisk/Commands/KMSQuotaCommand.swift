@@ -36,7 +36,7 @@ extension KMSCommand {
                 let present = try keys.dailyQuota
                 if options.json {
                     let value = present.map { JSON.integer($0) } ?? .null
-                    return print(JSON.object(["Quota": value]).text)
+                    return JSONOutput.show(.object(["Quota": value]))
                 }
                 print(present.map { "\($0) uses a day (UTC)." } ?? "There is no quota.")
             } catch {
@@ -78,7 +78,7 @@ extension KMSCommand {
             } catch {
                 throw Failure(Refusal(ofStore: error))
             }
-            if options.json { return print(found.json.text) }
+            if options.json { return JSONOutput.show(found.json) }
             Terminal.show(found.table)
             print(found.summary)
         }

@@ -31,7 +31,7 @@ extension KMSCommand {
                     .denied, error.message + ".", advice: "See the key: sealdisk kms show")
             }
             if options.json {
-                return print(JSON.object(["KeyVersion": .integer(version)]).text)
+                return JSONOutput.show(.object(["KeyVersion": .integer(version)]))
             }
             print(
                 "The customer master key has version \(version) now, in \(keys.place). Data keys"

@@ -29,7 +29,12 @@ extension KMSCommand {
             subcommands: [List.self, Add.self, Remove.self])
 
         struct List: ParsableCommand {
-            static let configuration = CommandConfiguration(abstract: "List the unlockers.")
+            static let configuration = CommandConfiguration(
+                abstract: "List the unlockers.",
+                discussion: """
+                    EXAMPLE:
+                      sealdisk kms unlocker list
+                    """)
 
             @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
             @OptionGroup var home: HomeOptions
@@ -50,13 +55,18 @@ extension KMSCommand {
                     object.append("KeyFile", unlocker.keyFile.map { .string($0) })
                     return JSON.object(object)
                 }
-                print(JSON.object(["Unlockers": .array(list)]).text)
+                JSONOutput.show(.object(["Unlockers": .array(list)]))
             }
         }
 
         struct Add: ParsableCommand {
             static let configuration = CommandConfiguration(
-                abstract: "Add a key file, which is made if it is missing, or a passphrase.")
+                abstract: "Add a key file, which is made if it is missing, or a passphrase.",
+                discussion: """
+                    EXAMPLES:
+                      sealdisk kms unlocker add --new-key-file /media/stick/sealdisk.key
+                      sealdisk kms unlocker add
+                    """)
 
             @Option(help: ArgumentHelp("The key file to be added.", valueName: "path"))
             var newKeyFile: String?
@@ -76,7 +86,7 @@ extension KMSCommand {
                 let keystore = try home.service(options).demandKeystore()
                 let unlocker = newKeyFile.map { Unlocker.keyFile($0) } ?? new.passphrase
                 let id = try refusing { () throws(KeyError) in try keystore.addUnlocker(unlocker) }
-                if options.json { return print(JSON.object(["Id": .integer(id)]).text) }
+                if options.json { return JSONOutput.show(.object(["Id": .integer(id)])) }
                 print("Unlocker \(id) opens keystore \(keystore.path), too.")
             }
         }
@@ -86,19 +96,30 @@ extension KMSCommand {
                 abstract: "Remove an unlocker; another one has to open the keystore for it.",
                 discussion: """
                     Copies of the keystore from before still open with what is removed.
+
+                    EXAMPLE:
+                      sealdisk kms unlocker remove 2
                     """)
 
             @Argument(help: ArgumentHelp("As the list shows it.", valueName: "id"))
             var id: Int
 
+            @OptionGroup var confirmation: Confirmation
             @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
             @OptionGroup var home: HomeOptions
 
             func run() throws {
                 Hardening.apply()
                 let keystore = try home.service(options).demandKeystore()
+                try confirmation.confirm { () throws(Failure) in
+                    let all = try refusing { () throws(KeyError) in try keystore.unlockers() }
+                    let others = all.filter { $0.id != id }.map { "\($0.kind) (\($0.id))" }
+                    let kind = all.first { $0.id == id }.map { $0.kind + " " } ?? ""
+                    return "Remove unlocker \(id), \(kind)of keystore \(keystore.path)? It opens"
+                        + " the keystore no more; that leaves: \(others.joined(separator: ", "))."
+                }
                 try refusing { () throws(KeyError) in try keystore.removeUnlocker(id) }
-                if options.json { return print(JSON.object(["Id": .integer(id)]).text) }
+                if options.json { return JSONOutput.show(.object(["Id": .integer(id)])) }
                 print("Unlocker \(id) does not open keystore \(keystore.path) any more.")
             }
         }
@@ -110,6 +131,10 @@ extension KMSCommand {
             discussion: """
                 Opened by a recovery key or a key file, it replaces the passphrase that was \
                 forgotten.
+
+                EXAMPLES:
+                  sealdisk kms passphrase
+                  sealdisk kms passphrase --recovery-key-file /media/stick/recovery
                 """)
 
         @OptionGroup var new: NewSecretOptions
@@ -122,7 +147,9 @@ extension KMSCommand {
             try refusing { () throws(KeyError) in
                 try keystore.changePassphrase(to: new.passphrase)
             }
-            if options.json { return print("{}") }
+            if options.json {
+                return JSONOutput.show(.object(["Keystore": .string(keystore.path)]))
+            }
             print("Keystore \(keystore.path) opens with the new passphrase.")
         }
     }
@@ -134,6 +161,9 @@ extension KMSCommand {
             discussion: """
                 Write it down, and keep it apart from this host. It is typed where a passphrase is \
                 asked for, or given with --recovery-key-file.
+
+                EXAMPLE:
+                  sealdisk kms recovery-key
                 """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
@@ -144,8 +174,8 @@ extension KMSCommand {
             let keystore = try home.service(options).demandKeystore()
             let made = try refusing { () throws(KeyError) in try keystore.addRecoveryKey() }
             if options.json {
-                return print(
-                    JSON.object(["Id": .integer(made.id), "RecoveryKey": .string(made.text)]).text)
+                return JSONOutput.show(
+                    .object(["Id": .integer(made.id), "RecoveryKey": .string(made.text)]))
             }
             print(made.text)
             Terminal.complain(

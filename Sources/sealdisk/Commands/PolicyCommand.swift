@@ -28,7 +28,13 @@ struct PolicyCommand: ParsableCommand {
     }
 
     struct Create: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Create a policy.")
+        static let configuration = CommandConfiguration(
+            abstract: "Create a policy.",
+            discussion: """
+                EXAMPLES:
+                  sealdisk policy create nightly --hours 2 --keep 30
+                  sealdisk policy create weekly --hours 0,12 --weekdays 7
+                """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
@@ -56,7 +62,11 @@ struct PolicyCommand: ParsableCommand {
 
     struct Change: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Change a policy's times, or how long its next snapshots are kept.")
+            abstract: "Change a policy's times, or how long its next snapshots are kept.",
+            discussion: """
+                EXAMPLE:
+                  sealdisk policy change nightly --keep 60
+                """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
@@ -80,7 +90,11 @@ struct PolicyCommand: ParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List policies and how many disks have each.")
+            abstract: "List policies and how many disks have each.",
+            discussion: """
+                EXAMPLE:
+                  sealdisk policy list
+                """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
         @OptionGroup(title: "LIST OPTIONS") var list: ListOptions
@@ -103,7 +117,11 @@ struct PolicyCommand: ParsableCommand {
 
     struct Apply: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Apply a policy to disks; another one they had is none of theirs any more.")
+            abstract: "Apply a policy to disks; another one they had is none of theirs any more.",
+            discussion: """
+                EXAMPLE:
+                  sealdisk policy apply nightly data photos
+                """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
@@ -126,7 +144,11 @@ struct PolicyCommand: ParsableCommand {
 
     struct Cancel: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Take disks out of their policy; what was taken of them stays.")
+            abstract: "Take disks out of their policy; what was taken of them stays.",
+            discussion: """
+                EXAMPLE:
+                  sealdisk policy cancel photos
+                """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
@@ -143,15 +165,34 @@ struct PolicyCommand: ParsableCommand {
 
     struct Delete: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Delete a policy; the snapshots it took stay until they expire.")
+            abstract: "Delete a policy; the snapshots it took stay until they expire.",
+            discussion: """
+                EXAMPLE:
+                  sealdisk policy delete nightly
+                """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
+
+        @OptionGroup var confirmation: Confirmation
 
         @Argument(help: "The policy.")
         var policy: String
 
         func run() throws {
-            try Client(options).perform(
+            let client = try Client(options)
+            try confirmation.confirm { () throws(Failure) in
+                let all =
+                    try client.ask(Request("DescribeAutoSnapshotPolicyEx"))
+                    .fields["AutoSnapshotPolicies"]?["AutoSnapshotPolicy"]?.array ?? []
+                let disks =
+                    all.first {
+                        [$0.text("Name"), $0.text("AutoSnapshotPolicyId")].contains(policy)
+                    }
+                    .map { "\($0.count("DiskNums"))" } ?? "No"
+                return "Delete policy \(policy)? \(disks) disks have it, of which no snapshots are"
+                    + " taken by themselves then; those it took stay until they expire."
+            }
+            try client.perform(
                 Request("DeleteAutoSnapshotPolicy", ["autoSnapshotPolicyId": policy]))
             if !options.json { print("Deleted policy \(policy).") }
         }

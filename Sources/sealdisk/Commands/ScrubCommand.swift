@@ -207,12 +207,12 @@ private final class ScrubReport {
                 "Not read: up to \(ByteSize.text(sinceCheckpoint)) that were written since the last"
                     + " checkpoints; each attach reads those.")
         }
-        print(
-            JSON.object([
+        JSONOutput.show(
+            .object([
                 "VerifiedBytes": .integer(verified),
                 "SinceCheckpointBytes": .integer(sinceCheckpoint),
                 "Findings": .array(findings),
-            ]).text)
+            ]))
     }
 
     var failure: Failure {

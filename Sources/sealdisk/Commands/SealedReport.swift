@@ -23,7 +23,7 @@ enum SealedReport {
         return details.text
     }
 
-    static func json(_ report: SealedSnapshotReport) -> String {
+    static func json(_ report: SealedSnapshotReport) -> JSON {
         let fields: JSONObject = [
             "SnapshotId": .string(report.snapshot), "BaseSnapshotId": .string(report.base ?? ""),
             "DiskId": .string(report.disk), "Lineage": .string(report.lineage),
@@ -32,6 +32,6 @@ enum SealedReport {
             "CreationTime": .string("\(report.created)"), "Bytes": .integer(report.fileSize),
             "Digest": .string(report.digest), "Authenticated": .bool(report.isAuthentic),
         ]
-        return JSON.object(fields).text
+        return .object(fields)
     }
 }

@@ -72,13 +72,13 @@ extension SnapshotCommand {
             let name = found.text("Name")
             let attached = AttachedDisk(file: mount.file(ofSnapshot: name))
             guard !LoopDevice.all(of: attached.file).isEmpty else {
-                if options.json { return print(found.text) }
+                if options.json { return JSONOutput.show(found) }
                 return Terminal.complain(
                     "Snapshot \(Table.printable(name)) is not attached: nothing is left to do.\n")
             }
             try attached.takeDown()
             if options.json {
-                print(JSON.object(["SnapshotId": .string(found.text("SnapshotId"))]).text)
+                JSONOutput.show(.object(["SnapshotId": .string(found.text("SnapshotId"))]))
             } else {
                 print("Detached snapshot \(name).")
             }

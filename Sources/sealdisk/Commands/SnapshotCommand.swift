@@ -95,14 +95,19 @@ struct SnapshotCommand: ParsableCommand {
             } _: { () throws(Failure) in
                 try client.ask(request)
             }
-            if options.json { print(answer.text) }
+            if options.json { JSONOutput.show(answer.text) }
             return answer
         }
     }
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List the snapshots.", aliases: ["ls"])
+            abstract: "List the snapshots.",
+            discussion: """
+                EXAMPLES:
+                  sealdisk snapshot list --disk data --sort created:desc
+                  sealdisk snapshot list --quiet
+                """, aliases: ["ls"])
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
@@ -154,7 +159,11 @@ struct SnapshotCommand: ParsableCommand {
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show all there is to know of a snapshot.")
+            abstract: "Show all there is to know of a snapshot.",
+            discussion: """
+                EXAMPLE:
+                  sealdisk snapshot show monday
+                """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
@@ -197,17 +206,22 @@ struct SnapshotCommand: ParsableCommand {
     struct Delete: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Delete a snapshot.",
-            discussion: "Frees what no other snapshot or disk uses.")
+            discussion: """
+                Frees what no other snapshot or disk uses.
+
+                EXAMPLE:
+                  sealdisk snapshot delete monday
+                """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
-        @OptionGroup var deletion: DeletionOptions
+        @OptionGroup var confirmation: Confirmation
 
         @Argument(help: "The snapshot, named or by id.")
         var snapshot: String
 
         func run() throws {
             let client = try Client(options)
-            try deletion.confirm { () throws(Failure) in
+            try confirmation.confirm { () throws(Failure) in
                 let (disks, snapshots) = try client.everything()
                 let answer = try client.ask(
                     Request("DescribeSnapshots", ["SnapshotId": snapshot]))

@@ -46,6 +46,8 @@ extension SnapshotCommand {
             }
             let copy = SealedCopy(
                 snapshot: snapshot, source: source + ".sealed", progress: telling.progress)
+            // What is there is the snapshot's, and nothing else may come between.
+            if file == "-" { JSONOutput.begin() }
             let made = file == "-" ? try copy.toOutput() : try copy.toFile(file)
             let text = "Exported snapshot \(snapshot): \(made.bytes) bytes, SHA-256 \(made.digest)."
             switch (file, options.json) {
@@ -55,7 +57,7 @@ extension SnapshotCommand {
                     "SnapshotId": .string(found.text("SnapshotId")),
                     "Bytes": .integer(made.bytes), "Digest": .string(made.digest),
                 ]
-                print(JSON.object(fields).text)
+                JSONOutput.show(.object(fields))
             case (_, false): print(text)
             }
         }
@@ -95,7 +97,7 @@ extension SnapshotCommand {
             if withKey { Hardening.apply() }
             let report = try SealedCopy.check(
                 file, keys: withKey ? home.service(options) : nil, telling.progress)
-            if options.json { return print(SealedReport.json(report)) }
+            if options.json { return JSONOutput.show(SealedReport.json(report)) }
             print(SealedReport.text(report), terminator: "")
         }
     }

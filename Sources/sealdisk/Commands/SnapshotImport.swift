@@ -34,6 +34,8 @@ extension SnapshotCommand {
                 valueName: "snapshot"))
         var discard: String?
 
+        @OptionGroup var confirmation: Confirmation
+
         func validate() throws {
             guard (file == nil) != (discard == nil), discard == nil || name == nil else {
                 throw ValidationError("Give a file to import, or --discard SNAPSHOT.")
@@ -43,6 +45,10 @@ extension SnapshotCommand {
         func run() throws {
             let client = try Client(options)
             if let discard {
+                try confirmation.confirm { () throws(Failure) in
+                    "Give up the import of snapshot \(discard)? What it has brought so far is"
+                        + " deleted, and has to be brought anew."
+                }
                 try client.perform(Request("DiscardSnapshotImport", ["SnapshotId": discard]))
                 if !options.json { print("Gave up the import of snapshot \(discard).") }
                 return
@@ -52,7 +58,7 @@ extension SnapshotCommand {
             let answer = try client.importSnapshot(input, telling.progress)
             if let name { try Self.rename(answer, to: name, client) }
             try Self.warnOfRest(of: input)
-            guard !options.json else { return print(answer.text) }
+            guard !options.json else { return JSONOutput.show(answer.text) }
             let id = answer.fields.text("SnapshotId")
             print(
                 "Imported snapshot \(name.map { "\($0) (\(id))" } ?? id) of disk"
@@ -79,11 +85,14 @@ extension SnapshotCommand {
                 try client.ask(
                     Request("ModifySnapshotAttribute", ["SnapshotId": id, "SnapshotName": name]))
             } catch {
-                throw Failure(
+                var failure = Failure(
                     error,
                     message: "The snapshot is imported as \(id), without its name: "
                         + error.message,
                     advice: "Name it: sealdisk snapshot rename \(id) \(name)")
+                // The reply would not say that there is a snapshot.
+                failure.reply = nil
+                throw failure
             }
         }
 
@@ -131,7 +140,9 @@ extension Client {
                 throw Failure(Refusal(ofStore: error))
             }
             let answer = try Answer(reply.json)
-            if let refusal = answer.refusal { throw Failure(refusal, of: "ImportSnapshot") }
+            if let refusal = answer.refusal {
+                throw Failure(refusal, of: "ImportSnapshot", reply: answer.text)
+            }
             return answer
         }
     }
@@ -185,7 +196,9 @@ struct SealedIntake {
                     + " on; or give it up with --discard.")
         }
         let answer = try Answer(String(decoding: reply, as: UTF8.self))
-        if let refusal = answer.refusal { throw Failure(refusal, of: "ImportSnapshot") }
+        if let refusal = answer.refusal {
+            throw Failure(refusal, of: "ImportSnapshot", reply: answer.text)
+        }
         return answer
     }
 }

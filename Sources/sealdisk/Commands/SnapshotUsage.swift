@@ -53,6 +53,10 @@ extension SnapshotCommand {
             discussion: """
                 What a snapshot alone holds is what the store gets back when it is deleted. Its \
                 key must be in memory: a disk of its lineage attached.
+
+                EXAMPLES:
+                  sealdisk snapshot usage
+                  sealdisk snapshot usage monday
                 """)
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
@@ -89,6 +93,7 @@ private struct DiffListing {
         if hasBegun { return }
         hasBegun = true
         guard isJSON else { return print("OFFSET\tLENGTH\tKIND") }
+        JSONOutput.begin()
         print(
             "{\"SnapshotId\":\"\(page.text("SnapshotId"))\",\"BaseSnapshotId\":"
                 + "\"\(page.text("BaseSnapshotId"))\",\"SizeBytes\":\(page.count("SizeBytes")),"

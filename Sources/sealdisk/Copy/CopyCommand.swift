@@ -44,6 +44,8 @@ struct CopyCommand: ParsableCommand {
     @Flag(help: "Delete what the target has and the source has not.")
     var delete = false
 
+    @OptionGroup var confirmation: Confirmation
+
     @Flag(inversion: .prefixedNo, help: "Compare everything afterwards.")
     var verify = true
 
@@ -57,6 +59,12 @@ struct CopyCommand: ParsableCommand {
         let from = try CopyPlace(source, options)
         let to = try CopyPlace(target, options)
         try refuseSelf(from, to)
+        if delete {
+            try confirmation.confirm { () throws(Failure) in
+                "Delete from \(to.text) whatever \(from.text) has not? It is lost, unless a"
+                    + " snapshot has it."
+            }
+        }
         for client in [from.client, to.client].compactMap({ $0 }) {
             try CopyLeftovers.takeDown(through: client)
         }
@@ -71,7 +79,7 @@ struct CopyCommand: ParsableCommand {
                 advice: "See above; the next sealdisk copy tries it once more.")
         }
         if options.json {
-            print(JSON.object(["Copied": true, "Verified": .bool(verify)]).text)
+            JSONOutput.show(.object(["Copied": true, "Verified": .bool(verify)]))
         } else {
             print("Copied \(from.text) to \(to.text)\(verify ? " and compared it" : "").")
         }

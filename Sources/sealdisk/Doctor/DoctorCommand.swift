@@ -42,7 +42,7 @@ struct DoctorCommand: ParsableCommand {
         let checks = StoreChecks(keys: try keys.keySource(), mends: mend)
         let findings = HostChecks.all() + checks.all(besides: path)
         if json {
-            print(JSON.object(["Findings": .array(findings.map(\.json))]).text)
+            JSONOutput.show(.object(["Findings": .array(findings.map(\.json))]))
         } else {
             let isColoured = Colour.isShown(on: STDOUT_FILENO)
             for finding in findings { print(Self.line(finding, isColoured)) }

@@ -25,7 +25,7 @@ struct JobsCommand: ParsableCommand {
         try list.check(.jobs)
         try list.watching.repeating {
             let jobs = Job.all()
-            guard !json else { return print(JSON.object(["Jobs": .array(jobs)]).text) }
+            guard !json else { return JSONOutput.show(.object(["Jobs": .array(jobs)])) }
             guard !jobs.isEmpty else { return Terminal.complain("No jobs are under way.\n") }
             try list.show(jobs, of: .jobs, usual: ResourceList.jobs.table)
         }

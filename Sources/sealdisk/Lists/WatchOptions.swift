@@ -21,6 +21,7 @@ struct WatchOptions: ParsableArguments {
         Interruption.watch()
         while !Interruption.isRequested {
             if Terminal.isTerminal { print("\u{1B}[H\u{1B}[2J", terminator: "") }
+            JSONOutput.beginAnew()
             try body()
             fflush(nil)
             let end = ContinuousClock.now + .seconds(every)

@@ -21,7 +21,7 @@ struct LoopSetUp {
             var fields = owner
             fields.append("Device", .string(loop.path))
             fields.append("MountPoint", mountPoint.map { .string($0) })
-            print(JSON.object(fields).text)
+            JSONOutput.show(.object(fields))
         }
     }
 

@@ -11,6 +11,10 @@ struct UnmountCommand: ParsableCommand {
             whose daemon has died is taken away too: what was acknowledged is in the store. A \
             daemon that serves on because another mount namespace has the mount, too, is named; \
             --force ends it.
+
+            EXAMPLES:
+              sealdisk unmount /mnt/seal
+              sealdisk unmount --force /srv/store
             """)
 
     @Argument(
@@ -23,6 +27,8 @@ struct UnmountCommand: ParsableCommand {
             a mount that answers still refuse.
             """)
     var force = false
+
+    @OptionGroup var confirmation: Confirmation
 
     func run() throws {
         let mount: MountedStore
@@ -39,6 +45,7 @@ struct UnmountCommand: ParsableCommand {
         case .dead: try Self.takeAwayDeadMount(mount)
         case .silent:
             guard force else { throw MountProbe.silence(of: mount) }
+            try confirmEnd(of: mount.server, at: mount.mountPoint)
             try Self.end(mount)
         }
     }
@@ -67,7 +74,17 @@ struct UnmountCommand: ParsableCommand {
     /// A daemon that an unmount here does not end.
     private func take(away hidden: HiddenMount) throws(Failure) {
         guard force else { throw hidden.refusal }
+        try confirmEnd(of: hidden.server, at: hidden.mountPoint)
         try hidden.end()
+    }
+
+    private func confirmEnd(of process: Int32?, at mountPoint: String) throws(Failure) {
+        try confirmation.confirm { () throws(Failure) in
+            let process = process.map { ", process \($0)" } ?? ""
+            return
+                "End the daemon of \(mountPoint)\(process)? What is open there is cut off; what a"
+                + " file system on its disks has not flushed is lost, as after a power failure."
+        }
     }
 
     /// What the mount itself says, for when the lock cannot be read: the store's medium fails, or

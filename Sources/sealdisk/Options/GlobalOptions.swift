@@ -10,18 +10,43 @@ struct GlobalOptions: ParsableArguments {
             valueName: "path"))
     var store: String?
 
-    @Option(help: ArgumentHelp("The mount point, if several stores are mounted.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp(
+            "The mount point, if several stores are mounted. Default: $SEALDISK_MOUNT.",
+            valueName: "dir"))
     var mount: String?
 
     @OptionGroup var keys: KeyOptions
 
-    @Flag(help: "Print the reply as JSON.")
+    @Flag(help: "Print the reply, or why there is none, as JSON; CommandLine.md says more.")
     var json = false
 
     /// The store that is meant, if it is said at all. A mount named on the command line outweighs
     /// the environment.
     var storePath: String? {
         store ?? (mount == nil ? environmentVariable("SEALDISK_STORE") : nil)
+    }
+
+    /// The mount that is meant, if it is said at all. A store named on the command line outweighs
+    /// the environment.
+    var mountPath: String? {
+        if let mount { return mount }
+        guard store == nil, let path = environmentVariable("SEALDISK_MOUNT") else { return nil }
+        // As long as nothing is mounted there, the store that the environment names is used itself.
+        guard environmentVariable("SEALDISK_STORE") == nil || MountPoint.mount(at: path) != nil
+        else { return nil }
+        return path
+    }
+
+    /// The same failure with what of the environment led to it: nobody sees that on the command
+    /// line.
+    func telling(environmentOf failure: Failure) -> Failure {
+        guard mount == nil, let mountPath else { return failure }
+        var variables = ["SEALDISK_MOUNT is \(mountPath)"]
+        if store == nil, let storePath { variables.append("SEALDISK_STORE is \(storePath)") }
+        return Failure(
+            failure, message: failure.message,
+            advice: failure.advice + "\nOf the environment, \(variables.joined(separator: ", ")).")
     }
 }
 

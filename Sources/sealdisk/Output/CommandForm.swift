@@ -143,10 +143,10 @@ struct CommandForm {
         let pieces = places.compactMap { name, place -> String? in
             let value = values[name].flatMap { $0 == "…" ? nil : $0 }
             switch place {
-            case .argument(let placeholder): return value ?? placeholder
-            case .option(let option, let placeholder, let isRequired):
+            case .argument(let valueName): return value ?? valueName
+            case .option(let option, let valueName, let isRequired):
                 guard isRequired || values[name] != nil else { return nil }
-                return "\(option) \(value ?? placeholder)"
+                return "\(option) \(value ?? valueName)"
             case .flags: return value.flatMap { self.option(name, $0) }
             }
         }
@@ -157,7 +157,7 @@ struct CommandForm {
     func option(_ name: String, _ value: String?) -> String? {
         guard let place = places.first(where: { $0.key == name })?.value else { return nil }
         switch place {
-        case .argument(let placeholder): return value ?? placeholder
+        case .argument(let valueName): return value ?? valueName
         case .option(let option, _, _): return value.map { "\(option) \($0)" } ?? option
         case .flags(let yes, let no): return value == "false" ? no : yes
         }

@@ -38,7 +38,7 @@ struct StatusCommand: ParsableCommand {
         try watching.repeating {
             let report = HostReport(besides: path, keys: try keys.keySource())
             if json {
-                print(report.json.text)
+                JSONOutput.show(report.json)
             } else {
                 print(report.text(isColoured: Colour.isShown(on: STDOUT_FILENO)), terminator: "")
             }
