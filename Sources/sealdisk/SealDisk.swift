@@ -32,7 +32,8 @@ struct SealDisk: ParsableCommand {
             InitCommand.self, MountCommand.self, UnmountCommand.self, DiskCommand.self,
             SnapshotCommand.self, InstanceCommand.self, ImageCommand.self, PolicyCommand.self,
             CopyCommand.self, ScrubCommand.self, CheckCommand.self, JobsCommand.self,
-            StatusCommand.self, DoctorCommand.self, KMSCommand.self, APICommand.self,
+            StatusCommand.self, DoctorCommand.self, TraceCommand.self, KMSCommand.self,
+            APICommand.self,
             ErrandCommand.self, LoopNameCommand.self, FreezeCommand.self,
         ])
 
