@@ -35,6 +35,7 @@ struct SealDisk: ParsableCommand {
             StatusCommand.self, DoctorCommand.self, TraceCommand.self, KMSCommand.self,
             APICommand.self,
             ErrandCommand.self, LoopNameCommand.self, FreezeCommand.self,
+            ManualCommand.self,
         ])
 
     /// Parses, runs, and ends the process with the exit code that `--help` documents.

@@ -170,6 +170,17 @@ import Testing
         #expect(try rest(of: after) == "")
     }
 
+    /// Times are those of coming: no request comes before the one that was answered before it.
+    @Test func timesFollowEachOther() throws {
+        let fixture = try Fixture()
+        try fixture.attachDisk("data")
+        let file = try fixture.open("disks/data")
+        let trace = try fixture.open("trace/data")
+        for _ in 0..<100 { _ = try file.bytes(at: 0, count: 4096) }
+        let times = try rest(of: trace).split(separator: "\n").map { $0.prefix(40) }
+        #expect(times.count == 100 && times == times.sorted() && Set(times).count > 50)
+    }
+
     @Test func noLineIsLongerThanTheLongest() {
         let record = TraceRecord(
             time: .max, offset: .max, length: .max, nanoseconds: .max, errno: .max,

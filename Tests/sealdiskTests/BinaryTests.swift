@@ -36,7 +36,7 @@ import Testing
         #expect(try run("--version") == (0, SealDisk.version + "\n"))
         let help = try run("disk attach --help")
         #expect(help.code == 0)
-        #expect(help.output.contains("mkfs.ext4"))
+        #expect(help.output.contains("--mkfs ext4"))
     }
 
     @Test func errorsGoToStandardError() throws {

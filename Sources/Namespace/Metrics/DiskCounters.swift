@@ -72,7 +72,7 @@ final class DiskCounters: Sendable {
     private func trace(_ request: Begun, _ nanoseconds: UInt64, _ errno: Int32) {
         tracer.note(
             TraceRecord(
-                time: ChangeTime.now() - Int64(clamping: nanoseconds), offset: request.offset,
+                time: TraceRecord.now() - Int64(clamping: nanoseconds), offset: request.offset,
                 length: UInt64(request.length), nanoseconds: nanoseconds, errno: errno,
                 operation: request.operation))
     }

@@ -37,6 +37,13 @@ struct TraceRecord: Sendable {
             + ",\"Length\":\(length),\"Nanoseconds\":\(nanoseconds),\"Errno\":\(errno)}\n"
     }
 
+    /// Finer than the time of changes, which is as coarse as the kernel's ticks.
+    static func now() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
     /// `2026-11-25T08:00:00.000000001Z`.
     static func stamp(_ time: Int64) -> String {
         let (whole, part) = time.quotientAndRemainder(dividingBy: 1_000_000_000)

@@ -107,7 +107,7 @@ extension DiskCommand {
         @Flag(help: "Whether it is encrypted; plain if neither is said.")
         var encryption: Encryption?
 
-        @Option(help: "Create it from this snapshot, named or by id.")
+        @Option(help: "Create it from this snapshot, named or by id.", completion: .snapshots)
         var snapshot: String?
 
         @Option(help: "What it is for.")
@@ -160,7 +160,7 @@ extension DiskCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "The disk.")
+        @Argument(help: "The disk.", completion: .disks)
         var disk: String
 
         @Option(help: "The new size: 40 (GiB), or with a unit.")
@@ -209,10 +209,10 @@ extension DiskCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "The disk.")
+        @Argument(help: "The disk.", completion: .disks)
         var disk: String
 
-        @Option(help: "The snapshot to go back to, named or by id.")
+        @Option(help: "The snapshot to go back to, named or by id.", completion: .snapshots)
         var snapshot: String
 
         func run() throws {
@@ -232,7 +232,7 @@ extension DiskCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "The disk.")
+        @Argument(help: "The disk.", completion: .disks)
         var disk: String
 
         func run() throws {
@@ -253,7 +253,7 @@ extension DiskCommand {
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
         @OptionGroup var deletion: DeletionOptions
 
-        @Argument(help: "The disk.")
+        @Argument(help: "The disk.", completion: .disks)
         var disk: String
 
         func run() throws {

@@ -104,7 +104,7 @@ struct InstanceCommand: ParsableCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "The instance.")
+        @Argument(help: "The instance.", completion: .instances)
         var instance: String
 
         @Argument(help: "Its new name, which no other instance has.")
@@ -130,7 +130,7 @@ struct InstanceCommand: ParsableCommand {
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
         @OptionGroup var deletion: DeletionOptions
 
-        @Argument(help: "The instance.")
+        @Argument(help: "The instance.", completion: .instances)
         var instance: String
 
         func run() throws {

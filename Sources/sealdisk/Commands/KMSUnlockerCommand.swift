@@ -58,7 +58,9 @@ extension KMSCommand {
             static let configuration = CommandConfiguration(
                 abstract: "Add a key file, which is made if it is missing, or a passphrase.")
 
-            @Option(help: ArgumentHelp("The key file to be added.", valueName: "path"))
+            @Option(
+                help: ArgumentHelp("The key file to be added.", valueName: "path"),
+                completion: .file())
             var newKeyFile: String?
 
             @OptionGroup var new: NewSecretOptions

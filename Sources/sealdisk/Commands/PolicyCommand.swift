@@ -110,7 +110,7 @@ struct PolicyCommand: ParsableCommand {
         @Argument(help: "The policy.")
         var policy: String
 
-        @Argument(help: "The disks.")
+        @Argument(help: "The disks.", completion: .disks)
         var disks: [String]
 
         func run() throws {
@@ -130,7 +130,7 @@ struct PolicyCommand: ParsableCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "The disks.")
+        @Argument(help: "The disks.", completion: .disks)
         var disks: [String]
 
         func run() throws {

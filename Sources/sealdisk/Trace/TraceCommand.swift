@@ -23,13 +23,13 @@ struct TraceCommand: ParsableCommand {
 
     @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-    @Argument(help: "The disk. It is attached.")
+    @Argument(help: "The disk. It is attached.", completion: .disks)
     var disk: String
 
     @Option(
         help: ArgumentHelp(
             "Show these operations alone: read, write, flush, discard, write_zeroes.",
-            valueName: "name,…"))
+            valueName: "name,…"), completion: .list(OperationList.known))
     var only: OperationList?
 
     @Option(
