@@ -17,7 +17,7 @@ extension MountSuite {
             complete_line() {
                 COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMPREPLY=()
                 COMP_POINT=${#COMP_LINE}
-                "${BASH_REMATCH[1]}" sealdisk "${!#}"
+                "${BASH_REMATCH[1]}" sealdisk "${@: -1}" "${@: -2:1}"
                 echo "${COMPREPLY[*]}"
             }
             \(calls)
