@@ -37,7 +37,7 @@ struct SealDisk: ParsableCommand {
             """,
         version: version,
         subcommands: [
-            ErrandCommand.self, LoopNameCommand.self, FreezeCommand.self,
+            ErrandCommand.self, LoopNameCommand.self, FreezeCommand.self, ManualCommand.self,
         ],
         groupedSubcommands: [
             CommandGroup(
@@ -54,7 +54,7 @@ struct SealDisk: ParsableCommand {
                 name: "Health",
                 subcommands: [
                     StatusCommand.self, JobsCommand.self, DoctorCommand.self, ScrubCommand.self,
-                    CheckCommand.self,
+                    CheckCommand.self, TraceCommand.self,
                 ]),
             CommandGroup(name: "Other", subcommands: [APICommand.self]),
         ])

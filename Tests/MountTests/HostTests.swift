@@ -44,6 +44,8 @@ extension MountSuite {
             let list = try String(
                 contentsOfFile: "\(folder)\(prefix)/share/sealdisk/installed", encoding: .utf8)
             #expect(list.contains("/bin/sealdisk\n") && list.contains("60-sealdisk.rules\n"))
+            #expect(list.contains("\(prefix)/share/man/man1/sealdisk-disk-attach.1\n"))
+            #expect(list.contains("\(prefix)/share/man/man8/mount.sealdisk.8\n"))
             // A second time, over the first; and what somebody else put there stays.
             #expect(try run("install", ["--binary", Rig.program]).status == 0)
             try Command.succeed("touch", "\(folder)\(prefix)/bin/other")

@@ -12,12 +12,12 @@ struct HandoverTests {
         let instance = InstanceID(random: Array(60..<80))
         let nodes: [Node] = [
             .disk(disk), .snapshot(snapshot), .sealedSnapshot(snapshot), .snapshotInfo(snapshot),
-            .sealedDifference(snapshot, since: base), .instance(instance),
+            .sealedDifference(snapshot, since: base), .instance(instance), .trace(disk),
         ]
         for node in nodes { #expect(Node(text: node.text) == node) }
         #expect(Set(nodes.map(\.text)).count == nodes.count)
         // Those that are always there have numbers of their own.
-        for node in [Node.root, .control, .disks] { #expect(Node(text: node.text) == nil) }
+        for node in [Node.root, .control, .disks, .traces] { #expect(Node(text: node.text) == nil) }
         for text in ["", "disk", "disk d-1", "sealed \(snapshot.text) x", "room 7"] {
             #expect(Node(text: text) == nil)
         }

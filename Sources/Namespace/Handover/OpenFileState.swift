@@ -13,6 +13,8 @@ public enum OpenFileState: Codable, Sendable {
     case control(reply: [UInt8]?, position: Int)
     /// An import that has ended, or not begun.
     case intake(reply: [UInt8]?, errno: Int32, position: Int)
+    /// A trace that has ended with the process it was of, and what is left to be read of it.
+    case trace([UInt8])
     case lost
 }
 
@@ -28,6 +30,7 @@ extension OpenFile {
         case .text(let file): .text(file.bytes)
         case .control(let file): file.handover
         case .intake(let file): file.handover
+        case .trace(let file): file.handover
         case .lost: .lost
         }
     }
@@ -58,6 +61,7 @@ extension Namespace {
                 ImportConversation(
                     intake, reply: reply.map { ControlAnswer(line: $0, errno: errno) },
                     position: position))
+        case .trace(let rest): return .trace(OpenTrace(rest: rest))
         case .lost: return .lost
         }
     }

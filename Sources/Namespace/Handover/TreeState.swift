@@ -58,8 +58,10 @@ extension Node {
         case .snapshots: "snapshots"
         case .instances: "instances"
         case .intake: "intake"
+        case .traces: "traces"
         case .instance(let id): "instance \(id.text)"
         case .disk(let id): "disk \(id.text)"
+        case .trace(let id): "trace \(id.text)"
         case .snapshot(let id): "snapshot \(id.text)"
         case .sealedSnapshot(let id): "sealed \(id.text)"
         case .sealedDifference(let id, let base): "sealed \(id.text) \(base.text)"
@@ -78,6 +80,9 @@ extension Node {
         case ("disk", 2):
             guard let id = DiskID(words[1]) else { return nil }
             self = .disk(id)
+        case ("trace", 2):
+            guard let id = DiskID(words[1]) else { return nil }
+            self = .trace(id)
         case ("snapshot", 2), ("sealed", 2), ("info", 2):
             guard let id = SnapshotID(words[1]) else { return nil }
             self =

@@ -8,15 +8,73 @@ final class DiskCounters: Sendable {
     let flush = RequestCounters()
     let discard = RequestCounters()
     let writeZeroes = RequestCounters()
+    let tracer = DiskTracer()
     private let delays = Atomic<UInt64>(0)
     private let delayNanoseconds = Atomic<UInt64>(0)
 
     /// With the names that figures show.
     var operations: [(name: String, counts: RequestCounters.Counts)] {
-        [
-            ("read", read.counts), ("write", write.counts), ("flush", flush.counts),
-            ("discard", discard.counts), ("write_zeroes", writeZeroes.counts),
-        ]
+        DiskOperation.allCases.map { ($0.name, self[$0].counts) }
+    }
+
+    subscript(operation: DiskOperation) -> RequestCounters {
+        switch operation {
+        case .read: read
+        case .write: write
+        case .flush: flush
+        case .discard: discard
+        case .writeZeroes: writeZeroes
+        }
+    }
+
+    /// A request that was begun and has to be ended.
+    struct Begun: Sendable {
+        fileprivate let operation: DiskOperation
+        fileprivate let offset: UInt64
+        fileprivate let length: Int
+        fileprivate let count: RequestCounters.Begun
+    }
+
+    @inline(__always)
+    func begin(_ operation: DiskOperation, at offset: UInt64, bytes: Int) -> Begun {
+        Begun(
+            operation: operation, offset: offset, length: bytes, count: self[operation].begin())
+    }
+
+    /// It is answered: with all its bytes, or with an errno.
+    @inline(__always)
+    func end(_ request: Begun, errno: Int32 = 0) {
+        let counters = self[request.operation]
+        let time =
+            errno == 0
+            ? counters.end(request.count, bytes: request.length) : counters.fail(request.count)
+        if tracer.isOn { trace(request, time, errno) }
+    }
+
+    /// Counts what `body` does as a request of so many bytes.
+    @inline(__always)
+    func counting<R>(
+        _ operation: DiskOperation, at offset: UInt64, bytes: Int,
+        _ body: () throws(FileError) -> R
+    ) throws(FileError) -> R {
+        let request = begin(operation, at: offset, bytes: bytes)
+        do throws(FileError) {
+            let result = try body()
+            end(request)
+            return result
+        } catch {
+            end(request, errno: error.errno)
+            throw error
+        }
+    }
+
+    @inline(never)
+    private func trace(_ request: Begun, _ nanoseconds: UInt64, _ errno: Int32) {
+        tracer.note(
+            TraceRecord(
+                time: TraceRecord.now() - Int64(clamping: nanoseconds), offset: request.offset,
+                length: UInt64(request.length), nanoseconds: nanoseconds, errno: errno,
+                operation: request.operation))
     }
 
     /// An answer is held back until `due` (monotonic, nanoseconds) by the disk's speed.

@@ -40,15 +40,17 @@ final class RequestCounters: @unchecked Sendable {
         return Begun(start: monotonicNanoseconds())
     }
 
-    /// It did what it was to do, with so many bytes.
-    func end(_ request: Begun, bytes count: Int) {
+    /// It did what it was to do, with so many bytes. Gives how long it took, in nanoseconds.
+    @discardableResult
+    func end(_ request: Begun, bytes count: Int) -> UInt64 {
         bytes.add(UInt64(count), ordering: .relaxed)
-        took(monotonicNanoseconds() - request.start)
+        return took(monotonicNanoseconds() - request.start)
     }
 
-    func fail(_ request: Begun) {
+    @discardableResult
+    func fail(_ request: Begun) -> UInt64 {
         failures.add(1, ordering: .relaxed)
-        took(monotonicNanoseconds() - request.start)
+        return took(monotonicNanoseconds() - request.start)
     }
 
     /// Counts what `body` does as a request of so many bytes.
@@ -65,9 +67,10 @@ final class RequestCounters: @unchecked Sendable {
         }
     }
 
-    private func took(_ time: UInt64) {
+    private func took(_ time: UInt64) -> UInt64 {
         nanoseconds.add(time, ordering: .relaxed)
         classes[Self.index(ofClassFor: time)].add(1, ordering: .relaxed)
+        return time
     }
 
     /// The first class that reaches so far.

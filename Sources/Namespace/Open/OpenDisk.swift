@@ -59,7 +59,7 @@ public final class OpenDisk: Sendable {
     {
         let count = clamp(buffer.count, at: offset)
         guard count > 0 else { return 0 }
-        try counters.read.counting(bytes: count) { () throws(FileError) in
+        try counters.counting(.read, at: offset, bytes: count) { () throws(FileError) in
             try run("read", at: offset) {
                 try disk.read(into: .init(rebasing: buffer[..<count]), at: offset)
             }
@@ -76,13 +76,13 @@ public final class OpenDisk: Sendable {
         guard count > 0 else {
             throw FileError(ENOSPC, "write at byte \(offset), the end of disk \(disk.id)")
         }
-        let request = counters.write.begin()
-        let pending = try failing(request, of: counters.write) { () throws(FileError) in
+        let request = counters.begin(.write, at: offset, bytes: count)
+        let pending = try failing(request) { () throws(FileError) in
             try run("write", at: offset) {
                 try disk.submit(.init(rebasing: buffer[..<count]), at: offset)
             }
         }
-        if pending == nil { counters.write.end(request, bytes: count) }
+        if pending == nil { counters.end(request) }
         time.touch()
         let due = limit.deadline(bytes: count)
         guard pending != nil || due != nil else { return SubmittedWrite(count: count) }
@@ -96,19 +96,20 @@ public final class OpenDisk: Sendable {
     }
 
     private func whenDone(
-        _ pending: PendingWrite?, _ request: RequestCounters.Begun, _ count: Int,
+        _ pending: PendingWrite?, _ request: DiskCounters.Begun, _ count: Int,
         at offset: UInt64,
         _ answer: @escaping SubmittedWrite.Answer
     ) {
         guard let pending else { return answer(.success(count)) }
         pending.whenWritten { error in
             guard let error else {
-                self.counters.write.end(request, bytes: count)
+                self.counters.end(request)
                 return answer(.success(count))
             }
-            self.counters.write.fail(request)
+            let failure = FileError(error)
+            self.counters.end(request, errno: failure.errno)
             self.faults.report(error, "write", of: .disk(self.disk.id.text), at: offset)
-            answer(.failure(FileError(error)))
+            answer(.failure(failure))
         }
     }
 
@@ -121,7 +122,7 @@ public final class OpenDisk: Sendable {
     }
 
     func synchronize() throws(FileError) {
-        try counters.flush.counting(bytes: 0) { () throws(FileError) in
+        try counters.counting(.flush, at: 0, bytes: 0) { () throws(FileError) in
             try run("flush", at: 0) { try disk.flush() }
         }
     }
@@ -138,11 +139,13 @@ public final class OpenDisk: Sendable {
         let count = min(end, size) - offset
         switch change {
         case .punch:
-            try counters.discard.counting(bytes: Int(count)) { () throws(FileError) in
+            try counters.counting(.discard, at: offset, bytes: Int(count)) {
+                () throws(FileError) in
                 try run("discard", at: offset) { try disk.discard(at: offset, length: count) }
             }
         case .zero:
-            try counters.writeZeroes.counting(bytes: Int(count)) { () throws(FileError) in
+            try counters.counting(.writeZeroes, at: offset, bytes: Int(count)) {
+                () throws(FileError) in
                 try run("write zeroes", at: offset) {
                     try disk.writeZeroes(at: offset, length: count)
                 }
@@ -168,13 +171,12 @@ public final class OpenDisk: Sendable {
 
     /// Counts the request as failed if `body` fails; else it is still to be ended.
     private func failing<R>(
-        _ request: RequestCounters.Begun, of counters: RequestCounters,
-        _ body: () throws(FileError) -> R
+        _ request: DiskCounters.Begun, _ body: () throws(FileError) -> R
     ) throws(FileError) -> R {
         do throws(FileError) {
             return try body()
         } catch {
-            counters.fail(request)
+            counters.end(request, errno: error.errno)
             throw error
         }
     }

@@ -9,6 +9,7 @@ public enum OpenFile: Sendable {
     case text(OpenText)
     case control(ControlConversation)
     case intake(ImportConversation)
+    case trace(OpenTrace)
     /// What was open, and could not be opened again when the store was: every access fails.
     case lost
 
@@ -23,6 +24,7 @@ public enum OpenFile: Sendable {
         case .text(let file): file.read(into: buffer, at: offset)
         case .control(let file): file.read(into: buffer)
         case .intake(let file): file.read(into: buffer)
+        case .trace(let file): file.read(into: buffer)
         case .lost: throw Self.isLost
         }
     }
@@ -85,7 +87,7 @@ public enum OpenFile: Sendable {
             return try target.position(from: offset, inDataOf: size)
         case .text(let file):
             return try target.position(from: offset, inDataOf: UInt64(file.bytes.count))
-        case .control, .intake: throw Self.noPositions
+        case .control, .intake, .trace: throw Self.noPositions
         case .lost: throw Self.isLost
         }
     }

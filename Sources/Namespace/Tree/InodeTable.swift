@@ -45,6 +45,7 @@ final class InodeTable: Sendable {
         var state = State()
         let constant: [Node] = [
             .root, .control, .status, .disks, .snapshots, .intake, .instances, .metrics,
+            .traces,
         ]
         for (offset, node) in constant.enumerated() {
             state.assign(Self.root + UInt64(offset), to: node)

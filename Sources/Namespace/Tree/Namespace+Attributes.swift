@@ -16,6 +16,10 @@ extension Namespace {
         switch node {
         case .root, .disks, .snapshots, .instances:
             return plain(node, mode: 0o555, validity: Self.toldValidity)
+        case .traces: return plain(node, mode: 0o500, validity: Self.toldValidity)
+        case .trace(let id):
+            let disk = try engine { try store.disk(id) }
+            return plain(node, mode: disk.isAttached ? 0o400 : 0, validity: 0)
         case .instance(let id):
             guard instances.withLock({ $0.contains { $0.id == id } }) else {
                 throw FileError(ENOENT, "instance \(id) is gone")

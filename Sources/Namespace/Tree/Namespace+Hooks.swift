@@ -52,6 +52,7 @@ extension Namespace: MountHooks {
             renew(.disk(id))
             dropUnreadableSnapshots()
             kernelCache?.wipePayloads()
+            counters.of(id).tracer.end("the disk was detached")
         case .diskReplaced(let id, _):
             clock.time(of: id, created: 0).touch()
             renew(.disk(id))
@@ -59,6 +60,7 @@ extension Namespace: MountHooks {
             renew(.disk(id))
             clock.forget(id)
             speedLimits.withLock { $0[id] = nil }
+            renew(.trace(id))
             counters.forget(id)
         case .diskResized(let id, let size):
             renewSpeedLimit(of: id)

@@ -22,6 +22,10 @@ extension Namespace {
             ]
         case .disks:
             children = diskNames().shown.map { ($0.name, .disk($0.id)) }
+        case .traces:
+            let attached = Set(attachedIDs())
+            children = diskNames().shown.filter { attached.contains($0.id) }
+                .map { ($0.name, .trace($0.id)) }
         case .snapshots:
             children = snapshotNames().shown.flatMap { entry in
                 [

@@ -26,8 +26,10 @@ extension Namespace {
             case (.root, "disks"): .disks
             case (.root, "snapshots"): .snapshots
             case (.root, "instances"): .instances
+            case (.root, "trace"): .traces
             case (.root, _): nil
             case (.disks, _): diskNames().id(named: name).map { .disk($0) }
+            case (.traces, _): diskNames().id(named: name).map { .trace($0) }
             case (.snapshots, _): snapshot(name, among: snapshotNames())
             case (.instances, _):
                 instances.withLock { $0.first { $0.name == name || $0.id.text == name } }

@@ -37,7 +37,7 @@ extension Namespace {
         let node = try node(inode)
         if mode.writes || mode.truncates { try demandChangeable(node) }
         switch node {
-        case .root, .disks, .snapshots, .instances, .instance:
+        case .root, .disks, .snapshots, .instances, .instance, .traces:
             throw FileError(EISDIR, "a folder")
         case .control:
             try demandTrusted(caller)
@@ -84,7 +84,19 @@ extension Namespace {
         case .disk(let id):
             try demandTrusted(caller)
             return (.disk(try openDisk(id, mode, caller: caller)), .kept)
+        case .trace(let id):
+            try demandTrusted(caller)
+            guard !mode.writes else { throw FileError(EACCES, "a trace is only read") }
+            return (.trace(try openTrace(id)), .stream)
         }
+    }
+
+    /// Is no handle on the disk: a trace keeps nobody from detaching it, and ends then.
+    private func openTrace(_ id: DiskID) throws(FileError) -> OpenTrace {
+        let trace = try OpenTrace(of: counters.of(id).tracer)
+        // Looked at afterwards: who detaches it from here on finds the trace, and ends it.
+        guard store.attached(id) != nil else { throw try unattached(id) }
+        return trace
     }
 
     /// The text of `status.json`.
@@ -147,6 +159,9 @@ extension Namespace {
         switch node {
         case .control, .intake, .snapshot, .sealedSnapshot, .sealedDifference:
             try demandTrusted(caller)
+        case .traces, .trace:
+            try demandTrusted(caller)
+            guard !mode.writes else { throw FileError(EACCES, "only read") }
         case .disk(let id):
             try demandTrusted(caller)
             guard store.attached(id) != nil else { throw FileError(EACCES, "not attached") }

@@ -5,9 +5,13 @@ enum Node: Hashable, Sendable {
     case root, control, status, metrics, disks, snapshots, instances
     /// `import`: takes sealed snapshots.
     case intake
+    /// `trace`, which no listing shows: whoever walks through the tree begins no traces
+    case traces
     /// `instances/NAME`, in which disks stand under their device names
     case instance(InstanceID)
     case disk(DiskID)
+    /// `trace/NAME`
+    case trace(DiskID)
     case snapshot(SnapshotID)
     /// `snapshots/NAME.sealed`
     case sealedSnapshot(SnapshotID)
@@ -18,7 +22,7 @@ enum Node: Hashable, Sendable {
 
     var isFolder: Bool {
         switch self {
-        case .root, .disks, .snapshots, .instances, .instance: true
+        case .root, .disks, .snapshots, .instances, .instance, .traces: true
         default: false
         }
     }

@@ -24,7 +24,7 @@ struct CheckCommand: ParsableCommand {
               sealdisk check /backup/store --rate 50M --json
             """)
 
-    @Argument(help: ArgumentHelp("The store's folder.", valueName: "store"))
+    @Argument(help: ArgumentHelp("The store's folder.", valueName: "store"), completion: .directory)
     var store: String
 
     @Option(help: ArgumentHelp("Read no more than this in a second.", valueName: "size"))

@@ -22,10 +22,12 @@ extension DiskCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "The disk.")
+        @Argument(help: "The disk.", completion: .disks)
         var disk: String
 
-        @Option(help: "The instance it is attached to; the host itself if none is named.")
+        @Option(
+            help: "The instance it is attached to; the host itself if none is named.",
+            completion: .instances)
         var instance: String?
 
         @Flag(help: "Set up a loop device for it (direct I/O, sectors of 4096 bytes).")
@@ -144,10 +146,12 @@ extension DiskCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "The disk.")
+        @Argument(help: "The disk.", completion: .disks)
         var disk: String
 
-        @Option(help: "The instance it is detached from, if it is attached to several.")
+        @Option(
+            help: "The instance it is detached from, if it is attached to several.",
+            completion: .instances)
         var instance: String?
 
         func run() throws {

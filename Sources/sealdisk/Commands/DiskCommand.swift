@@ -108,7 +108,7 @@ extension DiskCommand {
         @Flag(help: "Whether it is encrypted; plain if neither is said.")
         var encryption: Encryption?
 
-        @Option(help: "Create it from this snapshot, named or by id.")
+        @Option(help: "Create it from this snapshot, named or by id.", completion: .snapshots)
         var snapshot: String?
 
         @Option(help: "What it is for.")
@@ -161,7 +161,7 @@ extension DiskCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "The disk.")
+        @Argument(help: "The disk.", completion: .disks)
         var disk: String
 
         @Option(help: "The new size: 40 (GiB), or with a unit.")
@@ -210,10 +210,10 @@ extension DiskCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "The disk.")
+        @Argument(help: "The disk.", completion: .disks)
         var disk: String
 
-        @Option(help: "The snapshot to go back to, named or by id.")
+        @Option(help: "The snapshot to go back to, named or by id.", completion: .snapshots)
         var snapshot: String
 
         @OptionGroup var confirmation: Confirmation
@@ -245,7 +245,7 @@ extension DiskCommand {
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
         @OptionGroup var confirmation: Confirmation
 
-        @Argument(help: "The disk.")
+        @Argument(help: "The disk.", completion: .disks)
         var disk: String
 
         func run() throws {
@@ -273,7 +273,7 @@ extension DiskCommand {
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
         @OptionGroup var confirmation: Confirmation
 
-        @Argument(help: "The disk.")
+        @Argument(help: "The disk.", completion: .disks)
         var disk: String
 
         func run() throws {

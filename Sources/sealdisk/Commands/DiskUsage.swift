@@ -15,7 +15,7 @@ extension DiskCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "The disk.")
+        @Argument(help: "The disk.", completion: .disks)
         var disk: String
 
         func run() throws {

@@ -31,7 +31,7 @@ struct ImageCommand: ParsableCommand {
         @Argument(help: "The image's name.")
         var name: String
 
-        @Option(help: "A snapshot it is made of; may be repeated.")
+        @Option(help: "A snapshot it is made of; may be repeated.", completion: .snapshots)
         var snapshot: [String]
 
         @Option(help: "What it is for.")

@@ -21,10 +21,12 @@ extension ImageCommand {
         @Argument(help: "The image.")
         var image: String
 
-        @Argument(help: "The folder to write to.")
+        @Argument(help: "The folder to write to.", completion: .directory)
         var folder: String
 
-        @Option(help: "The format: raw, qcow2, vmdk, vdi or vhdx.")
+        @Option(
+            help: "The format: raw, qcow2, vmdk, vdi or vhdx.",
+            completion: .list(["raw", "qcow2", "vmdk", "vdi", "vhdx"]))
         var format = "raw"
 
         private static let formats = ["raw", "qcow2", "vmdk", "vdi", "vhdx"]

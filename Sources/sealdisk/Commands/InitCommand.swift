@@ -22,7 +22,8 @@ struct InitCommand: ParsableCommand {
               sealdisk init /srv/store
             """)
 
-    @Argument(help: ArgumentHelp("The folder of the store.", valueName: "store"))
+    @Argument(
+        help: ArgumentHelp("The folder of the store.", valueName: "store"), completion: .directory)
     var path: String
 
     @Option(help: "The account that the store's keys belong to.")

@@ -113,7 +113,7 @@ struct InstanceCommand: ParsableCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "The instance.")
+        @Argument(help: "The instance.", completion: .instances)
         var instance: String
 
         @Argument(help: "Its new name, which no other instance has.")
@@ -142,7 +142,7 @@ struct InstanceCommand: ParsableCommand {
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
         @OptionGroup var confirmation: Confirmation
 
-        @Argument(help: "The instance.")
+        @Argument(help: "The instance.", completion: .instances)
         var instance: String
 
         func run() throws {

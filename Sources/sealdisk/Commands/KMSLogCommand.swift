@@ -36,7 +36,9 @@ extension KMSCommand {
         @Option(name: .short, help: ArgumentHelp("Only the last N of them.", valueName: "N"))
         var number: Int?
 
-        @Argument(help: ArgumentHelp("Files of the log, the oldest first.", valueName: "file"))
+        @Argument(
+            help: ArgumentHelp("Files of the log, the oldest first.", valueName: "file"),
+            completion: .file())
         var files: [String] = []
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions

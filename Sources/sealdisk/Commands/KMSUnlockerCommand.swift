@@ -68,7 +68,9 @@ extension KMSCommand {
                       sealdisk kms unlocker add
                     """)
 
-            @Option(help: ArgumentHelp("The key file to be added.", valueName: "path"))
+            @Option(
+                help: ArgumentHelp("The key file to be added.", valueName: "path"),
+                completion: .file())
             var newKeyFile: String?
 
             @OptionGroup var new: NewSecretOptions

@@ -128,7 +128,7 @@ struct PolicyCommand: ParsableCommand {
         @Argument(help: "The policy.")
         var policy: String
 
-        @Argument(help: "The disks.")
+        @Argument(help: "The disks.", completion: .disks)
         var disks: [String]
 
         func run() throws {
@@ -152,7 +152,7 @@ struct PolicyCommand: ParsableCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "The disks.")
+        @Argument(help: "The disks.", completion: .disks)
         var disks: [String]
 
         func run() throws {

@@ -15,7 +15,7 @@ extension DiskCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "The disk.")
+        @Argument(help: "The disk.", completion: .disks)
         var disk: String
 
         @Argument(help: "Its new name, which no other disk has.")
@@ -42,7 +42,7 @@ extension SnapshotCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "The snapshot, named or by id.")
+        @Argument(help: "The snapshot, named or by id.", completion: .snapshots)
         var snapshot: String
 
         @Argument(help: "Its new name, which no other snapshot has.")

@@ -22,7 +22,9 @@ struct ScrubCommand: ParsableCommand {
 
     @OptionGroup var telling: ProgressOptions
 
-    @Argument(help: "Attached disks, or snapshots; without any, all of them.")
+    @Argument(
+        help: "Attached disks, or snapshots; without any, all of them.",
+        completion: .disksAndSnapshots)
     var names: [String] = []
 
     @Option(help: ArgumentHelp("Read no more than this in a second.", valueName: "size"))

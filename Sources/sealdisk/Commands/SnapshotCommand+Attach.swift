@@ -23,7 +23,7 @@ extension SnapshotCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "The snapshot, named or by id.")
+        @Argument(help: "The snapshot, named or by id.", completion: .snapshots)
         var snapshot: String
 
         @OptionGroup(title: "LOOP DEVICE") var loopOptions: LoopOptions
@@ -62,7 +62,7 @@ extension SnapshotCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "The snapshot, named or by id.")
+        @Argument(help: "The snapshot, named or by id.", completion: .snapshots)
         var snapshot: String
 
         func run() throws {

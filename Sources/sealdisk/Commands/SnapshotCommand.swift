@@ -39,7 +39,7 @@ struct SnapshotCommand: ParsableCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "The disk.")
+        @Argument(help: "The disk.", completion: .disks)
         var disk: String
 
         @Flag(help: "Freeze the file system mounted from the disk meanwhile (as root).")
@@ -113,7 +113,7 @@ struct SnapshotCommand: ParsableCommand {
 
         @OptionGroup(title: "LIST OPTIONS") var list: ListOptions
 
-        @Option(help: "Only those of this disk.")
+        @Option(help: "Only those of this disk.", completion: .disks)
         var disk: String?
 
         func run() throws {
@@ -167,7 +167,7 @@ struct SnapshotCommand: ParsableCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "The snapshot, named or by id.")
+        @Argument(help: "The snapshot, named or by id.", completion: .snapshots)
         var snapshot: String
 
         func run() throws {
@@ -216,7 +216,7 @@ struct SnapshotCommand: ParsableCommand {
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
         @OptionGroup var confirmation: Confirmation
 
-        @Argument(help: "The snapshot, named or by id.")
+        @Argument(help: "The snapshot, named or by id.", completion: .snapshots)
         var snapshot: String
 
         func run() throws {

@@ -24,16 +24,16 @@ extension SnapshotCommand {
 
         @OptionGroup var telling: ProgressOptions
 
-        @Argument(help: "The snapshot, named or by id.")
+        @Argument(help: "The snapshot, named or by id.", completion: .snapshots)
         var snapshot: String
 
-        @Argument(help: "The file to make, or - for standard output.")
+        @Argument(help: "The file to make, or - for standard output.", completion: .file())
         var file: String
 
         @Option(
             help: ArgumentHelp(
                 "Only the difference to this earlier snapshot of the same disk, or of one it was"
-                    + " made from.", valueName: "earlier"))
+                    + " made from.", valueName: "earlier"), completion: .snapshots)
         var from: String?
 
         func run() throws {
@@ -87,7 +87,7 @@ extension SnapshotCommand {
         @OptionGroup var home: HomeOptions
         @OptionGroup var telling: ProgressOptions
 
-        @Argument(help: "The file, or - for standard input.")
+        @Argument(help: "The file, or - for standard input.", completion: .file())
         var file: String
 
         @Flag(help: "Unwrap its key with the keystore's KMS, and authenticate every byte.")

@@ -22,7 +22,7 @@ extension SnapshotCommand {
 
         @OptionGroup var telling: ProgressOptions
 
-        @Argument(help: "The file, or - for standard input.")
+        @Argument(help: "The file, or - for standard input.", completion: .file())
         var file: String?
 
         @Option(help: "A name for the snapshot; its id if none is given.")

@@ -16,10 +16,11 @@ extension SnapshotCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "The older snapshot.")
+        @Argument(help: "The older snapshot.", completion: .snapshots)
         var older: String
 
-        @Argument(help: "The newer one, of the same disk or of one made from it.")
+        @Argument(
+            help: "The newer one, of the same disk or of one made from it.", completion: .snapshots)
         var newer: String
 
         func run() throws {
@@ -61,7 +62,7 @@ extension SnapshotCommand {
 
         @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
 
-        @Argument(help: "A snapshot; without one, all of them.")
+        @Argument(help: "A snapshot; without one, all of them.", completion: .snapshots)
         var snapshot: String?
 
         func run() throws {

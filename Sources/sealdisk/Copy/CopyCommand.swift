@@ -29,10 +29,11 @@ struct CopyCommand: ParsableCommand {
     @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
     @OptionGroup var telling: ProgressOptions
 
-    @Argument(help: "What is copied: a disk, a snapshot, or a folder.")
+    @Argument(
+        help: "What is copied: a disk, a snapshot, or a folder.", completion: .disksAndSnapshots)
     var source: String
 
-    @Argument(help: "Where to: a disk, or a folder.")
+    @Argument(help: "Where to: a disk, or a folder.", completion: .disks)
     var target: String
 
     @Option(

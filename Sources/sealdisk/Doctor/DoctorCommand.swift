@@ -23,7 +23,8 @@ struct DoctorCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "A store that may not be mounted. Default: $SEALDISK_STORE.", valueName: "path"))
+            "A store that may not be mounted. Default: $SEALDISK_STORE.", valueName: "path"),
+        completion: .directory)
     var store: String?
 
     @OptionGroup var keys: KeyOptions

@@ -30,7 +30,7 @@ struct LoopOptions: ParsableArguments {
         help: ArgumentHelp(
             "Mount the file system there: an empty folder, made if there is none.",
             discussion: "Not --mount, which names the mount of the store in every command.",
-            valueName: "dir"))
+            valueName: "dir"), completion: .directory)
     var place: String?
 
     @Option(

@@ -44,10 +44,11 @@ struct MountCommand: ParsableCommand {
               keystore=PATH, key_file=PATH, passphrase_command=COMMAND, log_file=PATH
             """)
 
-    @Argument(help: ArgumentHelp("The store's folder.", valueName: "store"))
+    @Argument(help: ArgumentHelp("The store's folder.", valueName: "store"), completion: .directory)
     var store: String
 
-    @Argument(help: ArgumentHelp("The folder to mount it on.", valueName: "dir"))
+    @Argument(
+        help: ArgumentHelp("The folder to mount it on.", valueName: "dir"), completion: .directory)
     var directory: String
 
     @Option(
@@ -63,7 +64,7 @@ struct MountCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Where it writes what it reports, instead of the journal or the terminal.",
-            valueName: "path"))
+            valueName: "path"), completion: .file())
     var logFile: String?
 
     @Flag(
@@ -88,7 +89,8 @@ struct MountCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "From which level on it reports: debug, info (usual), notice, warning, error,"
-                + " critical.", valueName: "level"))
+                + " critical.", valueName: "level"),
+        completion: .list(["debug", "info", "notice", "warning", "error", "critical"]))
     var logLevel: String?
 
     @OptionGroup var keys: KeyOptions

@@ -18,7 +18,8 @@ struct UnmountCommand: ParsableCommand {
             """)
 
     @Argument(
-        help: ArgumentHelp("The folder the store is mounted on, or the store.", valueName: "dir"))
+        help: ArgumentHelp("The folder the store is mounted on, or the store.", valueName: "dir"),
+        completion: .mountPoints)
     var directory: String
 
     @Flag(

@@ -7,13 +7,14 @@ struct GlobalOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The store's folder. Default: $SEALDISK_STORE, else the one that is mounted.",
-            valueName: "path"))
+            valueName: "path"), completion: .directory)
     var store: String?
 
     @Option(
         help: ArgumentHelp(
             "The mount point, if several stores are mounted. Default: $SEALDISK_MOUNT.",
-            valueName: "dir"))
+            valueName: "dir"),
+        completion: .mountPoints)
     var mount: String?
 
     @OptionGroup var keys: KeyOptions
@@ -56,7 +57,7 @@ struct KeyOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The keystore's file. Default: $SEALDISK_KEYSTORE, else in the configuration folder.",
-            valueName: "path"))
+            valueName: "path"), completion: .file())
     var keystore: String?
 
     @Option(
@@ -67,7 +68,8 @@ struct KeyOptions: ParsableArguments {
     var kms: String?
 
     @Option(
-        help: ArgumentHelp("Open the keystore with this key file.", valueName: "path"))
+        help: ArgumentHelp("Open the keystore with this key file.", valueName: "path"),
+        completion: .file())
     var keyFile: String?
 
     @Option(
@@ -78,7 +80,8 @@ struct KeyOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Open the keystore with the recovery key in this file.", valueName: "path"))
+            "Open the keystore with the recovery key in this file.", valueName: "path"),
+        completion: .file())
     var recoveryKeyFile: String?
 
     func validate() throws {

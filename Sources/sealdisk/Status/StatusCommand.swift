@@ -20,7 +20,8 @@ struct StatusCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "A store that may not be mounted. Default: $SEALDISK_STORE.", valueName: "path"))
+            "A store that may not be mounted. Default: $SEALDISK_STORE.", valueName: "path"),
+        completion: .directory)
     var store: String?
 
     @OptionGroup var keys: KeyOptions
