@@ -20,6 +20,10 @@ enum Manual {
     static let environment: [(name: String, text: String)] = [
         ("SEALDISK_STORE", "The store's folder, for commands that were given none."),
         (
+            "SEALDISK_MOUNT",
+            "Where a store is mounted, for commands that were given neither that nor a store."
+        ),
+        (
             "SEALDISK_KEYSTORE",
             "The keystore's file, for commands that were given none and open a store by themselves."
         ),

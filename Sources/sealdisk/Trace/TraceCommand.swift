@@ -18,7 +18,7 @@ struct TraceCommand: ParsableCommand {
             EXAMPLES:
               sealdisk trace data
               sealdisk trace data --only read,write --slower-than 10ms
-              sealdisk trace data --json --count 1000 > requests
+              sealdisk trace data --json --count 1000
             """)
 
     @OptionGroup(title: "COMMON OPTIONS") var options: GlobalOptions
