@@ -21,11 +21,7 @@ struct DoctorCommand: ParsableCommand {
               sealdisk doctor --store /srv/store --json
             """)
 
-    @Option(
-        help: ArgumentHelp(
-            "A store that may not be mounted. Default: $SEALDISK_STORE.", valueName: "path"),
-        completion: .directory)
-    var store: String?
+    @OptionGroup var place: StoreOption
 
     @OptionGroup var keys: KeyOptions
 
@@ -36,10 +32,7 @@ struct DoctorCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let path = try (store ?? environmentVariable("SEALDISK_STORE")).map {
-            path throws(Failure) in
-            try AbsolutePath.existing(path, as: "store")
-        }
+        let path = try place.path()
         let checks = StoreChecks(keys: try keys.keySource(), mends: mend)
         let findings = HostChecks.all() + checks.all(besides: path)
         if json {

@@ -44,24 +44,15 @@ enum ChildProcess {
     static func runUntilInterrupted(
         _ arguments: [String], onLine: (Substring) -> Void
     ) -> Int32? {
-        var ends: [Int32] = [0, 0]
-        guard pipe(&ends) == 0 else { return nil }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
-        let child = spawn(arguments, program: nil, &actions).child
-        close(ends[1])
-        defer { close(ends[0]) }
-        guard let child else { return nil }
+        guard let (child, output) = start(arguments) else { return nil }
+        defer { close(output) }
         var rest: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 4096)
         while !Interruption.isRequested {
             // In turns: the signal may come to another thread, and not end the wait.
-            var wait = pollfd(fd: ends[0], events: Int16(POLLIN), revents: 0)
+            var wait = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
             guard poll(&wait, 1, 200) != 0 else { continue }
-            let count = read(ends[0], &piece, piece.count)
+            let count = read(output, &piece, piece.count)
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { break }
             rest += piece[..<count]
@@ -91,21 +82,12 @@ enum ChildProcess {
     /// What a program found in PATH prints, up to 1 MiB, and how it ends; its errors go where this
     /// process's do. Ended when the user asks this process to end.
     static func output(of arguments: [String]) -> (status: Int32?, text: String) {
-        var ends: [Int32] = [0, 0]
-        guard pipe(&ends) == 0 else { return (nil, "") }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
-        let child = spawn(arguments, program: nil, &actions).child
-        close(ends[1])
-        defer { close(ends[0]) }
-        guard let child else { return (nil, "") }
+        guard let (child, output) = start(arguments) else { return (nil, "") }
+        defer { close(output) }
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 64 << 10)
         while true {
-            let count = read(ends[0], &piece, piece.count)
+            let count = read(output, &piece, piece.count)
             if count < 0, errno == EINTR, !Interruption.isRequested { continue }
             guard count > 0 else { break }
             if bytes.count < 1 << 20 { bytes += piece[..<count] }
@@ -115,6 +97,24 @@ enum ChildProcess {
         return (
             status & 0x7f == 0 ? (status >> 8) & 0xff : nil, String(decoding: bytes, as: UTF8.self)
         )
+    }
+
+    /// Starts a program found in PATH, and gives the end of a pipe where what it prints comes out.
+    private static func start(_ arguments: [String]) -> (child: pid_t, output: Int32)? {
+        var ends: [Int32] = [0, 0]
+        guard pipe(&ends) == 0 else { return nil }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
+        let child = spawn(arguments, program: nil, &actions).child
+        close(ends[1])
+        guard let child else {
+            close(ends[0])
+            return nil
+        }
+        return (child, ends[0])
     }
 
     /// Starts `program`, or, if that is nil, the first argument found in PATH.

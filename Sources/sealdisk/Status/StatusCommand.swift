@@ -18,11 +18,7 @@ struct StatusCommand: ParsableCommand {
               sealdisk status --json
             """)
 
-    @Option(
-        help: ArgumentHelp(
-            "A store that may not be mounted. Default: $SEALDISK_STORE.", valueName: "path"),
-        completion: .directory)
-    var store: String?
+    @OptionGroup var place: StoreOption
 
     @OptionGroup var keys: KeyOptions
 
@@ -32,10 +28,7 @@ struct StatusCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let path = try (store ?? environmentVariable("SEALDISK_STORE")).map {
-            path throws(Failure) in
-            try AbsolutePath.existing(path, as: "store")
-        }
+        let path = try place.path()
         try watching.repeating {
             let report = HostReport(besides: path, keys: try keys.keySource())
             if json {
