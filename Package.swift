@@ -91,7 +91,8 @@ let package = Package(
             name: "KeyBackendTests", dependencies: ["PKCS11Keys", "VaultKeys"],
             swiftSettings: strict),
         .testTarget(
-            name: "Conformance", dependencies: ["ChunkStore", "LocalStore"], swiftSettings: strict),
+            name: "Conformance", dependencies: ["ChunkStore", "LocalStore", "DiskEngine"],
+            swiftSettings: strict),
         .testTarget(
             name: "DiskFormatTests", dependencies: ["DiskFormat"], swiftSettings: strict),
         .testTarget(

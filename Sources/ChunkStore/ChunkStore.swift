@@ -10,13 +10,20 @@
 /// would change it with `.readOnly`; a call that finds what no store makes under a name (a link,
 /// a device, a folder for a file) does so with `.foreign`. Where no code fits better, a failure is
 /// `.io`.
+///
+/// A store on another machine may say at any call that it would not do it now (`.busy`), or that no
+/// answer came (`.unanswered`). `Backends.md` has all this from the side of who writes a backend.
 public protocol ChunkStore: Sendable {
+    /// What the medium does with chunks. The same for as long as the store exists.
+    var chunkKind: ChunkKind { get }
+
     /// Creates a file that must not exist yet, `length` bytes long with its space allocated: it
     /// begins with `beginning` and reads as zeros behind that. When this returns the file, its
     /// contents and its name are durable; at no moment does a file of that name hold anything else.
     ///
-    /// On failure there is no file of that name; but where the medium fails so that this cannot be
-    /// made sure of, it may be there, whole. Throws `.alreadyExists`, `.noSpace`, `.io`.
+    /// On failure there is no file of that name; but where the medium fails, or no answer comes, so
+    /// that this cannot be made sure of, it may be there, whole.
+    /// Throws `.alreadyExists`, `.noSpace`, `.io`.
     /// Precondition: `beginning` is not longer than `length`.
     func createFile(
         _ name: ObjectName, length: UInt64, beginning: [UInt8]
@@ -43,13 +50,22 @@ public protocol ChunkStore: Sendable {
     /// Throws `.notFound`, `.io`.
     func remove(_ name: ObjectName) throws(StoreError)
 
-    /// The whole of a small object. Throws `.notFound`, `.tooLarge` above `limit` bytes, `.io`.
-    func readObject(_ name: ObjectName, limit: Int) throws(StoreError) -> [UInt8]
+    /// The whole of a small object, and its version.
+    /// Throws `.notFound`, `.tooLarge` above `limit` bytes, `.io`.
+    func readVersioned(_ name: ObjectName, limit: Int) throws(StoreError) -> VersionedObject
 
     /// Replaces a small object, or creates it, atomically and durably: after a crash it is wholly
-    /// the old one or wholly the new one, and once this returns, the new one.
-    /// Throws `.noSpace`, `.io`.
-    func replaceObject(_ name: ObjectName, with bytes: [UInt8]) throws(StoreError)
+    /// the old one or wholly the new one, and once this returns, the new one, whose version is
+    /// returned. The condition is met at the very moment of the replacement: of several who name
+    /// the same version, or `.absent`, one at most succeeds, whatever else is done to the name at
+    /// the same time.
+    ///
+    /// Where the condition is not met nothing was done: `.alreadyExists` for `.absent`, `.conflict`
+    /// for a version, also if there is no such object. After any other failure but `.busy` the
+    /// object may be the old one or the new one. Throws these and `.noSpace`, `.io`.
+    func replaceObject(
+        _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
+    ) throws(StoreError) -> ObjectVersion
 
     /// The names directly below a folder, in no particular order; empty if there is no such folder.
     /// Not listed is what no `ObjectName` can name: what an interrupted call left behind, for one.
@@ -95,12 +111,13 @@ public protocol ChunkFile: AnyObject, Sendable {
     /// `deallocate`), `.io`.
     func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError)
     /// Makes every write that had returned before this call durable (fdatasync). After a failure
-    /// nothing is known of them, and a later success says nothing about them.
+    /// other than `.busy` nothing is known of them, and a later success says nothing about them.
     func synchronize() throws(StoreError)
     /// Writes out and forgets cached pages, so that the next reads come from the medium.
     func dropCache() throws(StoreError)
-    /// Gives the space of a range back to the host; it reads as zeros from then on. As a write, it
-    /// is durable with the next `synchronize()`. What lies beyond the end is ignored.
+    /// Gives the space of a range back to the host, where chunks are appendable; it reads as zeros
+    /// from then on. As a write, it is durable with the next `synchronize()`. What lies beyond the
+    /// end is ignored.
     func deallocate(at offset: UInt64, length: UInt64) throws(StoreError)
     /// Length in bytes, and bytes of space the host has allocated for it.
     func size() throws(StoreError) -> (length: UInt64, allocated: UInt64)

@@ -45,9 +45,11 @@ final class MemoryChunkFile: ChunkFile {
     }
 
     func deallocate(at offset: UInt64, length: UInt64) throws(StoreError) {
+        let givesBack = store.chunkKind == .appendable
         try update("deallocate in \(name)") { file, _ in
             guard offset < file.length else { return }
-            file.deallocate(Int(min(length, file.length - offset)), at: offset)
+            let count = Int(min(length, file.length - offset))
+            file.deallocate(count, at: offset, givingBack: givesBack)
         }
     }
 

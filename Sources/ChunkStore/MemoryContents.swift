@@ -63,6 +63,29 @@ struct MemoryContents: Sendable {
         return file
     }
 
+    /// That an object may be replaced. The file's number is its version: each has its own.
+    func check(
+        _ condition: ReplaceCondition, of name: ObjectName, _ operation: String
+    ) throws(StoreError) {
+        try checkParents(of: name, operation)
+        switch condition {
+        case .always: break
+        case .absent:
+            if node(name) != nil {
+                throw StoreError(.alreadyExists, operation: operation, cause: "it exists")
+            }
+        case .version(let version):
+            if node(name) == .folder { throw foreign(operation, "it is a folder") }
+            guard let number = node(name).map(fileNumber) ?? nil,
+                ObjectVersion(number: number) == version
+            else {
+                throw StoreError(
+                    .conflict, operation: operation, cause: "it is not what it was when it was read"
+                )
+            }
+        }
+    }
+
     mutating func remove(_ name: ObjectName, _ operation: String) throws(StoreError) {
         let number = try number(of: name, operation)
         nodes[name.path] = nil
@@ -153,4 +176,8 @@ func io(_ operation: String, _ cause: String) -> StoreError {
 
 func noSpace(_ operation: String) -> StoreError {
     StoreError(.noSpace, operation: operation, cause: "no space left in the store")
+}
+
+extension ObjectVersion {
+    init(number: UInt64) { self.init(withUnsafeBytes(of: number.bigEndian) { Array($0) }) }
 }

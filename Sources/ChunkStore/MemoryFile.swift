@@ -70,15 +70,17 @@ struct MemoryFile: Sendable {
         }
     }
 
-    /// Frees whole pages of the range and zeroes the rest of it, as a punched hole does.
-    mutating func deallocate(_ count: Int, at offset: UInt64) {
+    /// Frees whole pages of the range and zeroes the rest of it, as a punched hole does; or zeroes
+    /// all of it.
+    mutating func deallocate(_ count: Int, at offset: UInt64, givingBack: Bool) {
         for piece in pieces(of: count, at: offset) {
             let page = pages[piece.page] ?? .blank
             let end = offset + UInt64(piece.range.upperBound)
             if piece.offset == 0, piece.range.count == MemoryPage.size || end == length {
                 remember(piece.page)
-                allocatedPages -= page.isAllocated ? 1 : 0
-                pages[piece.page] = .hole
+                allocatedPages -= page.isAllocated && givingBack ? 1 : 0
+                pages[piece.page] = MemoryPage(
+                    bytes: [], isAllocated: page.isAllocated && !givingBack)
             } else if !page.bytes.isEmpty {
                 remember(piece.page)
                 let zeros = [UInt8](repeating: 0, count: piece.range.count)

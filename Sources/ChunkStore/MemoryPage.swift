@@ -3,8 +3,6 @@ struct MemoryPage: Sendable {
     static let size = 4096
     /// What a page of a new file is: space is set aside for it, nothing was written to it.
     static let blank = MemoryPage(bytes: [], isAllocated: true)
-    /// What is left of a page whose space was given back.
-    static let hole = MemoryPage(bytes: [], isAllocated: false)
 
     /// `size` bytes, or none when they are all zero.
     var bytes: [UInt8]

@@ -16,7 +16,7 @@ extension MemoryStore {
         var copy = contents.withLock { $0 }
         copy.lock = nil
         copy.dropHandles()
-        return MemoryStore(contents: copy)
+        return MemoryStore(contents: copy, chunkKind: chunkKind)
     }
 
     /// The paths of all files and objects, sorted.

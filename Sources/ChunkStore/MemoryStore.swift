@@ -8,14 +8,20 @@ import Synchronization
 public final class MemoryStore: ChunkStore {
     /// All state behind one lock, so that a copy is one moment of the whole store.
     let contents: Mutex<MemoryContents>
+    public let chunkKind: ChunkKind
 
-    /// A store of `capacity` bytes (rounded down to pages); 1 TiB when nil.
-    public init(capacity: UInt64? = nil) {
+    /// A store of `capacity` bytes (rounded down to pages); 1 TiB when nil. Of the two kinds of
+    /// chunks it shows what a caller can see: whether deallocated space comes back.
+    public init(capacity: UInt64? = nil, chunkKind: ChunkKind = .appendable) {
         let limit = (capacity ?? 1 << 40) / UInt64(MemoryPage.size)
         contents = Mutex(MemoryContents(limit: limit))
+        self.chunkKind = chunkKind
     }
 
-    init(contents: MemoryContents) { self.contents = Mutex(contents) }
+    init(contents: MemoryContents, chunkKind: ChunkKind) {
+        self.contents = Mutex(contents)
+        self.chunkKind = chunkKind
+    }
 
     public func createFile(
         _ name: ObjectName, length: UInt64, beginning: [UInt8]
@@ -62,21 +68,29 @@ public final class MemoryStore: ChunkStore {
         }
     }
 
-    public func readObject(_ name: ObjectName, limit: Int) throws(StoreError) -> [UInt8] {
+    public func readVersioned(
+        _ name: ObjectName, limit: Int
+    ) throws(StoreError) -> VersionedObject {
         let operation = "read \(name)"
         return try contents.withLock { state throws(StoreError) in
+            let number = try state.number(of: name, operation)
             let file = try state.file(of: name, operation)
             guard file.length <= limit else {
                 let cause = "\(file.length) bytes, more than the \(limit) it may have"
                 throw StoreError(.tooLarge, operation: operation, cause: cause)
             }
-            return file.bytes
+            return VersionedObject(bytes: file.bytes, version: ObjectVersion(number: number))
         }
     }
 
-    public func replaceObject(_ name: ObjectName, with bytes: [UInt8]) throws(StoreError) {
-        try contents.withLock { state throws(StoreError) in
-            _ = try state.insert(MemoryFile(bytes: bytes), as: name, "replace \(name)")
+    public func replaceObject(
+        _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
+    ) throws(StoreError) -> ObjectVersion {
+        let operation = "replace \(name)"
+        return try contents.withLock { state throws(StoreError) in
+            try state.check(condition, of: name, operation)
+            let number = try state.insert(MemoryFile(bytes: bytes), as: name, operation)
+            return ObjectVersion(number: number)
         }
     }
 

@@ -12,6 +12,20 @@ public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
         case io
         /// The process or the host has as many files open as it may; nothing was done.
         case tooManyFiles
+        /// The object is not of the version that a replacement asked for; nothing was done.
+        case conflict
+        /// The store would not do it now: nothing was done, as if the call had not been made, and
+        /// the same call may succeed later. A server that is overloaded says so, or one that
+        /// starts.
+        case busy
+        /// No answer came in time, or the connection was lost. The call was done or it was not,
+        /// of a write any part, and by now that is decided: nothing of it happens later. What is
+        /// seen of it from now on is as durable as if the call had returned.
+        case unanswered
+
+        /// Whether the same call may succeed in a while, with nothing mended meanwhile. Not whether
+        /// it may be repeated: `RetryingStore` says for each call whether that does harm.
+        public var isTransient: Bool { self == .busy || self == .unanswered }
     }
 
     public let code: Code

@@ -20,6 +20,9 @@ public final class LocalStore: ChunkStore {
     let owner: uid_t
     /// Invariant: the name of every folder in here, and of those above it, is durable.
     let durableFolders = Mutex<Set<String>>([])
+    /// Had by who replaces or removes what has a name.
+    let turns = NameTurns()
+    public let chunkKind = ChunkKind.appendable
 
     /// Opens the store in an existing folder. Throws `.notFound`, `.io`.
     public convenience init(path: String, readOnly: Bool = false) throws(StoreError) {
@@ -113,7 +116,9 @@ public final class LocalStore: ChunkStore {
         let operation = "remove \(name)"
         try checkWritable(operation)
         let place = try place(of: name, creating: false, operation)
-        try check(place.folder.host.unlinkat(place.folder.number, place.leaf, 0), operation)
+        try turns.withTurn(at: name) { () throws(StoreError) in
+            try check(place.folder.host.unlinkat(place.folder.number, place.leaf, 0), operation)
+        }
         try place.folder.synchronize(operation)
     }
 

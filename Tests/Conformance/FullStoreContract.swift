@@ -36,13 +36,21 @@ struct FullStoreContract {
     @Test(arguments: kinds)
     func anObjectThatDoesNotFitLeavesTheOldOne(kind: StoreKind) throws {
         try withSmallStore(kind) { store in
-            try store.replaceObject(try name("a/object"), with: [1])
+            let version = try store.replaceObject(try name("a/object"), with: [1], if: .absent)
             let before = try store.capacity().available
             let large = [UInt8](repeating: 2, count: 5 << 20)
             expect(.noSpace, about: "replace a/object") {
                 try store.replaceObject(try name("a/object"), with: large)
             }
-            #expect(try store.readObject(try name("a/object"), limit: 1) == [1])
+            expect(.noSpace) {
+                _ = try store.replaceObject(
+                    try name("a/object"), with: large, if: .version(version))
+            }
+            expect(.noSpace) {
+                _ = try store.replaceObject(try name("a/other"), with: large, if: .absent)
+            }
+            let found = try store.readVersioned(try name("a/object"), limit: 1)
+            #expect(found == VersionedObject(bytes: [1], version: version))
             #expect(try store.list(try name("a")).map(\.name) == ["object"])
             // A process that another test is starting has our files open until it executes.
             for _ in 0..<500 where try store.capacity().available != before { usleep(10_000) }

@@ -24,6 +24,22 @@ struct LocalStoreTests {
         _ = try LocalStore.create(at: path + "3")
     }
 
+    /// A version is good for another process, and what is refused leaves nothing in the folder.
+    @Test func aVersionOutlivesTheProcessThatSawIt() throws {
+        let object = try name("record")
+        let version = try LocalStore.create(at: path).replaceObject(object, with: [1], if: .absent)
+        let store = try LocalStore(path: path)
+        #expect(try store.readVersioned(object, limit: 1).version == version)
+        let next = try store.replaceObject(object, with: [2], if: .version(version))
+        for condition in [ReplaceCondition.absent, .version(version)] {
+            #expect(throws: StoreError.self) {
+                try store.replaceObject(object, with: [3], if: condition)
+            }
+        }
+        #expect(next == ObjectVersion([2]))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: path) == ["record"])
+    }
+
     @Test func nobodyElseMayRead() throws {
         let store = try LocalStore.create(at: path)
         _ = try store.createFile(try name("a/chunk"), length: 1)
@@ -42,6 +58,7 @@ struct LocalStoreTests {
         expect(.readOnly) { _ = try store.createFile(try name("a/b"), length: 1) }
         expect(.readOnly) { try store.remove(chunk) }
         expect(.readOnly) { try store.replaceObject(chunk, with: []) }
+        expect(.readOnly) { _ = try store.replaceObject(chunk, with: [], if: .absent) }
         expect(.readOnly) { try store.removeFolder(try name("a")) }
         expect(.readOnly) { _ = try store.reserve(0, name: chunk) }
         expect(.readOnly) { _ = try store.lockExclusively(holder: "reader") }

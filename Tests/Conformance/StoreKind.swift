@@ -2,9 +2,12 @@ import ChunkStore
 import LocalStore
 import Testing
 
-/// Every store that there is: what the contract says holds for each of them.
+@testable import DiskEngine
+
+/// Every store that there is, and every decorator: what the contract says holds for each of them.
 enum StoreKind: CaseIterable, CustomTestStringConvertible {
-    case memory, faultyOverMemory, local
+    case memory, memoryOfWholeChunks, local
+    case faulty, relieved, metered, paced, retrying, retryingWhatIsBusy, allOverLocal
 
     var testDescription: String { "\(self)" }
 
@@ -12,11 +15,53 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
     func withStore(_ body: (any ChunkStore) throws -> Void) throws {
         switch self {
         case .memory: try body(MemoryStore())
-        case .faultyOverMemory: try body(FaultyStore(MemoryStore()))
-        case .local:
-            let folder = try TemporaryFolder()
-            try body(try LocalStore.create(at: folder.path + "/store"))
+        case .memoryOfWholeChunks: try body(MemoryStore(chunkKind: .whole))
+        case .local: try Self.withLocalStore(body)
+        case .faulty: try body(FaultyStore(MemoryStore()))
+        case .relieved: try body(Self.relieved(MemoryStore()))
+        case .metered: try body(Self.metered(MemoryStore()))
+        case .paced: try body(Self.paced(MemoryStore()))
+        case .retrying: try body(Self.retrying(MemoryStore()))
+        case .retryingWhatIsBusy: try body(Self.retrying(Self.busy(MemoryStore())))
+        case .allOverLocal:
+            try Self.withLocalStore { local in
+                let store = Self.metered(Self.retrying(Self.paced(Self.busy(local))))
+                try body(Self.relieved(store))
+            }
         }
+    }
+
+    private static func withLocalStore(_ body: (any ChunkStore) throws -> Void) throws {
+        let folder = try TemporaryFolder()
+        try body(try LocalStore.create(at: folder.path + "/store"))
+    }
+
+    private static func relieved(_ base: any ChunkStore) -> any ChunkStore {
+        RelievedStore(base, budget: ChunkBudget(limit: 8, threads: SystemThreads()))
+    }
+
+    private static func metered(_ base: any ChunkStore) -> any ChunkStore {
+        MeteredStore(base, time: TestTime(step: .microseconds(1)))
+    }
+
+    private static func paced(_ base: any ChunkStore) -> any ChunkStore {
+        let pace = Pace(perSecond: 1000, burst: 10)
+        return PacedStore(base, bytes: pace, calls: pace, time: TestTime())
+    }
+
+    private static func retrying(_ base: any ChunkStore) -> any ChunkStore {
+        let policy = RetryPolicy(
+            attempts: 3, firstWait: .seconds(1), longestWait: .seconds(5), patience: .seconds(60))
+        return RetryingStore(base, policy: policy, time: TestTime()) { 1 << 63 }
+    }
+
+    /// Refuses each third of the first calls for the moment.
+    private static func busy(_ base: any ChunkStore) -> any ChunkStore {
+        let store = FaultyStore(base)
+        for call in stride(from: 1, through: 600, by: 3) {
+            store.arm(Fault(Set(StoreOperation.allCases), call: call, code: .busy))
+        }
+        return store
     }
 }
 

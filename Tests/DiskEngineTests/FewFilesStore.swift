@@ -21,6 +21,8 @@ final class FewFilesStore: ChunkStore {
     var open: Int { counts.open.load(ordering: .relaxed) }
     var refusals: Int { counts.refusals.load(ordering: .relaxed) }
 
+    var chunkKind: ChunkKind { base.chunkKind }
+
     private func opened(_ file: () throws(StoreError) -> any ChunkFile) throws(StoreError)
         -> any ChunkFile
     {
@@ -59,12 +61,14 @@ final class FewFilesStore: ChunkStore {
 
     func remove(_ name: ObjectName) throws(StoreError) { try base.remove(name) }
 
-    func readObject(_ name: ObjectName, limit: Int) throws(StoreError) -> [UInt8] {
-        try base.readObject(name, limit: limit)
+    func readVersioned(_ name: ObjectName, limit: Int) throws(StoreError) -> VersionedObject {
+        try base.readVersioned(name, limit: limit)
     }
 
-    func replaceObject(_ name: ObjectName, with bytes: [UInt8]) throws(StoreError) {
-        try base.replaceObject(name, with: bytes)
+    func replaceObject(
+        _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
+    ) throws(StoreError) -> ObjectVersion {
+        try base.replaceObject(name, with: bytes, if: condition)
     }
 
     func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] { try base.list(folder) }

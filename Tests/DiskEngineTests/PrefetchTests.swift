@@ -52,6 +52,8 @@ import Testing
             }
         }
 
+        var chunkKind: ChunkKind { base.chunkKind }
+
         func createFile(_ name: ObjectName, length: UInt64, beginning: [UInt8])
             throws(StoreError) -> any ChunkFile
         {
@@ -61,11 +63,15 @@ import Testing
             SlowFile(try base.openFile(name), self)
         }
         func remove(_ name: ObjectName) throws(StoreError) { try base.remove(name) }
-        func readObject(_ name: ObjectName, limit: Int) throws(StoreError) -> [UInt8] {
-            try base.readObject(name, limit: limit)
+        func readVersioned(_ name: ObjectName, limit: Int) throws(StoreError)
+            -> VersionedObject
+        {
+            try base.readVersioned(name, limit: limit)
         }
-        func replaceObject(_ name: ObjectName, with bytes: [UInt8]) throws(StoreError) {
-            try base.replaceObject(name, with: bytes)
+        func replaceObject(
+            _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
+        ) throws(StoreError) -> ObjectVersion {
+            try base.replaceObject(name, with: bytes, if: condition)
         }
         func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] {
             try base.list(folder)

@@ -158,8 +158,8 @@ MUTATIONS = (
     Mutation(
         "removal-not-synced", "A removal is durable when it is said.",
         LOCAL + "LocalStore.swift",
-        "place.leaf, 0), operation)\n        try place.folder.synchronize(operation)\n",
-        "place.leaf, 0), operation)\n"),
+        "place.leaf, 0), operation)\n        }\n        try place.folder.synchronize(operation)\n",
+        "place.leaf, 0), operation)\n        }\n"),
     Mutation(
         "new-folder-not-synced", "A new folder's name is durable before anything is in it.",
         LOCAL + "LocalStore+Folders.swift",

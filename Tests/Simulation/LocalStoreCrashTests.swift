@@ -7,7 +7,8 @@ import Testing
 @Suite struct LocalStoreCrashTests {
     /// A call that changes the store.
     enum Change: String, CaseIterable {
-        case replace, replaceNew, create, recycle, remove, removeFolder
+        case replace, replaceNew, replaceVersion, replaceAbsent, create, recycle, remove,
+            removeFolder
     }
 
     // Constants of valid form.
@@ -19,6 +20,10 @@ import Testing
         switch change {
         case .replace:
             try store.replaceObject(Self.object, with: [UInt8](repeating: 2, count: 5000))
+        case .replaceVersion:
+            let version = try store.readVersioned(Self.object, limit: 5000).version
+            _ = try store.replaceObject(Self.object, with: [6, 6], if: .version(version))
+        case .replaceAbsent: _ = try store.replaceObject(Self.other, with: [7], if: .absent)
         case .replaceNew: try store.replaceObject(Self.other, with: [3, 3, 3])
         case .create:
             _ = try store.createFile(Self.other, length: 20_000, beginning: [4, 4, 4])

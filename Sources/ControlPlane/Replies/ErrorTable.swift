@@ -199,7 +199,7 @@ extension ErrorCode {
             case .tooManyFiles: .limit
             case .readOnly: .readOnly
             case .denied: .noPermission
-            case .io: .storage
+            case .conflict, .busy, .unanswered, .io: .storage
             }
     }
 }

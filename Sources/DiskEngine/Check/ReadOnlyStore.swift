@@ -33,16 +33,18 @@ struct ReadOnlyStore: ChunkStore {
     let base: any ChunkStore
     let gauge: CheckGauge
 
+    var chunkKind: ChunkKind { base.chunkKind }
+
     func openFile(_ name: ObjectName) throws(StoreError) -> any ChunkFile {
         let file = ReadOnlyFile(base: try base.openFile(name), name: name, gauge: gauge)
         try file.dropCache()
         return file
     }
 
-    func readObject(_ name: ObjectName, limit: Int) throws(StoreError) -> [UInt8] {
-        let bytes = try base.readObject(name, limit: limit)
-        try gauge.hasRead(bytes.count, name)
-        return bytes
+    func readVersioned(_ name: ObjectName, limit: Int) throws(StoreError) -> VersionedObject {
+        let object = try base.readVersioned(name, limit: limit)
+        try gauge.hasRead(object.bytes.count, name)
+        return object
     }
 
     func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] { try base.list(folder) }
@@ -52,9 +54,9 @@ struct ReadOnlyStore: ChunkStore {
         _ name: ObjectName, length: UInt64, beginning: [UInt8]
     ) throws(StoreError) -> any ChunkFile { throw refusal("create \(name)") }
     func remove(_ name: ObjectName) throws(StoreError) { throw refusal("remove \(name)") }
-    func replaceObject(_ name: ObjectName, with bytes: [UInt8]) throws(StoreError) {
-        throw refusal("replace \(name)")
-    }
+    func replaceObject(
+        _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
+    ) throws(StoreError) -> ObjectVersion { throw refusal("replace \(name)") }
     func removeFolder(_ folder: ObjectName) throws(StoreError) {
         throw refusal("remove folder \(folder)")
     }

@@ -11,6 +11,8 @@ struct RelievedStore: ChunkStore {
         self.budget = budget
     }
 
+    var chunkKind: ChunkKind { base.chunkKind }
+
     private func relieved<R>(_ body: () throws(StoreError) -> R) throws(StoreError) -> R {
         try budget.relieving(when: { $0.code == .tooManyFiles }, body)
     }
@@ -39,12 +41,16 @@ struct RelievedStore: ChunkStore {
         try relieved { () throws(StoreError) in try base.remove(name) }
     }
 
-    func readObject(_ name: ObjectName, limit: Int) throws(StoreError) -> [UInt8] {
-        try relieved { () throws(StoreError) in try base.readObject(name, limit: limit) }
+    func readVersioned(_ name: ObjectName, limit: Int) throws(StoreError) -> VersionedObject {
+        try relieved { () throws(StoreError) in try base.readVersioned(name, limit: limit) }
     }
 
-    func replaceObject(_ name: ObjectName, with bytes: [UInt8]) throws(StoreError) {
-        try relieved { () throws(StoreError) in try base.replaceObject(name, with: bytes) }
+    func replaceObject(
+        _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
+    ) throws(StoreError) -> ObjectVersion {
+        try relieved { () throws(StoreError) in
+            try base.replaceObject(name, with: bytes, if: condition)
+        }
     }
 
     func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] {

@@ -124,7 +124,7 @@ final class SealedStore: Sendable {
     func readPendingSize(_ path: String) throws -> PendingSize? {
         do {
             return try PendingSize(decoding: files.readObject(Self.name(path), limit: 4096))
-        } catch let error as StoreError where error.code == .io {
+        } catch let error as StoreError where error.code == .io || error.code.isTransient {
             throw error
         } catch {
             return nil

@@ -50,12 +50,13 @@ public final class FaultyStore: ChunkStore {
         state.withLock { $0.record ?? [] }
     }
 
+    public var chunkKind: ChunkKind { base.chunkKind }
+
     public func createFile(
         _ name: ObjectName, length: UInt64, beginning: [UInt8]
     ) throws(StoreError) -> any ChunkFile {
         if let fault = meet(.createFile, name.path) {
-            // Only a failing medium may leave the file behind.
-            if fault.effect == .whole, fault.code == .io {
+            if fault.effect == .whole, fault.mayLeaveFile {
                 _ = try base.createFile(name, length: length, beginning: beginning)
             }
             throw error(fault, .createFile, name.path)
@@ -74,7 +75,7 @@ public final class FaultyStore: ChunkStore {
             switch fault.effect {
             case .none: break
             case .half: try base.remove(old)
-            case .whole: if fault.code == .io { _ = try recycle() } else { try base.remove(old) }
+            case .whole: if fault.mayLeaveFile { _ = try recycle() } else { try base.remove(old) }
             }
             throw error(fault, .recycleFile, name.path)
         }
@@ -90,14 +91,18 @@ public final class FaultyStore: ChunkStore {
         try perform(.remove, name.path) { () throws(StoreError) in try base.remove(name) }
     }
 
-    public func readObject(_ name: ObjectName, limit: Int) throws(StoreError) -> [UInt8] {
+    public func readVersioned(
+        _ name: ObjectName, limit: Int
+    ) throws(StoreError) -> VersionedObject {
         try begin(.readObject, name.path)
-        return try base.readObject(name, limit: limit)
+        return try base.readVersioned(name, limit: limit)
     }
 
-    public func replaceObject(_ name: ObjectName, with bytes: [UInt8]) throws(StoreError) {
+    public func replaceObject(
+        _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
+    ) throws(StoreError) -> ObjectVersion {
         try perform(.replaceObject, name.path) { () throws(StoreError) in
-            try base.replaceObject(name, with: bytes)
+            try base.replaceObject(name, with: bytes, if: condition)
         }
     }
 
@@ -134,15 +139,15 @@ public final class FaultyStore: ChunkStore {
     }
 
     /// A call that may fail after it was done, or after the half of it was, where there is one.
-    func perform(
+    func perform<R>(
         _ operation: StoreOperation, _ name: String, half: () throws(StoreError) -> Void = {},
-        _ whole: () throws(StoreError) -> Void
-    ) throws(StoreError) {
+        _ whole: () throws(StoreError) -> R
+    ) throws(StoreError) -> R {
         guard let fault = meet(operation, name) else { return try whole() }
         switch fault.effect {
         case .none: break
         case .half: try half()
-        case .whole: try whole()
+        case .whole: _ = try whole()
         }
         throw error(fault, operation, name)
     }

@@ -16,7 +16,8 @@ public struct Fault: Sendable {
         /// nothing.
         case half
         /// `write`, `synchronize`, `remove`, `replaceObject`, `deallocate`: all of it, and only the
-        /// report is false. All else: nothing, since the contract promises a clean failure.
+        /// report is false; so do `createFile` and `recycleFile` with `.io` and `.unanswered`. All
+        /// else: nothing, since the contract promises a clean failure.
         case whole
     }
 
@@ -43,6 +44,10 @@ public struct Fault: Sendable {
         self.code = code
         self.bytes = bytes
     }
+
+    /// Whether a creation that fails so may have been done: where the medium failed or no answer
+    /// came.
+    var mayLeaveFile: Bool { code == .io || code == .unanswered }
 
     /// Counts a call down. Whether it is to fail, and whether the fault is used up with it.
     mutating func meets(
