@@ -32,6 +32,8 @@ public struct DiskError: Error, Sendable, CustomStringConvertible {
         case sessionOver
         /// Another process has the store.
         case storeLocked
+        /// The store is a copy that is not whole yet.
+        case unfinishedCopy
         /// The store is open read-only, or a snapshot was to be written.
         case readOnly
         /// The user of this process may not use the store, or that file of it.

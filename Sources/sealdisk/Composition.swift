@@ -146,7 +146,7 @@ func checkStore(
         throw error
     } catch {
         let failure = Failure(Refusal(ofStore: error)).about(path)
-        guard failure.exitCode == ErrorKind.busy.exitCode else { throw failure }
+        guard failure.apiCode == ErrorCode.storeLocked.rawValue else { throw failure }
         if let hidden = HiddenMount.ofStore(path) { throw hidden.refusal }
         throw Failure(
             failure, message: failure.message,

@@ -42,7 +42,9 @@ struct SealDisk: ParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Store",
-                subcommands: [InitCommand.self, MountCommand.self, UnmountCommand.self]),
+                subcommands: [
+                    InitCommand.self, MountCommand.self, UnmountCommand.self, StoreCommand.self,
+                ]),
             CommandGroup(
                 name: "Disk",
                 subcommands: [

@@ -126,6 +126,14 @@ import Testing
                 try files.replaceObject(name, with: Array(other.utf8))
                 return try opening(files)
             }
+        case .unfinishedCopy:
+            .other { fixture in
+                let files = fixture.files.copy()
+                let name = try #require(ObjectName("store.json"))
+                let copy = UnfinishedCopy(of: fixture.store.identity.storeID)
+                try files.replaceObject(name, with: copy.encoded())
+                return try opening(files)
+            }
         case .storeLocked: .other { try opening($0.files) }
         case .alreadyExists:
             .other { fixture in

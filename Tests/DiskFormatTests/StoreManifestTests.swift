@@ -46,3 +46,27 @@ import Testing
             HeaderTests.code { _ = try PendingSize(decoding: Array(text.utf8)) } == .malformed)
     }
 }
+
+@Suite struct UnfinishedCopyTests {
+    static let text =
+        #"{"format":"sealdisk-copy","store":"000102030405060708090a0b0c0d0e0f","version":1}"#
+
+    @Test func bytes() throws {
+        let copy = UnfinishedCopy(of: Example.lineageText)
+        #expect(String(decoding: copy.encoded(), as: UTF8.self) == Self.text + "\n")
+        #expect(try UnfinishedCopy(decoding: copy.encoded()) == copy)
+        // Who knows no copies takes it for no store.
+        #expect(HeaderTests.code { _ = try StoreManifest(decoding: copy.encoded()) } == .malformed)
+    }
+
+    @Test(arguments: [
+        "", "{}", StoreManifestTests.text, text.replacing("sealdisk-copy", with: "sealdisk-store"),
+        text.replacing(#""version":1"#, with: #""version":2"#),
+        text.replacing("0d0e0f", with: "0d0e"), text.replacing("0d0e0f", with: "0d0e/f"),
+        String(text.dropLast()),
+    ])
+    func refused(text: String) {
+        #expect(
+            HeaderTests.code { _ = try UnfinishedCopy(decoding: Array(text.utf8)) } == .malformed)
+    }
+}

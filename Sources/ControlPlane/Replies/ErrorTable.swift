@@ -89,6 +89,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case snapshotOpen = "IncorrectSnapshotStatus.Open"
     case rolledBack = "IncorrectStore.RolledBack"
     case storeLocked = "OperationConflict.StoreLocked"
+    case unfinishedCopy = "IncorrectStore.UnfinishedCopy"
     // Rules of disks.
     case categoryNotSupported = "InvalidDiskCategory.NotSupported"
     case sizeTooSmall = "InvalidDiskSize.TooSmall"
@@ -130,7 +131,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
             .notFound
         case .alreadyExists, .nameTaken: .exists
         case .diskStatus, .diskOpen, .diskSnapshotExists, .snapshotOpen, .snapshotInUse,
-            .storeLocked:
+            .storeLocked, .unfinishedCopy:
             .busy
         case .kmsNotEnabled, .kmsLocked, .keyNotFound, .keyRefused, .keyNotLoaded, .keyDisabled:
             .keyRequired
@@ -163,6 +164,7 @@ extension ErrorCode {
             case .io: .storage
             case .sessionOver: .sessionOver
             case .storeLocked: .storeLocked
+            case .unfinishedCopy: .unfinishedCopy
             case .readOnly: .readOnly
             case .denied: .noPermission
             case .limit, .hostLimit: .limit

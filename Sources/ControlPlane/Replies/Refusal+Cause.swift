@@ -103,6 +103,9 @@ extension ErrorCode {
         case .limit:
             "Raise the limit that the message names; else delete what is no longer needed, or use"
                 + " another store."
+        case .unfinishedCopy:
+            "Repeat the command that makes it, which goes on where it stopped: sealdisk store copy"
+                + " FROM TO. It is a store when that has ended well."
         case .storeLocked: "Use the mount that has the store, or unmount it first."
         case .noPermission: "Run this as the user whose store it is, or as root."
         case .readOnly: "Mount the store writable, or work on another one."

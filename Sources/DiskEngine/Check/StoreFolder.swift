@@ -16,13 +16,18 @@ struct StoreFolder {
 
     private(set) var lineages: [LineageID: LineageFolder] = [:]
     private(set) var findings: [CheckFinding] = []
+    /// Every file that stands where a store has one, by its path, with its length in bytes.
+    private(set) var files: [String: UInt64] = [:]
     private let survey: any StoreSurvey
+    /// Whether lineages that are marked as deleted are looked into as well.
+    private let entersDeleted: Bool
 
     private enum Place { case file, folder, none }
 
     /// Throws `.io`, `.denied`: what keeps a folder from being listed.
-    init(_ survey: any StoreSurvey) throws {
+    init(_ survey: any StoreSurvey, entersDeleted: Bool = false) throws {
         self.survey = survey
+        self.entersDeleted = entersDeleted
         let files = [
             StoreLayout.store, StoreLayout.account, StoreLayout.reserve, ".lock",
         ]
@@ -56,7 +61,7 @@ struct StoreFolder {
         found.isDeleted = entries.contains(paths[1])
         found.waits = entries.contains(paths[2])
         // Nothing of a lineage that is going counts.
-        if found.isDeleted { return found }
+        if found.isDeleted, !entersDeleted { return found }
         if entries.contains(folders[0]) {
             found.disks = try look(folders[0]) { Self.isOfDisk($0.name) ? .file : .none }
                 .compactMap { Store.id($0.name, DiskID.init) }.sorted()
@@ -108,6 +113,7 @@ struct StoreFolder {
             return try survey.survey(folder.flatMap { ObjectName($0) }).filter { entry in
                 let path = folder.map { "\($0)/\(entry.name)" } ?? entry.name
                 let place = place(entry)
+                if place == .file, entry.kind == .file { files[path] = entry.length }
                 if let finding = Self.finding(entry, path, place) {
                     findings.append(finding)
                     return finding.kind == .foreign && entry.kind == .file

@@ -103,11 +103,18 @@ public final class Store: @unchecked Sendable {
         }
     }
 
-    /// What a store is, without opening it. Throws `.notFound`, `.unsupported`, `.damaged`, `.io`.
+    /// What a store is, without opening it. Throws `.notFound`, `.unfinishedCopy`, `.unsupported`,
+    /// `.damaged`, `.io`.
     public static func identity(of files: any ChunkStore) throws -> StoreIdentity {
         do {
-            return StoreIdentity(
-                try StoreManifest(decoding: files.readObject(manifestName, limit: 4096)))
+            let bytes = try files.readObject(manifestName, limit: 4096)
+            if let copy = try? UnfinishedCopy(decoding: bytes) {
+                throw DiskError(
+                    .unfinishedCopy,
+                    "there is no whole store here yet: it is a copy of store \(copy.store) that was"
+                        + " not finished")
+            }
+            return StoreIdentity(try StoreManifest(decoding: bytes))
         } catch let error as StoreError where error.code == .notFound {
             throw DiskError(.notFound, "there is no SealDisk store here; `sealdisk init` makes one")
         } catch let error as FormatError where error.code == .unsupported {
@@ -117,7 +124,7 @@ public final class Store: @unchecked Sendable {
         }
     }
 
-    private static var manifestName: ObjectName {
+    static var manifestName: ObjectName {
         ObjectName(StoreLayout.store)!  // a constant that is a valid name
     }
 

@@ -62,7 +62,7 @@ struct InitCommand: ParsableCommand {
     }
 
     /// What is wrong with the place itself; nil if it is not that.
-    private static func place(_ path: String) -> Failure? {
+    static func place(_ path: String) -> Failure? {
         var status = stat()
         if stat(path, &status) == 0 {
             guard status.st_mode & S_IFMT != S_IFDIR else { return nil }
