@@ -3,12 +3,18 @@ import CryptoPrimitives
 @testable import DiskFormat
 
 extension FuzzTarget {
-    /// A store's description, and a size that waits.
+    /// A store's description, the mark of a copy, and a size that waits.
     static let storeManifest = FuzzTarget("store-manifest") {
         let store = StoreManifest(
             store: Example.lineage.description, account: "1", region: "r", created: 7)
-        return [store.encoded(), PendingSize(size: 1 << 20).encoded()]
+        return [
+            store.encoded(), PendingSize(size: 1 << 20).encoded(),
+            UnfinishedCopy(of: store.store).encoded(),
+        ]
     } run: { bytes in
+        if let copy = try? UnfinishedCopy(decoding: bytes) {
+            requireSame(copy) { try UnfinishedCopy(decoding: copy.encoded()) }
+        }
         if let pending = try? PendingSize(decoding: bytes) {
             requireSame(pending) { try PendingSize(decoding: pending.encoded()) }
         }

@@ -61,7 +61,10 @@ struct StoreFolder {
         found.isDeleted = entries.contains(paths[1])
         found.waits = entries.contains(paths[2])
         // Nothing of a lineage that is going counts.
-        if found.isDeleted, !entersDeleted { return found }
+        if found.isDeleted, !entersDeleted {
+            for path in [paths[0], paths[2]] { files[path] = nil }
+            return found
+        }
         if entries.contains(folders[0]) {
             found.disks = try look(folders[0]) { Self.isOfDisk($0.name) ? .file : .none }
                 .compactMap { Store.id($0.name, DiskID.init) }.sorted()

@@ -31,7 +31,7 @@ import Testing
             target.crash()
             try rig.expectWhole(target, "call \(call)")
         }
-        #expect(call > 40)
+        #expect(call > 30)
     }
 
     @Test func everyCallOfTheSourceMayFail() throws {
@@ -82,7 +82,7 @@ import Testing
         }
         try rig.copy(to: target, faults: watched)
         let all = moments.withLock { $0 }
-        #expect(all.count > 40)
+        #expect(all.count > 30)
         for (index, moment) in all.enumerated() {
             for left in [moment.killed, moment.withoutPower] {
                 try rig.expectUnfinishedOrWhole(left, "moment \(index)")
