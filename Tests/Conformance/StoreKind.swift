@@ -50,8 +50,10 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
     }
 
     private static func retrying(_ base: any ChunkStore) -> any ChunkStore {
+        // More than all that `busy` refuses: where many threads call, one may be hit by most of it.
         let policy = RetryPolicy(
-            attempts: 3, firstWait: .seconds(1), longestWait: .seconds(5), patience: .seconds(60))
+            attempts: 300, firstWait: .seconds(1), longestWait: .seconds(5),
+            patience: .seconds(9000))
         return RetryingStore(base, policy: policy, time: TestTime()) { 1 << 63 }
     }
 
