@@ -40,6 +40,7 @@ let package = Package(
         .target(name: "ChunkStore", swiftSettings: strict),
         .target(
             name: "LocalStore", dependencies: ["ChunkStore", "CLinuxFile"], swiftSettings: strict),
+        .target(name: "S3Store", dependencies: ["ChunkStore"], swiftSettings: strict),
         .target(
             name: "DiskFormat", dependencies: ["CryptoPrimitives", "CXXHash"],
             swiftSettings: strict),
