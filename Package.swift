@@ -29,6 +29,7 @@ let package = Package(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         // The core: no Foundation, no kernel, four doors (ChunkStore, KeyProvider, clock, entropy).
+        .target(name: "Scheduling", swiftSettings: strict),
         .target(name: "CryptoPrimitives", dependencies: ["COpenSSL"], swiftSettings: strict),
         .target(name: "KeyManagement", dependencies: ["CryptoPrimitives"], swiftSettings: strict),
         .target(
@@ -40,14 +41,14 @@ let package = Package(
         .target(name: "ChunkStore", swiftSettings: strict),
         .target(
             name: "LocalStore", dependencies: ["ChunkStore", "CLinuxFile"], swiftSettings: strict),
-        .target(name: "S3Store", dependencies: ["ChunkStore"], swiftSettings: strict),
+        .target(name: "S3Store", dependencies: ["ChunkStore", "Scheduling"], swiftSettings: strict),
         .target(
             name: "DiskFormat", dependencies: ["CryptoPrimitives", "CXXHash"],
             swiftSettings: strict),
         .target(
             name: "DiskEngine",
             dependencies: [
-                "DiskFormat", "ChunkStore", "KeyManagement", "CryptoPrimitives",
+                "DiskFormat", "ChunkStore", "KeyManagement", "CryptoPrimitives", "Scheduling",
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
             swiftSettings: strict),
@@ -143,7 +144,7 @@ if Context.environment["SEALDISK_FUZZ"] != nil {
 // The sanitizers (Tests/sanitize) look at the engine and what is below it: nothing above is built.
 if Context.environment["SEALDISK_ENGINE_ALONE"] != nil {
     let needed: Set = [
-        "COpenSSL", "CXXHash", "CLinuxFile", "CryptoPrimitives", "KeyManagement", "ChunkStore",
+        "COpenSSL", "CXXHash", "CLinuxFile", "Scheduling", "CryptoPrimitives", "KeyManagement", "ChunkStore",
         "LocalStore", "DiskFormat", "DiskEngine", "CRuntimeCounts", "CryptoPrimitivesTests",
         "Conformance", "DiskEngineTests", "Simulation",
     ]

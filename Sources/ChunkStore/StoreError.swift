@@ -14,6 +14,9 @@ public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
         case tooManyFiles
         /// The object is not of the version that a replacement asked for; nothing was done.
         case conflict
+        /// Another host has taken the store: nothing of this process reaches it any more, and
+        /// nothing was done.
+        case fenced
         /// The store would not do it now: nothing was done, as if the call had not been made, and
         /// the same call may succeed later. A server that is overloaded says so, or one that
         /// starts.

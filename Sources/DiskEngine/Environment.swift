@@ -1,5 +1,6 @@
 import CryptoPrimitives
 import KeyManagement
+import Scheduling
 
 /// What the engine gets from the world besides storage and keys.
 public struct Environment: Sendable {

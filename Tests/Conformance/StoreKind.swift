@@ -1,5 +1,6 @@
 import ChunkStore
 import LocalStore
+import Scheduling
 import Testing
 
 @testable import DiskEngine

@@ -1,6 +1,7 @@
 import DiskEngine
 import DiskFormat
 import Glibc
+import Scheduling
 import Synchronization
 import Testing
 

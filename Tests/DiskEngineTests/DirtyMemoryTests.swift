@@ -2,6 +2,7 @@ import ChunkStore
 import DiskFormat
 import Glibc
 import KeyManagement
+import Scheduling
 import Synchronization
 import Testing
 

@@ -2,6 +2,7 @@ import ChunkStore
 import DiskFormat
 import Glibc
 import KeyManagement
+import Scheduling
 import Synchronization
 import Testing
 
@@ -209,14 +210,14 @@ private final class ScarceThreads: Threads {
 
     func makeMonitor() -> Monitor { Monitor() }
 
-    func start(name: String, _ body: @escaping @Sendable () -> Void) throws(DiskError)
+    func start(name: String, _ body: @escaping @Sendable () -> Void) throws(ThreadLimit)
         -> any RunningThread
     {
         let isLeft = left.withLock { left in
             defer { left = max(0, left - 1) }
             return left > 0
         }
-        guard isLeft else { throw DiskError(.hostLimit, "no more threads in this test") }
+        guard isLeft else { throw ThreadLimit(thread: name, cause: "no more threads in this test") }
         return try SystemThreads().start(name: name, body)
     }
 }

@@ -2,6 +2,7 @@ import ChunkStore
 import CryptoPrimitives
 import DiskFormat
 import KeyManagement
+import Scheduling
 import Synchronization
 import Testing
 

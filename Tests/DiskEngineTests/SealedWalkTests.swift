@@ -1,6 +1,7 @@
 import ChunkStore
 import DiskFormat
 import KeyManagement
+import Scheduling
 import Synchronization
 import Testing
 

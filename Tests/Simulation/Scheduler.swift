@@ -1,5 +1,6 @@
 import DiskEngine
 import Glibc
+import Scheduling
 
 /// Decides which thread runs: threads, monitors and waiting as `Threads` gives them to the engine,
 /// but one thread at a time, and which one after every step is the seed's word.
@@ -83,7 +84,7 @@ final class Scheduler: Threads, @unchecked Sendable {
 
     func makeMonitor() -> Monitor { SimulatedMonitor(self) }
 
-    func start(name: String, _ body: @escaping @Sendable () -> Void) throws(DiskError)
+    func start(name: String, _ body: @escaping @Sendable () -> Void) throws(ThreadLimit)
         -> any RunningThread
     {
         let thread = add(name)

@@ -1,4 +1,5 @@
 import DiskEngine
+import Scheduling
 
 /// A monitor whose lock and conditions are the scheduler's affair. It wakes without cause now and
 /// then, as a monitor may.

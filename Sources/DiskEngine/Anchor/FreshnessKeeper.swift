@@ -1,4 +1,5 @@
 import DiskFormat
+import Scheduling
 
 /// What is known of the store's past, in memory and in the anchor.
 ///

@@ -1,4 +1,5 @@
 import DiskFormat
+import Scheduling
 
 /// A map that is verified: of a snapshot, of a disk as its next attach will find it, or of a disk
 /// as it was created, which a reinitialisation goes back to.

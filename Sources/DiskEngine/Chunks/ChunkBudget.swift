@@ -1,4 +1,5 @@
 import CryptoPrimitives
+import Scheduling
 import Synchronization
 
 /// Counts the open chunks of all lineages of a store against one limit: each takes a descriptor,

@@ -1,4 +1,5 @@
 import DiskFormat
+import Scheduling
 
 /// A chunk that slots can be read from: its file and its cipher.
 final class OpenChunk: Sendable {

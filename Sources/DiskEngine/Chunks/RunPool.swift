@@ -1,4 +1,5 @@
 import DiskFormat
+import Scheduling
 
 /// Buffers that threads borrow to seal into and to read entries into; kept for reuse, so that the
 /// data path allocates nothing once warm.

@@ -1,4 +1,5 @@
 import DiskFormat
+import Scheduling
 import Synchronization
 
 /// An attached disk. It behaves like an NVMe drive with a volatile write cache: a write that has
@@ -96,7 +97,7 @@ public final class Disk: @unchecked Sendable {
                 try threads.start(name: "ckpt \(name)") { self.checkpointInBackground() })
         } catch {
             abandon()
-            throw error
+            throw DiskError(.hostLimit, "\(error)", cause: error)
         }
     }
 

@@ -1,4 +1,5 @@
 import DiskFormat
+import Scheduling
 
 /// A snapshot, open for reading. It keeps the snapshot from being deleted until `close()`.
 public final class SnapshotReader: @unchecked Sendable {

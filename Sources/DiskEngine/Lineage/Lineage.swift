@@ -1,6 +1,7 @@
 import ChunkStore
 import CryptoPrimitives
 import DiskFormat
+import Scheduling
 import Synchronization
 
 /// A lineage whose key is in memory: what its disks and snapshots share. It exists while one of

@@ -1,4 +1,5 @@
 import DiskFormat
+import Scheduling
 
 /// What an attach begins with: the state of a disk's last checkpoint, and what is to be replayed
 /// onto it.

@@ -1,4 +1,5 @@
 import DiskFormat
+import Scheduling
 import Synchronization
 
 /// Counts the map pages of all disks and snapshots against one limit, and finds room when it is

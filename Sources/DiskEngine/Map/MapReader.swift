@@ -1,4 +1,5 @@
 import DiskFormat
+import Scheduling
 
 /// A map together with the lock that guards it and the lineage that its pages are read from.
 /// Disks and snapshots read through one alike.

@@ -1,4 +1,5 @@
 import DiskFormat
+import Scheduling
 
 // Verifying disks and snapshots while they are in use, piece by piece: whoever asks decides how
 // fast, and goes on later from where a piece ended. Nothing is kept between two pieces.

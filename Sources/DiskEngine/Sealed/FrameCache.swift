@@ -1,4 +1,5 @@
 import DiskFormat
+import Scheduling
 
 /// A frame of a sealed snapshot as it stands in the file.
 final class SealedFrame: @unchecked Sendable {

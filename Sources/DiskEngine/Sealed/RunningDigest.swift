@@ -1,4 +1,5 @@
 import CryptoPrimitives
+import Scheduling
 
 /// The digest of a sealed file, taken along as its frames are made: whoever reads it from beginning
 /// to end learns it for everybody.

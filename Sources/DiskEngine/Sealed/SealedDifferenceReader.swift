@@ -1,4 +1,5 @@
 import DiskFormat
+import Scheduling
 
 /// What a snapshot has that another does not, open for reading as ciphertext: the bytes of an
 /// incremental sealed file, made as they are read, the same each time. It keeps both snapshots from

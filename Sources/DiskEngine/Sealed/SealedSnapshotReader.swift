@@ -1,5 +1,6 @@
 import CryptoPrimitives
 import DiskFormat
+import Scheduling
 
 /// A snapshot, open for reading as ciphertext: the bytes of its sealed file, made as they are read.
 /// They are a function of the snapshot alone, the same on each read. It keeps the snapshot from

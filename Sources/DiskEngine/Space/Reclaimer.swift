@@ -1,4 +1,5 @@
 import DiskFormat
+import Scheduling
 
 /// The thread that gives space back. It is asked whenever something died: a snapshot or disk
 /// deleted, a disk rolled back, enough overwritten or discarded, many sessions begun; and by who
@@ -45,7 +46,11 @@ final class Reclaimer: @unchecked Sendable {
 
     /// Throws `.hostLimit` if there can be no more threads.
     func start(for store: Store) throws(DiskError) {
-        thread = try threads.start(name: "reclaim") { [weak store, self] in run { store } }
+        do {
+            thread = try threads.start(name: "reclaim") { [weak store, self] in run { store } }
+        } catch {
+            throw DiskError(.hostLimit, "\(error)", cause: error)
+        }
     }
 
     /// Ends the thread after the lineage it is working on, and what is to be removed.

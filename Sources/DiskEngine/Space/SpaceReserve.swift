@@ -1,5 +1,6 @@
 import ChunkStore
 import DiskFormat
+import Scheduling
 import Synchronization
 
 /// Space that stands aside for discards, checkpoints and manifests, so that a full store can always

@@ -1,4 +1,5 @@
 import DiskFormat
+import Scheduling
 
 /// Chunks of a lineage of which nothing lives, and which a pass of reclamation left in place, to
 /// become the next ones: a file that has its space and was written before costs the host less to

@@ -11,7 +11,7 @@ extension DiskError {
             switch error.code {
             case .notFound: .damaged
             case .noSpace: .noSpace
-            case .locked: .storeLocked
+            case .locked, .fenced: .storeLocked
             case .readOnly: .readOnly
             case .denied: .denied
             case .tooLarge, .foreign: .damaged

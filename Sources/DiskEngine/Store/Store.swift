@@ -2,6 +2,7 @@ import ChunkStore
 import CryptoPrimitives
 import DiskFormat
 import KeyManagement
+import Scheduling
 
 /// An open store: its disks and snapshots, and those of them that are attached. One process at a
 /// time may have a store open.

@@ -1,4 +1,5 @@
 import DiskFormat
+import Scheduling
 import Testing
 
 @testable import DiskEngine

@@ -1,6 +1,7 @@
 import ChunkStore
 import DiskFormat
 import KeyManagement
+import Scheduling
 import Testing
 
 @testable import DiskEngine

@@ -1,7 +1,7 @@
 import Glibc
 
 /// A mutex with conditions: `wait` releases the lock and takes it again when something was
-/// announced. The engine's only way to synchronise, so that a simulator may supply its own and
+/// announced. The only way to synchronise of the engine and of stores that have threads, so that a simulator may supply its own and
 /// decide who runs.
 ///
 /// Operations wait for `.progress`, or for the log to be `.written` so far; background threads for
@@ -49,7 +49,7 @@ open class Monitor: @unchecked Sendable {
         pthread_cond_broadcast(conditions + event.rawValue)
     }
 
-    @inline(__always)
+    @inlinable @inline(__always)
     public final func withLock<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
         lock()
         defer { unlock() }
@@ -57,7 +57,7 @@ open class Monitor: @unchecked Sendable {
     }
 
     /// Runs `body` without the lock that the caller holds, and takes it again.
-    @inline(__always)
+    @inlinable @inline(__always)
     public final func withoutLock<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
         unlock()
         defer { lock() }
@@ -68,9 +68,21 @@ open class Monitor: @unchecked Sendable {
 /// Where monitors and threads come from.
 public protocol Threads: Sendable {
     func makeMonitor() -> Monitor
-    /// Starts a thread that runs `body` and ends. Throws `.hostLimit` if there can be no more.
-    func start(name: String, _ body: @escaping @Sendable () -> Void) throws(DiskError)
+    /// Starts a thread that runs `body` and ends.
+    func start(name: String, _ body: @escaping @Sendable () -> Void) throws(ThreadLimit)
         -> any RunningThread
+}
+
+/// There can be no more threads.
+public struct ThreadLimit: Error, Sendable, CustomStringConvertible {
+    public let thread: String
+    /// strerror's words.
+    public let cause: String
+
+    public var description: String {
+        "the thread \"\(thread)\" cannot be started: \(cause);"
+            + " raise the limit of threads (ulimit -u, TasksMax= in a unit)"
+    }
 }
 
 public protocol RunningThread: Sendable {
@@ -84,7 +96,7 @@ public struct SystemThreads: Threads {
 
     public func makeMonitor() -> Monitor { Monitor() }
 
-    public func start(name: String, _ body: @escaping @Sendable () -> Void) throws(DiskError)
+    public func start(name: String, _ body: @escaping @Sendable () -> Void) throws(ThreadLimit)
         -> any RunningThread
     {
         try SystemThread(name: name, body)
@@ -103,7 +115,7 @@ private final class SystemThread: RunningThread {
         }
     }
 
-    init(name: String, _ body: @escaping @Sendable () -> Void) throws(DiskError) {
+    init(name: String, _ body: @escaping @Sendable () -> Void) throws(ThreadLimit) {
         var thread = pthread_t()
         let start = Unmanaged.passRetained(Start(name: name, body: body))
         let status = pthread_create(
@@ -117,10 +129,7 @@ private final class SystemThread: RunningThread {
             }, start.toOpaque())
         guard status == 0 else {
             start.release()
-            throw DiskError(
-                .hostLimit,
-                "the thread \"\(name)\" cannot be started: \(String(cString: strerror(status)));"
-                    + " raise the limit of threads (ulimit -u, TasksMax= in a unit)")
+            throw ThreadLimit(thread: name, cause: String(cString: strerror(status)))
         }
         self.thread = thread
     }

@@ -1,0 +1,136 @@
+import ChunkStore
+import Synchronization
+
+/// A bucket as this store uses it: small objects in their envelopes, under the epoch of the lease.
+///
+/// Keys: `lease`; `objects/NAME`, small objects; `chunks/NAME`, indexes of chunks; `data/NAME/…`,
+/// what indexes point to.
+final class Bucket: Sendable {
+    let objects: any ObjectStorage
+    private let random: @Sendable (Int) -> [UInt8]
+    /// The epoch that puts are made under; and the lowest that counts.
+    let epoch = Atomic<UInt64>(0)
+    let floor = Atomic<UInt64>(0)
+
+    init(_ objects: any ObjectStorage, random: @escaping @Sendable (Int) -> [UInt8]) {
+        self.objects = objects
+        self.random = random
+    }
+
+    static let lease = ObjectKey("lease")
+    static func object(_ name: ObjectName) -> ObjectKey { ObjectKey("objects/\(name)") }
+    static func index(_ name: ObjectName) -> ObjectKey { ObjectKey("chunks/\(name)") }
+    static func data(_ name: ObjectName, _ object: ChunkIndex.DataObject) -> ObjectKey {
+        ObjectKey("data/\(name)/\(object.text)")
+    }
+
+    func randomNumber() -> UInt64 { LittleEndian.number(random(8)[...]) }
+
+    /// What is under a key.
+    struct Found {
+        let envelope: ObjectEnvelope
+        let content: [UInt8]
+        let tag: ObjectTag
+    }
+
+    /// nil if nothing is there. Also what was removed is found, and what does not count.
+    func find(_ key: ObjectKey, limit: Int, _ operation: String) throws(StoreError) -> Found? {
+        var room = min(limit, 64 << 10) + ObjectEnvelope.size
+        while true {
+            let (part, bytes): (ObjectPart, [UInt8])
+            do {
+                (part, bytes) = try get(key, room: room)
+            } catch {
+                guard error.code == .notFound else { throw error }
+                return nil
+            }
+            if part.size > limit + ObjectEnvelope.size {
+                let size = part.size - UInt64(ObjectEnvelope.size)
+                throw StoreError(
+                    .tooLarge, operation: operation,
+                    cause: "\(size) bytes, more than the \(limit) it may have")
+            }
+            guard part.size <= part.count else {
+                room = Int(part.size)
+                continue
+            }
+            guard let envelope = ObjectEnvelope(bytes) else {
+                throw StoreError(
+                    .foreign, operation: operation,
+                    cause: "the bucket's object \(key) is none that this program made")
+            }
+            return Found(
+                envelope: envelope, content: Array(bytes.dropFirst(ObjectEnvelope.size)),
+                tag: part.tag)
+        }
+    }
+
+    private func get(
+        _ key: ObjectKey, room: Int
+    ) throws(StoreError) -> (ObjectPart, [UInt8]) {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: room, alignment: 16)
+        defer { buffer.deallocate() }
+        let part = try objects.get(key, from: 0, into: buffer)
+        return (part, Array(buffer[..<part.count]))
+    }
+
+    /// Whether it is there for this store: not removed, and not of an epoch that does not count.
+    func counts(_ found: Found?) -> Bool {
+        guard let found else { return false }
+        return !found.envelope.isRemoved
+            && found.envelope.epoch >= floor.load(ordering: .acquiring)
+    }
+
+    /// Puts an object under a condition, and finds out whether it did if the answer was lost: the
+    /// condition holds once, so what is there then is this put's or was never this put's.
+    ///
+    /// Precondition: the condition is `.absent` or a tag.
+    func put(
+        _ key: ObjectKey, _ content: [UInt8], isRemoved: Bool = false, if condition: PutCondition,
+        _ operation: String
+    ) throws(StoreError) -> ObjectTag {
+        let envelope = ObjectEnvelope(
+            epoch: epoch.load(ordering: .acquiring), mark: random(16), isRemoved: isRemoved)
+        let bytes = envelope.encoded(with: content)
+        do {
+            return try put(key, bytes, condition)
+        } catch {
+            switch error.code {
+            case .unanswered, .alreadyExists, .conflict:
+                // A put that the client sent once more may have met its own first attempt.
+                let found = try find(key, limit: ChunkIndex.sizeLimit, operation)
+                if let found, found.envelope == envelope { return found.tag }
+                if error.code == .unanswered, isStill(condition, found) {
+                    // It may come yet, but not after a put on the same condition.
+                    return try put(key, bytes, condition)
+                }
+                guard error.code == .unanswered else { throw error }
+                throw StoreError(
+                    condition == .absent ? .alreadyExists : .conflict, operation: operation,
+                    cause: "another put came first")
+            default: throw error
+            }
+        }
+    }
+
+    private func isStill(_ condition: PutCondition, _ found: Found?) -> Bool {
+        switch condition {
+        case .always: true
+        case .absent: found == nil
+        case .tag(let tag): found?.tag == tag
+        }
+    }
+
+    private func put(
+        _ key: ObjectKey, _ bytes: [UInt8], _ condition: PutCondition
+    ) throws(StoreError) -> ObjectTag {
+        do {
+            return try bytes.withUnsafeBytes { try objects.put(key, $0, if: condition) }
+        } catch let error as StoreError {
+            throw error
+        } catch {
+            // `put` throws nothing else; the closure has lost the type.
+            throw StoreError(.io, operation: "put \(key)", cause: "\(error)")
+        }
+    }
+}

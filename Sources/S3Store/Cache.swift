@@ -1,0 +1,187 @@
+import ChunkStore
+
+/// The folder of this host beside a bucket. Below it:
+///
+/// - `whole/NAME`: a chunk that was made here, with all its bytes.
+/// - `part/NAME`: a chunk of which parts were read from the bucket; `map/NAME` says which, of a
+///   cache that was closed in order.
+/// - `waiting/NAME`: that chunk's whole file may hold what the bucket has not.
+/// - `owner`: whose cache it is, and the epoch of the lease that `waiting` is of.
+///
+/// Invariant: what the bucket has of a chunk that is waiting, its whole file has durably.
+struct Cache: Sendable {
+    let files: any ChunkStore
+
+    /// Bytes and name of everything that is here, as of the last opening.
+    struct Chunk {
+        let name: ObjectName
+        let length: UInt64
+        let isWhole: Bool
+        let isWaiting: Bool
+    }
+
+    static func whole(_ name: ObjectName) -> ObjectName { within("whole", name) }
+    static func part(_ name: ObjectName) -> ObjectName { within("part", name) }
+    static func map(_ name: ObjectName) -> ObjectName { within("map", name) }
+    static func waiting(_ name: ObjectName) -> ObjectName { within("waiting", name) }
+
+    private static func within(_ folder: String, _ name: ObjectName) -> ObjectName {
+        // A name behind a component is a name, but for one of a thousand characters.
+        ObjectName("\(folder)/\(name)") ?? name
+    }
+
+    func createWhole(
+        _ name: ObjectName, length: UInt64, beginning: [UInt8]
+    ) throws(StoreError) -> any ChunkFile {
+        try files.createFile(Self.whole(name), length: length, beginning: beginning)
+    }
+
+    func openWhole(_ name: ObjectName) throws(StoreError) -> any ChunkFile {
+        try files.openFile(Self.whole(name))
+    }
+
+    /// An empty one that takes no space yet.
+    func createPart(_ name: ObjectName, length: UInt64) throws(StoreError) -> any ChunkFile {
+        try removeIfThere(Self.part(name))
+        let file = try files.createFile(Self.part(name), length: length)
+        try file.deallocate(at: 0, length: length)
+        return file
+    }
+
+    func openPart(_ name: ObjectName) throws(StoreError) -> any ChunkFile {
+        try files.openFile(Self.part(name))
+    }
+
+    func removePart(_ name: ObjectName) throws(StoreError) {
+        try removeIfThere(Self.part(name))
+    }
+
+    func removeWhole(_ name: ObjectName) throws(StoreError) {
+        try removeIfThere(Self.whole(name))
+    }
+
+    /// Durable before anything is written that the bucket has not.
+    func markWaiting(_ name: ObjectName) throws(StoreError) {
+        try files.replaceObject(Self.waiting(name), with: [])
+    }
+
+    func unmarkWaiting(_ name: ObjectName) throws(StoreError) {
+        try removeIfThere(Self.waiting(name))
+    }
+
+    private func removeIfThere(_ name: ObjectName) throws(StoreError) {
+        do {
+            try files.remove(name)
+        } catch {
+            guard error.code == .notFound else { throw error }
+        }
+    }
+
+    // MARK: Presence, over a restart
+
+    func keepMap(of name: ObjectName, _ pages: [Range<Int>]) throws(StoreError) {
+        let text = pages.map { "\($0.lowerBound) \($0.upperBound)\n" }.joined()
+        try files.replaceObject(Self.map(name), with: Array(text.utf8))
+    }
+
+    /// Takes the map away: it holds until the part changes. nil if there is none that makes sense.
+    func takeMap(of name: ObjectName, limit: Int) throws(StoreError) -> [Range<Int>]? {
+        let bytes: [UInt8]
+        do {
+            bytes = try files.readObject(Self.map(name), limit: 1 << 20)
+        } catch {
+            guard error.code == .notFound || error.code == .tooLarge else { throw error }
+            return nil
+        }
+        try removeIfThere(Self.map(name))
+        var pages: [Range<Int>] = []
+        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
+            let ends = line.split(separator: " ").compactMap { Int($0) }
+            guard ends.count == 2, ends[0] >= 0, ends[0] < ends[1], ends[1] <= limit else {
+                return nil
+            }
+            pages.append(ends[0]..<ends[1])
+        }
+        return pages
+    }
+
+    // MARK: All of it
+
+    /// Every chunk that has a file here, in the order of names.
+    func chunks() throws(StoreError) -> [Chunk] {
+        let waiting = Set(try names(below: "waiting"))
+        var found: [Chunk] = []
+        for name in try names(below: "whole") {
+            let length = try files.openFile(Self.whole(name)).size().length
+            found.append(
+                Chunk(
+                    name: name, length: length, isWhole: true, isWaiting: waiting.contains(name)))
+        }
+        for name in try names(below: "part") {
+            let length = try files.openFile(Self.part(name)).size().length
+            found.append(Chunk(name: name, length: length, isWhole: false, isWaiting: false))
+        }
+        return found.sorted { $0.name.path < $1.name.path }
+    }
+
+    private func names(below top: String) throws(StoreError) -> [ObjectName] {
+        var folders = [top]
+        var found: [ObjectName] = []
+        while let folder = folders.popLast() {
+            guard let name = ObjectName(folder) else { continue }
+            for entry in try files.list(name) {
+                let path = "\(folder)/\(entry.name)"
+                if entry.isFolder {
+                    folders.append(path)
+                } else if let name = ObjectName(String(path.dropFirst(top.count + 1))) {
+                    found.append(name)
+                }
+            }
+        }
+        return found
+    }
+
+    /// Everything that is waiting goes, for it never becomes part of the store.
+    func forgetWaiting() throws(StoreError) {
+        for chunk in try chunks() where chunk.isWaiting {
+            try removeWhole(chunk.name)
+            try unmarkWaiting(chunk.name)
+        }
+    }
+
+    // MARK: Whose it is
+
+    struct Owner: Equatable {
+        /// 32 hexadecimal digits, drawn when the folder was first used.
+        let cache: String
+        let epoch: UInt64
+    }
+
+    private static var owner: ObjectName {
+        ObjectName("owner")!  // a constant that is a valid name
+    }
+
+    func readOwner() throws(StoreError) -> Owner? {
+        let bytes: [UInt8]
+        do {
+            bytes = try files.readObject(Self.owner, limit: 4096)
+        } catch {
+            guard error.code == .notFound else { throw error }
+            return nil
+        }
+        let parts = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+        guard parts.count == 3, parts[0] == "sealdisk-cache 1", parts[1].utf8.count == 32,
+            let epoch = UInt64(parts[2])
+        else {
+            throw StoreError(
+                .foreign, operation: "open the cache",
+                cause: "its file `owner` is none that this program made; name another folder")
+        }
+        return Owner(cache: String(parts[1]), epoch: epoch)
+    }
+
+    func writeOwner(_ owner: Owner) throws(StoreError) {
+        try files.replaceObject(
+            Self.owner, with: Array("sealdisk-cache 1\n\(owner.cache)\n\(owner.epoch)\n".utf8))
+    }
+}
