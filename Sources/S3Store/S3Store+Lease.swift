@@ -76,7 +76,7 @@ final class S3Lease: StoreLock, @unchecked Sendable {
         try startRenewing()
         do {
             if !isAlone {
-                try await (term.length + term.margin)
+                try waitOut(term.length + term.margin)
             }
             // What waits in the cache is of the store only if nobody had the store since.
             let isOurs = owner.map { $0.epoch == found?.record.epoch } ?? false
