@@ -35,13 +35,17 @@ let package = Package(
         .target(
             name: "PKCS11Keys", dependencies: ["KeyManagement", "CryptoPrimitives", "CPKCS11"],
             swiftSettings: strict),
+        .target(name: "HTTP", dependencies: ["CCurl"], swiftSettings: strict),
         .target(
-            name: "VaultKeys", dependencies: ["KeyManagement", "CryptoPrimitives", "CCurl"],
+            name: "VaultKeys", dependencies: ["KeyManagement", "CryptoPrimitives", "HTTP"],
             swiftSettings: strict),
         .target(name: "ChunkStore", swiftSettings: strict),
         .target(
             name: "LocalStore", dependencies: ["ChunkStore", "CLinuxFile"], swiftSettings: strict),
         .target(name: "S3Store", dependencies: ["ChunkStore", "Scheduling"], swiftSettings: strict),
+        .target(
+            name: "S3Client", dependencies: ["S3Store", "ChunkStore", "HTTP", "CryptoPrimitives"],
+            swiftSettings: strict),
         .target(
             name: "DiskFormat", dependencies: ["CryptoPrimitives", "CXXHash"],
             swiftSettings: strict),
@@ -82,6 +86,8 @@ let package = Package(
 
         // Counts what a thread asks of Swift's runtime.
         .target(name: "CRuntimeCounts", path: "Tests/CRuntimeCounts"),
+        // Real servers on loopback, and one that breaks what passes through it.
+        .target(name: "ServerFixtures", path: "Tests/ServerFixtures", swiftSettings: strict),
 
         // One folder of tests a module, in the same order; then the tests of the whole.
         .testTarget(
@@ -91,6 +97,9 @@ let package = Package(
             name: "KeyManagementTests", dependencies: ["KeyManagement"], swiftSettings: strict),
         .testTarget(
             name: "KeyBackendTests", dependencies: ["PKCS11Keys", "VaultKeys"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "S3ClientTests", dependencies: ["S3Client", "LocalStore", "ServerFixtures"],
             swiftSettings: strict),
         .testTarget(
             name: "Conformance", dependencies: ["ChunkStore", "LocalStore", "DiskEngine"],

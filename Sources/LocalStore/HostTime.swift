@@ -1,0 +1,23 @@
+import ChunkStore
+import Glibc
+
+/// The host's clock, for what waits for servers and measures them. It stands still while the host
+/// sleeps.
+public struct HostTime: StoreTime {
+    public init() {}
+
+    public func now() -> Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
+
+    public func sleep(for duration: Duration) {
+        guard duration > .zero else { return }
+        let (seconds, attoseconds) = duration.components
+        var rest = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
+        var left = timespec()
+        // A signal ends it early.
+        while nanosleep(&rest, &left) != 0, errno == EINTR { rest = left }
+    }
+}

@@ -1,0 +1,71 @@
+import ChunkStore
+import CryptoPrimitives
+import S3Store
+
+extension S3Client {
+    /// Finds out, with an object that nobody else names, whether the server heeds the conditions of
+    /// a put; it is gone afterwards. Throws `.io` if it does not, and whatever else is wrong there:
+    /// this is also the first call that needs keys and bucket to be right.
+    public func proveConditions() throws(StoreError) {
+        let random: [UInt8]
+        do throws(CryptoError) {
+            random = try SystemEntropy().bytes(16)
+        } catch {
+            throw StoreError(.io, operation: "PUT", cause: error.message)
+        }
+        let key = ObjectKey("proof-\(Hex.text(random))")
+        do throws(StoreError) {
+            try prove(with: key)
+        } catch {
+            // The first failure is the one to tell.
+            try? delete(key)
+            throw error
+        }
+        try delete(key)
+    }
+
+    private func prove(with key: ObjectKey) throws(StoreError) {
+        let first = try put("first", key, .absent)
+        guard try isRefused(key, .absent, by: .alreadyExists) else {
+            throw unfit("it overwrote an object that a put asked to find absent (If-None-Match)")
+        }
+        guard try isRefused(key, .tag(ObjectTag("0123456789abcdef0123456789abcdef")), by: .conflict)
+        else { throw unfit("it overwrote an object of another ETag than a put named (If-Match)") }
+        let second = try put("second", key, .tag(first))
+        guard second != first else {
+            throw unfit("objects of different contents have the same ETag")
+        }
+        guard try isRefused(key, .tag(first), by: .conflict) else {
+            throw unfit("it overwrote an object by the ETag that it had before (If-Match)")
+        }
+    }
+
+    private func isRefused(
+        _ key: ObjectKey, _ condition: PutCondition, by code: StoreError.Code
+    ) throws(StoreError) -> Bool {
+        do throws(StoreError) {
+            _ = try put("other", key, condition)
+            return false
+        } catch {
+            if error.code == code { return true }
+            throw error
+        }
+    }
+
+    private func put(
+        _ text: String, _ key: ObjectKey, _ condition: PutCondition
+    ) throws(StoreError) -> ObjectTag {
+        let bytes = Array(text.utf8)
+        return try bytes.withUnsafeBufferPointer { (bytes) throws(StoreError) in
+            try put(key, UnsafeRawBufferPointer(bytes), if: condition)
+        }
+    }
+
+    private func unfit(_ finding: String) -> StoreError {
+        StoreError(
+            .io, operation: "\(place) at \(place.endpoint)",
+            cause: "this server does not heed the conditions of a PUT: \(finding). Two hosts could"
+                + " take the same disk there and neither would know. Use a server that does (AWS S3,"
+                + " Ceph's radosgw, MinIO, SeaweedFS), or a newer version of this one")
+    }
+}

@@ -1,0 +1,65 @@
+import Foundation
+
+/// SeaweedFS as one process, which heeds the conditions of a PUT. Takes about three seconds.
+public final class SeaweedFS: S3Server {
+    public let port: UInt16
+    public let process: ServerProcess
+
+    /// One for all tests that do not harm it.
+    public static let shared = Result { try SeaweedFS() }
+
+    public init() throws {
+        // Each of its four parts has a second port.
+        let ports = try Loopback.freePorts(8)
+        port = ports[0]
+        let binary = ProcessInfo.processInfo.environment["SEALDISK_WEED"] ?? "/usr/bin/weed"
+        let keys = #"{"accessKey":"AKIDOFTESTS","secretKey":"secret/of+tests"}"#
+        let actions = #"["Admin","Read","Write","List","Tagging"]"#
+        process = try ServerProcess("weed", binary: binary) { folder in
+            let file = folder + "/s3.json"
+            try Data(
+                #"{"identities":[{"name":"t","credentials":[\#(keys)],"actions":\#(actions)}]}"#
+                    .utf8
+            ).write(to: URL(fileURLWithPath: file))
+            var arguments = [
+                "server", "-dir=\(folder)", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3",
+                "-s3.config=\(file)", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
+                "-master.telemetry=false", "-master.volumeSizeLimitMB=256", "-volume.max=40",
+                "-s3.localSocket=\(folder)/s3.sock", "-filer.localSocket=\(folder)/filer.sock",
+            ]
+            let names = ["s3", "master", "volume", "filer"]
+            for (index, name) in names.enumerated() {
+                arguments.append("-\(name).port=\(ports[index])")
+                arguments.append("-\(name).port.grpc=\(ports[index + 4])")
+            }
+            return arguments
+        }
+        try process.wait { (try? curl("-X", "PUT", "\(endpoint)/\(bucket)")) == 200 }
+        // The first object waits for a volume to be made.
+        try process.wait {
+            (try? curl("-X", "PUT", "--data", "x", "\(endpoint)/\(bucket)/warm")) == 200
+        }
+    }
+}
+
+/// rclone as an S3 server over a folder: it answers 200 to a PUT on a condition, and overwrites.
+public final class RcloneS3: S3Server {
+    public let port: UInt16
+    public let process: ServerProcess
+
+    public init() throws {
+        let port = try Loopback.freePorts(1)[0]
+        self.port = port
+        let binary = ProcessInfo.processInfo.environment["SEALDISK_RCLONE"] ?? "/usr/bin/rclone"
+        process = try ServerProcess("rclone", binary: binary) { folder in
+            try FileManager.default.createDirectory(
+                atPath: folder + "/data/disks", withIntermediateDirectories: true)
+            return [
+                "serve", "s3", "--addr", "127.0.0.1:\(port)", "--auth-key",
+                "AKIDOFTESTS,secret/of+tests", "--vfs-cache-mode", "off", "--config",
+                folder + "/rclone.conf", folder + "/data",
+            ]
+        }
+        try process.wait { (try? curl("\(endpoint)/\(bucket)")) == 200 }
+    }
+}
