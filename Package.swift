@@ -27,6 +27,7 @@ let package = Package(
         .systemLibrary(name: "CPKCS11", providers: [.apt(["libp11-kit-dev"])]),
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CRados", providers: [.apt(["librados-dev"])]),
 
         // The core: no Foundation, no kernel, four doors (ChunkStore, KeyProvider, clock, entropy).
         .target(name: "CryptoPrimitives", dependencies: ["COpenSSL"], swiftSettings: strict),
@@ -40,6 +41,8 @@ let package = Package(
         .target(name: "ChunkStore", swiftSettings: strict),
         .target(
             name: "LocalStore", dependencies: ["ChunkStore", "CLinuxFile"], swiftSettings: strict),
+        .target(
+            name: "RADOSStore", dependencies: ["ChunkStore", "CRados"], swiftSettings: strict),
         .target(name: "S3Store", dependencies: ["ChunkStore"], swiftSettings: strict),
         .target(
             name: "DiskFormat", dependencies: ["CryptoPrimitives", "CXXHash"],
@@ -92,7 +95,7 @@ let package = Package(
             name: "KeyBackendTests", dependencies: ["PKCS11Keys", "VaultKeys"],
             swiftSettings: strict),
         .testTarget(
-            name: "Conformance", dependencies: ["ChunkStore", "LocalStore", "DiskEngine"],
+            name: "Conformance", dependencies: ["ChunkStore", "LocalStore", "RADOSStore", "DiskEngine"],
             swiftSettings: strict),
         .testTarget(
             name: "DiskFormatTests", dependencies: ["DiskFormat"], swiftSettings: strict),
@@ -144,7 +147,8 @@ if Context.environment["SEALDISK_FUZZ"] != nil {
 if Context.environment["SEALDISK_ENGINE_ALONE"] != nil {
     let needed: Set = [
         "COpenSSL", "CXXHash", "CLinuxFile", "CryptoPrimitives", "KeyManagement", "ChunkStore",
-        "LocalStore", "DiskFormat", "DiskEngine", "CRuntimeCounts", "CryptoPrimitivesTests",
+        "LocalStore", "CRados", "RADOSStore", "DiskFormat", "DiskEngine", "CRuntimeCounts",
+        "CryptoPrimitivesTests",
         "Conformance", "DiskEngineTests", "Simulation",
     ]
     package.products = []

@@ -16,7 +16,7 @@ extension DiskError {
             case .denied: .denied
             case .tooLarge, .foreign: .damaged
             case .tooManyFiles: .hostLimit
-            case .alreadyExists, .conflict, .busy, .unanswered, .io: .io
+            case .alreadyExists, .conflict, .busy, .unanswered, .fenced, .io: .io
             }
         return DiskError(code, "\(action): \(error)", cause: error)
     }
