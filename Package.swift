@@ -27,6 +27,7 @@ let package = Package(
         .systemLibrary(name: "CPKCS11", providers: [.apt(["libp11-kit-dev"])]),
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CRados", providers: [.apt(["librados-dev"])]),
 
         // The core: no Foundation, no kernel, four doors (ChunkStore, KeyProvider, clock, entropy).
         .target(name: "Scheduling", swiftSettings: strict),
@@ -42,7 +43,10 @@ let package = Package(
         .target(name: "ChunkStore", swiftSettings: strict),
         .target(
             name: "LocalStore", dependencies: ["ChunkStore", "CLinuxFile"], swiftSettings: strict),
-        .target(name: "S3Store", dependencies: ["ChunkStore", "Scheduling"], swiftSettings: strict),
+        .target(
+            name: "RADOSStore", dependencies: ["ChunkStore", "CRados"], swiftSettings: strict),
+        .target(
+            name: "S3Store", dependencies: ["ChunkStore", "Scheduling"], swiftSettings: strict),
         .target(
             name: "S3Client", dependencies: ["S3Store", "ChunkStore", "HTTP", "CryptoPrimitives"],
             swiftSettings: strict),
@@ -102,7 +106,11 @@ let package = Package(
             name: "S3ClientTests", dependencies: ["S3Client", "LocalStore", "ServerFixtures"],
             swiftSettings: strict),
         .testTarget(
-            name: "Conformance", dependencies: ["ChunkStore", "LocalStore", "DiskEngine"],
+            name: "S3StoreTests", dependencies: ["S3Store", "LocalStore", "DiskEngine"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "Conformance",
+            dependencies: ["ChunkStore", "LocalStore", "RADOSStore", "S3Store", "DiskEngine"],
             swiftSettings: strict),
         .testTarget(
             name: "DiskFormatTests", dependencies: ["DiskFormat"], swiftSettings: strict),
@@ -153,8 +161,9 @@ if Context.environment["SEALDISK_FUZZ"] != nil {
 // The sanitizers (Tests/sanitize) look at the engine and what is below it: nothing above is built.
 if Context.environment["SEALDISK_ENGINE_ALONE"] != nil {
     let needed: Set = [
-        "COpenSSL", "CXXHash", "CLinuxFile", "Scheduling", "CryptoPrimitives", "KeyManagement", "ChunkStore",
-        "LocalStore", "DiskFormat", "DiskEngine", "CRuntimeCounts", "CryptoPrimitivesTests",
+        "COpenSSL", "CXXHash", "CLinuxFile", "CRados", "Scheduling", "CryptoPrimitives",
+        "KeyManagement", "ChunkStore", "LocalStore", "RADOSStore", "S3Store", "DiskFormat",
+        "DiskEngine", "CRuntimeCounts", "CryptoPrimitivesTests",
         "Conformance", "DiskEngineTests", "Simulation",
     ]
     package.products = []

@@ -14,9 +14,6 @@ public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
         case tooManyFiles
         /// The object is not of the version that a replacement asked for; nothing was done.
         case conflict
-        /// Another host has taken the store: nothing of this process reaches it any more, and
-        /// nothing was done.
-        case fenced
         /// The store would not do it now: nothing was done, as if the call had not been made, and
         /// the same call may succeed later. A server that is overloaded says so, or one that
         /// starts.
@@ -25,6 +22,10 @@ public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
         /// of a write any part, and by now that is decided: nothing of it happens later. What is
         /// seen of it from now on is as durable as if the call had returned.
         case unanswered
+        /// Another host has taken the store over, or the lease on it could not be renewed in time,
+        /// or it cannot be told what became of a change: this session is over. Nothing more of it
+        /// reaches the store; what it has there is as after a power cut.
+        case fenced
 
         /// Whether the same call may succeed in a while, with nothing mended meanwhile. Not whether
         /// it may be repeated: `RetryingStore` says for each call whether that does harm.

@@ -1,5 +1,7 @@
 import ChunkStore
+import Glibc
 import LocalStore
+import S3Store
 import Scheduling
 import Testing
 
@@ -8,6 +10,7 @@ import Testing
 /// Every store that there is, and every decorator: what the contract says holds for each of them.
 enum StoreKind: CaseIterable, CustomTestStringConvertible {
     case memory, memoryOfWholeChunks, local
+    case s3, s3DurableInBucket
     case faulty, relieved, metered, paced, retrying, retryingWhatIsBusy, allOverLocal
 
     var testDescription: String { "\(self)" }
@@ -18,6 +21,8 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
         case .memory: try body(MemoryStore())
         case .memoryOfWholeChunks: try body(MemoryStore(chunkKind: .whole))
         case .local: try Self.withLocalStore(body)
+        case .s3: try Self.withS3Store(.host, body)
+        case .s3DurableInBucket: try Self.withS3Store(.store, body)
         case .faulty: try body(FaultyStore(MemoryStore()))
         case .relieved: try body(Self.relieved(MemoryStore()))
         case .metered: try body(Self.metered(MemoryStore()))
@@ -30,6 +35,23 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
                 try body(Self.relieved(store))
             }
         }
+    }
+
+    /// Whether a folder is something of its own: a bucket has names alone.
+    var hasFolders: Bool { self != .s3 && self != .s3DurableInBucket }
+
+    private static func withS3Store(
+        _ durability: S3StoreOptions.Durability, _ body: (any ChunkStore) throws -> Void
+    ) throws {
+        var options = S3StoreOptions()
+        options.durability = durability
+        options.lag = .milliseconds(200)
+        let store = try S3Store(
+            MemoryObjects(), cache: MemoryStore(), options: options, threads: SystemThreads(),
+            time: HostTime(), wallSeconds: { UInt64(time(nil)) }
+        ) { count in (0..<count).map { _ in UInt8.random(in: 0...255) } }
+        defer { try? store.close() }
+        try body(store)
     }
 
     private static func withLocalStore(_ body: (any ChunkStore) throws -> Void) throws {

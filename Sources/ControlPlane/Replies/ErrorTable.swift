@@ -201,7 +201,7 @@ extension ErrorCode {
             case .tooManyFiles: .limit
             case .readOnly: .readOnly
             case .denied: .noPermission
-            case .conflict, .busy, .unanswered, .io: .storage
+            case .conflict, .busy, .unanswered, .fenced, .io: .storage
             }
     }
 }

@@ -11,12 +11,12 @@ extension DiskError {
             switch error.code {
             case .notFound: .damaged
             case .noSpace: .noSpace
-            case .locked, .fenced: .storeLocked
+            case .locked: .storeLocked
             case .readOnly: .readOnly
             case .denied: .denied
             case .tooLarge, .foreign: .damaged
             case .tooManyFiles: .hostLimit
-            case .alreadyExists, .conflict, .busy, .unanswered, .io: .io
+            case .alreadyExists, .conflict, .busy, .unanswered, .fenced, .io: .io
             }
         return DiskError(code, "\(action): \(error)", cause: error)
     }

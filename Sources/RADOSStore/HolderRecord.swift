@@ -1,0 +1,69 @@
+import ChunkStore
+import Glibc
+
+/// Who has the store, as lines of text beside the lock. It is set in the same change that takes the
+/// lock and goes in the one that gives it back, so a record without a lock is that of somebody
+/// whose lease ran out.
+struct HolderRecord: CustomStringConvertible {
+    let cookie: String
+    /// As the cluster knows the holder: `client.4123`, and its address.
+    let client: String
+    let address: String
+    let holder: String
+    let process: String
+    let host: String
+    let time: String
+    /// As it was read.
+    let encoded: [UInt8]
+
+    init(cookie: String, client: String, address: String, holder: String) {
+        self.cookie = cookie
+        self.client = client
+        self.address = address
+        // A line each: what the caller gave must not add any.
+        self.holder = String(holder.map { $0.isNewline ? " " : $0 }.prefix(1024))
+        process = String(getpid())
+        host = Self.hostName()
+        time = Self.utc(Glibc.time(nil))
+        let lines = [cookie, client, address, self.holder, process, host, time]
+        encoded = Array((lines.joined(separator: "\n") + "\n").utf8)
+    }
+
+    /// nil if it is not one of ours.
+    init?(_ encoded: [UInt8]) {
+        // It may hold anything: of each line only what can be printed, and not much of it.
+        let lines = String(decoding: encoded.prefix(4096), as: UTF8.self)
+            .split(separator: "\n", omittingEmptySubsequences: false)
+            .map { line in
+                String(line.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7f })
+            }
+        guard lines.count >= 7 else { return nil }
+        (cookie, client, address) = (lines[0], lines[1], lines[2])
+        (holder, process, host, time) = (lines[3], lines[4], lines[5], lines[6])
+        self.encoded = encoded
+    }
+
+    var description: String {
+        "in use by `\(holder)`, process \(process) on \(host), since \(time)"
+    }
+
+    private static func hostName() -> String {
+        var bytes = [CChar](repeating: 0, count: 256)
+        // The last byte stays 0 whatever the length of the name.
+        guard gethostname(&bytes, bytes.count - 1) == 0 else { return "unknown host" }
+        return text(bytes.prefix { $0 != 0 })
+    }
+
+    private static func utc(_ seconds: time_t) -> String {
+        var seconds = seconds
+        var parts = tm()
+        gmtime_r(&seconds, &parts)
+        var bytes = [CChar](repeating: 0, count: 64)
+        let count = strftime(&bytes, bytes.count, "%Y-%m-%dT%H:%M:%SZ", &parts)
+        return text(bytes.prefix(count))
+    }
+
+    private static func text(_ bytes: ArraySlice<CChar>) -> String {
+        String(decoding: bytes.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+}

@@ -1,0 +1,56 @@
+import ChunkStore
+
+/// Which pieces may lie in the pool without a name: it says so before the first of them is written
+/// and before a name goes, and no more once they have a name or are gone. Whoever takes the store
+/// removes what is left, so a crash costs no space for long.
+struct Journal {
+    private static let object = "journal"
+    let session: Session
+
+    /// Before pieces are written whose name comes after them, or a name is taken from its pieces.
+    func note(_ pieces: Pieces, of name: ObjectName, _ operation: String) throws(StoreError) {
+        let change = WriteOperation(session)
+        change.createIfMissing()
+        change.set(pieces.id, Array("\(pieces.length) \(name.path)".utf8))
+        try check(try change.run(on: Self.object, operation), operation)
+    }
+
+    /// They have their name.
+    func strike(_ pieces: Pieces, _ operation: String) throws(StoreError) {
+        let change = WriteOperation(session)
+        change.remove(pieces.id)
+        try check(try change.run(on: Self.object, operation), operation)
+    }
+
+    func discard(_ pieces: Pieces, _ operation: String) throws(StoreError) {
+        try pieces.remove(operation)
+        try strike(pieces, operation)
+    }
+
+    /// Precondition: the store is locked, and nothing of it is open.
+    func clean(_ folders: Folders, _ operation: String) throws(StoreError) {
+        let values = KeyedValues(session: session, object: Self.object)
+        for (id, value) in try values.all(prefix: "", operation) ?? [] {
+            let words = String(decoding: value, as: UTF8.self)
+                .split(separator: " ", maxSplits: 1)
+            // It need not be trusted: what is not of our making stays.
+            guard words.count == 2, let length = UInt64(words[0]),
+                let name = ObjectName(String(words[1])),
+                case .chunk(length, id)? = Entry(Array("chunk \(length) \(id)".utf8))
+            else { continue }
+            let pieces = Pieces(session: session, id: id, length: length)
+            let found: Entry?
+            do throws(StoreError) {
+                found = try folders.find(name, operation)?.entry
+            } catch {
+                guard error.code == .foreign || error.code == .notFound else { throw error }
+                found = nil
+            }
+            if found?.pieces?.id == id {
+                try strike(pieces, operation)
+            } else {
+                try discard(pieces, operation)
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+import CRados
+import ChunkStore
+import Glibc
+
+/// The taking of a store and its giving back.
+///
+/// In the object `lock` lie the cluster's lock with the end of its lease, the record of the holder,
+/// and a key for each client that may still write though it has the store no more. Taking the lock,
+/// leaving one's record and noting the client of the record that was there is one change, so a
+/// client that was not refused yet is never forgotten, wherever its successors end.
+struct Lease {
+    private static let holder = "holder"
+    private static let expelled = "expelled:"
+    /// Longer than any request can be under way, or any paused host is woken up again.
+    private static let expulsion: UInt32 = 90 * 24 * 3600
+
+    let session: Session
+    let timing: LeaseTiming
+    let cookie: String
+    let record: HolderRecord
+
+    /// Takes the store. With `fencing` also from a holder who lives.
+    static func take(
+        _ session: Session, _ timing: LeaseTiming, holder: String, fencing: Bool
+    ) throws(StoreError) -> Lease {
+        let operation = "lock \(session.place)"
+        let cookie = Entry.newID()
+        let lease = Lease(
+            session: session, timing: timing, cookie: cookie,
+            record: HolderRecord(
+                cookie: cookie, client: "client.\(session.rados.get_instance_id(session.cluster))",
+                address: try address(of: session, operation), holder: holder))
+        while true {
+            let found = try lease.find(operation)
+            let sent = now()
+            switch try lease.tryTaking(after: found, operation) {
+            case -ECANCELED: continue  // Somebody came or went since it was looked at.
+            case -EBUSY:
+                guard fencing, let found else {
+                    throw StoreError(
+                        .locked, operation: operation,
+                        cause: found?.description ?? "in use by somebody who left no name")
+                }
+                try lease.expel([found.address], operation)
+                let code = session.rados.break_lock(
+                    session.pool, LockClass.object, LockClass.name, found.client, found.cookie)
+                if code != -ENOENT { try check(code, operation) }
+            case let code:
+                try check(code, operation)
+                session.setDeadline(lease.deadline(sent))
+                do throws(StoreError) {
+                    try lease.expelAll(operation)
+                } catch {
+                    lease.release()
+                    throw error
+                }
+                return lease
+            }
+        }
+    }
+
+    /// Until when the holder believes in a lease that it asked for at a moment.
+    func deadline(_ sent: UInt64) -> UInt64 {
+        sent + timing.length.nanoseconds - timing.margin.nanoseconds
+    }
+
+    /// Librados' code: -ENOENT says that it is not ours any more.
+    func renew() -> Int32 {
+        let length = timing.length.nanoseconds
+        var duration = timeval(
+            tv_sec: Int(length / 1_000_000_000), tv_usec: Int(length % 1_000_000_000 / 1000))
+        return session.rados.lock_exclusive(
+            session.pool, LockClass.object, LockClass.name, cookie, record.holder, &duration,
+            UInt8(LIBRADOS_LOCK_FLAG_MUST_RENEW))
+    }
+
+    /// Gives the store back. The record stays if requests of ours may still be under way: our
+    /// successor then has the cluster refuse them. What fails leaves the lease to its end.
+    func release() {
+        let release = WriteOperation(session)
+        release.execute("lock", "unlock", LockClass.release(cookie))
+        if !session.isOver {
+            release.require(Self.holder, record.encoded)
+            release.remove(Self.holder)
+        }
+        _ = release.runAnyway(on: LockClass.object)
+        session.setDeadline(nil)
+    }
+
+    private func find(_ operation: String) throws(StoreError) -> HolderRecord? {
+        let values = KeyedValues(session: session, object: LockClass.object)
+        guard let found = try values.values(of: [Self.holder], operation)?[Self.holder] else {
+            return nil
+        }
+        guard let record = HolderRecord(found) else {
+            throw StoreError(
+                .foreign, operation: operation, cause: "what stands beside the lock is not ours")
+        }
+        return record
+    }
+
+    private func tryTaking(
+        after found: HolderRecord?, _ operation: String
+    ) throws(StoreError) -> Int32 {
+        let change = WriteOperation(session)
+        change.createIfMissing()
+        change.require(Self.holder, found?.encoded ?? [])
+        change.execute(
+            "lock", "lock",
+            LockClass.take(cookie, length: timing.length, description: record.holder))
+        change.set(Self.holder, record.encoded)
+        if let found, !found.address.isEmpty {
+            change.set(Self.expelled + found.address, [1])
+        }
+        return try change.run(on: LockClass.object, operation)
+    }
+
+    /// Has the cluster refuse whoever had the store before us and did not give it back.
+    private func expelAll(_ operation: String) throws(StoreError) {
+        let values = KeyedValues(session: session, object: LockClass.object)
+        let addresses = try (values.all(prefix: Self.expelled, operation) ?? []).map(\.0)
+        guard !addresses.isEmpty else { return }
+        try expel(addresses.filter { $0 != record.address }, operation)
+        let change = WriteOperation(session)
+        for address in addresses { change.remove(Self.expelled + address) }
+        try check(try change.run(on: LockClass.object, operation), operation)
+    }
+
+    /// From the moment this returns, no host of the cluster that we ask anything takes a change
+    /// from these clients: our questions bring it the map that says so, if it has an older one.
+    private func expel(_ addresses: [String], _ operation: String) throws(StoreError) {
+        for address in addresses {
+            var text = Array(address.utf8CString)
+            let code = session.rados.blocklist_add(session.cluster, &text, Self.expulsion)
+            guard code >= 0 else {
+                let error = StoreError(rados: code, operation)
+                throw StoreError(
+                    error.code, operation: operation,
+                    cause: "the cluster was asked to refuse the former holder, \(address):"
+                        + " \(error.cause). The user needs `mon 'profile rbd'`")
+            }
+        }
+        try check(session.rados.wait_for_latest_osdmap(session.cluster), operation)
+    }
+
+    private static func address(
+        of session: Session, _ operation: String
+    ) throws(StoreError) -> String {
+        var text: UnsafeMutablePointer<CChar>?
+        try check(session.rados.getaddrs(session.cluster, &text), operation)
+        guard let text else { throw StoreError(rados: -EIO, operation) }
+        defer { session.rados.buffer_free(text) }
+        return String(cString: text)
+    }
+}

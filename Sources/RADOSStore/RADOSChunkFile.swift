@@ -1,0 +1,87 @@
+import ChunkStore
+
+/// An open chunk. Calls on disjoint ranges run at once: each is a request of its own.
+final class RADOSChunkFile: ChunkFile {
+    private let content: Content
+    private let name: ObjectName
+    private let isReadOnly: Bool
+
+    init(_ content: Content, name: ObjectName, isReadOnly: Bool) {
+        self.content = content
+        self.name = name
+        self.isReadOnly = isReadOnly
+    }
+
+    private var length: UInt64 { content.pieces.length }
+    private var session: Session { content.pieces.session }
+
+    func read(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
+    ) throws(StoreError) -> Int {
+        guard offset < length else { return 0 }
+        let count = Int(min(UInt64(buffer.count), length - offset))
+        try content.read(
+            into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<count]), at: offset,
+            "read \(name)")
+        return count
+    }
+
+    /// Every read waits.
+    func read(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64, beforeWaiting: () -> Void
+    ) throws(StoreError) -> Int {
+        if offset < length { beforeWaiting() }
+        return try read(into: buffer, at: offset)
+    }
+
+    func prefetch(at offset: UInt64, length count: UInt64) {
+        if let range = range(offset, count) { content.prefetch(range) }
+    }
+
+    func forget(at offset: UInt64, length count: UInt64) {
+        if let range = range(offset, count) { content.forget(range) }
+    }
+
+    func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError) {
+        let operation = "write \(name)"
+        try checkWritable(operation)
+        guard offset <= length, UInt64(buffer.count) <= length - offset else {
+            throw StoreError(
+                .io, operation: operation, cause: "offset \(offset) is outside the file")
+        }
+        try content.write(buffer, at: offset, operation)
+    }
+
+    /// What a write returned for is on every host that keeps it. Whether the store is still ours is
+    /// what can have changed.
+    func synchronize() throws(StoreError) {
+        try session.checkStanding("synchronize \(name)")
+    }
+
+    func dropCache() throws(StoreError) {
+        try synchronize()
+        content.forget(0..<length)
+    }
+
+    func deallocate(at offset: UInt64, length count: UInt64) throws(StoreError) {
+        let operation = "deallocate in \(name)"
+        try checkWritable(operation)
+        if let range = range(offset, count) { try content.deallocate(range, operation) }
+    }
+
+    func size() throws(StoreError) -> (length: UInt64, allocated: UInt64) {
+        (length, try content.allocated("size of \(name)"))
+    }
+
+    /// What of a range lies within the file; nil if nothing does.
+    private func range(_ offset: UInt64, _ count: UInt64) -> Range<UInt64>? {
+        guard offset < length, count > 0 else { return nil }
+        return offset..<(offset + min(count, length - offset))
+    }
+
+    private func checkWritable(_ operation: @autoclosure () -> String) throws(StoreError) {
+        guard isReadOnly else { return }
+        throw StoreError(
+            .readOnly, operation: operation(), cause: "the store was opened read-only")
+    }
+}

@@ -1,0 +1,182 @@
+import CRados
+import ChunkStore
+import Synchronization
+
+/// A part of a Ceph pool as a store. In the RADOS namespace of its prefix lie
+///
+/// | object | what |
+/// |---|---|
+/// | `f/FOLDER` | a folder: its names, and small objects themselves (`Folders`) |
+/// | `c/ID/N` | the Nth piece of what a name with that id stands for (`Pieces`) |
+/// | `journal` | ids that may have no name (`Journal`) |
+/// | `lock` | who has the store, and the lease on it (`Lease`) |
+///
+/// A chunk's bytes lie under an id of their own, not under its name: a name is created and removed
+/// in one order to its folder, on a condition, whatever it stands for; pieces are whole before they
+/// get their name, and a name that is used again never leads to what it stood for before. A write is
+/// durable when the cluster acknowledges it, so a flush costs nothing.
+///
+/// The pool keeps no space for a chunk that is created: a write to one may find the pool full.
+public final class RADOSStore: ChunkStore {
+    public let place: RADOSPlace
+    public let isReadOnly: Bool
+    public let chunkKind = ChunkKind.appendable
+    let session: Session
+    let folders: Folders
+    let journal: Journal
+    let timing: LeaseTiming
+    private let open = Mutex(OpenContents())
+
+    private struct OpenContents {
+        var contents: [String: Weak] = [:]
+        /// Names that were removed so far: whoever looked one up before looks again.
+        var removals = 0
+    }
+
+    private struct Weak { weak var content: Content? }
+
+    /// Connects to the cluster. The store comes into being with its first name. Throws `.notFound`
+    /// without librados, configuration or pool, `.denied`, `.unanswered`, `.io`.
+    public init(
+        _ place: RADOSPlace, readOnly: Bool = false, timing: LeaseTiming = LeaseTiming()
+    ) throws(StoreError) {
+        self.place = place
+        isReadOnly = readOnly
+        self.timing = timing
+        session = try Session(place)
+        folders = Folders(session)
+        journal = Journal(session: session)
+    }
+
+    public func createFile(
+        _ name: ObjectName, length: UInt64, beginning: [UInt8]
+    ) throws(StoreError) -> any ChunkFile {
+        let operation = "create \(name)"
+        try checkWritable(operation)
+        // A name that is taken is found before anything is written.
+        if try folders.find(name, operation) != nil { throw Self.taken(operation) }
+        let pieces = Pieces(session: session, id: Entry.newID(), length: length)
+        try journal.note(pieces, of: name, operation)
+        try writeNew(beginning, to: pieces, operation)
+        let content = content(of: pieces)
+        let entry = Entry.chunk(length: length, id: pieces.id)
+        guard try folders.replace(name, nil, with: entry, operation) else {
+            content.markRemoved()
+            throw Self.taken(operation)
+        }
+        try journal.strike(pieces, operation)
+        return RADOSChunkFile(content, name: name, isReadOnly: false)
+    }
+
+    public func recycleFile(
+        _ old: ObjectName, as name: ObjectName, length: UInt64, beginning: [UInt8], blank: UInt64
+    ) throws(StoreError) -> any ChunkFile {
+        let operation = "recycle \(old) as \(name)"
+        try checkWritable(operation)
+        guard let found = try folders.find(old, operation) else {
+            throw StoreError(.notFound, operation: operation, cause: "no such file")
+        }
+        if case .chunk(let has, _) = found.entry, has != length {
+            throw StoreError(
+                .foreign, operation: operation, cause: "it has \(has) bytes, not \(length)")
+        }
+        if try folders.find(name, operation) != nil { throw Self.taken(operation) }
+        try remove(old)
+        return try createFile(name, length: length, beginning: beginning)
+    }
+
+    public func openFile(_ name: ObjectName) throws(StoreError) -> any ChunkFile {
+        let operation = "open \(name)"
+        while true {
+            let removals = open.withLock { $0.removals }
+            guard let found = try folders.find(name, operation) else {
+                throw StoreError(.notFound, operation: operation, cause: "no such file")
+            }
+            guard case .chunk(let length, let id) = found.entry else {
+                throw StoreError(.foreign, operation: operation, cause: "it is not a chunk")
+            }
+            let content = content(of: Pieces(session: session, id: id, length: length))
+            if open.withLock({ $0.removals }) == removals {
+                return RADOSChunkFile(content, name: name, isReadOnly: isReadOnly)
+            }
+        }
+    }
+
+    public func remove(_ name: ObjectName) throws(StoreError) {
+        let operation = "remove \(name)"
+        try checkWritable(operation)
+        while true {
+            guard let found = try folders.find(name, operation) else {
+                throw StoreError(.notFound, operation: operation, cause: "no such file")
+            }
+            if found.entry == .folder {
+                throw StoreError(.foreign, operation: operation, cause: "it is a folder")
+            }
+            if try remove(name, found, operation) { return }
+        }
+    }
+
+    /// False if the name no longer stands for what was found.
+    func remove(
+        _ name: ObjectName, _ found: Folders.Found, _ operation: String
+    ) throws(StoreError) -> Bool {
+        guard let (length, id) = found.entry.pieces else {
+            return try folders.remove(name, found, operation)
+        }
+        let pieces = Pieces(session: session, id: id, length: length)
+        try journal.note(pieces, of: name, operation)
+        guard try folders.remove(name, found, operation) else { return false }
+        try discard(pieces, operation)
+        return true
+    }
+
+    /// Removes pieces whose name is gone, now or when the last who has them open closes them.
+    func discard(_ pieces: Pieces, _ operation: String) throws(StoreError) {
+        let content = open.withLock { open in
+            open.removals += 1
+            return open.contents[pieces.id]?.content
+        }
+        if let content {
+            content.markRemoved()
+        } else {
+            try journal.discard(pieces, operation)
+        }
+    }
+
+    /// Writes pieces that the journal has; on failure they go, as far as may be.
+    func writeNew(
+        _ bytes: [UInt8], to pieces: Pieces, _ operation: String
+    ) throws(StoreError) {
+        do throws(StoreError) {
+            try bytes.withBytes { (bytes) throws(StoreError) in
+                try pieces.write(bytes, at: 0, operation)
+            }
+        } catch {
+            try? journal.discard(pieces, operation)
+            throw error
+        }
+    }
+
+    private func content(of pieces: Pieces) -> Content {
+        open.withLock { open in
+            if let content = open.contents[pieces.id]?.content { return content }
+            let content = Content(pieces, journal: journal)
+            // Now and then: those that nobody has open any more.
+            if open.contents.count % 256 == 255 {
+                open.contents = open.contents.filter { $0.value.content != nil }
+            }
+            open.contents[pieces.id] = Weak(content: content)
+            return content
+        }
+    }
+
+    func checkWritable(_ operation: String) throws(StoreError) {
+        guard isReadOnly else { return }
+        throw StoreError(
+            .readOnly, operation: operation, cause: "the store \(place) was opened read-only")
+    }
+
+    static func taken(_ operation: String) -> StoreError {
+        StoreError(.alreadyExists, operation: operation, cause: "the name is taken")
+    }
+}
