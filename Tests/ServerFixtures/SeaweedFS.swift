@@ -5,6 +5,9 @@ public final class SeaweedFS: S3Server {
     public let port: UInt16
     public let process: ServerProcess
 
+    /// Another access key, with the same secret.
+    public static let secondKey = "AKIDRENEWED"
+
     /// One for all tests that do not harm it.
     public static let shared = Result { try SeaweedFS() }
 
@@ -13,7 +16,8 @@ public final class SeaweedFS: S3Server {
         let ports = try Loopback.freePorts(8)
         port = ports[0]
         let binary = ProcessInfo.processInfo.environment["SEALDISK_WEED"] ?? "/usr/bin/weed"
-        let keys = #"{"accessKey":"AKIDOFTESTS","secretKey":"secret/of+tests"}"#
+        let keys = ["AKIDOFTESTS", Self.secondKey]
+            .map { #"{"accessKey":"\#($0)","secretKey":"secret/of+tests"}"# }.joined(separator: ",")
         let actions = #"["Admin","Read","Write","List","Tagging"]"#
         process = try ServerProcess("weed", binary: binary) { folder in
             let file = folder + "/s3.json"

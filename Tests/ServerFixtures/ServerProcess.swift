@@ -17,11 +17,11 @@ public final class ServerProcess: Sendable {
         guard access(binary, X_OK) == 0 else {
             throw FixtureError("there is no \(binary); Tests/run installs it")
         }
-        folder = NSTemporaryDirectory() + "/sealdisk-\(name)-\(UUID().uuidString.prefix(8))"
+        let folder = NSTemporaryDirectory() + "/sealdisk-\(name)-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: false,
             attributes: [.posixPermissions: 0o700])
-        Self.folders.withLock { $0.append(folder) }
+        self.folder = folder
         let arguments = try prepare(folder)
         let leash = Pipe()
         guardian = Process()
@@ -68,9 +68,6 @@ public final class ServerProcess: Sendable {
             usleep(50_000)
         }
     }
-
-    /// Those of servers that live as long as this process does.
-    private static let folders = Mutex<[String]>([])
 }
 
 /// An S3 server with a bucket of that name.

@@ -10,7 +10,7 @@ public struct FixtureError: Error, CustomStringConvertible {
 public enum Loopback {
     /// A socket that listens, and its port.
     public static func listener() throws -> (Int32, UInt16) {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC_VALUE), 0)
+        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | closedOnExec), 0)
         guard socket >= 0 else { throw FixtureError("no socket: \(errno)") }
         var address = address(0)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -38,7 +38,7 @@ public enum Loopback {
 
     /// nil if nobody listens there.
     static func connect(_ port: UInt16) -> Int32? {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC_VALUE), 0)
+        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | closedOnExec), 0)
         guard socket >= 0 else { return nil }
         var address = address(port)
         let status = withUnsafeMutablePointer(to: &address) { address in
@@ -93,7 +93,7 @@ public enum Loopback {
         }
     }
 
-    private static var SOCK_CLOEXEC_VALUE: UInt32 { UInt32(SOCK_CLOEXEC.rawValue) }
+    private static var closedOnExec: UInt32 { UInt32(SOCK_CLOEXEC.rawValue) }
 
     private static func address(_ port: UInt16) -> sockaddr_in {
         var address = sockaddr_in()
