@@ -79,6 +79,11 @@ public struct ThreadLimit: Error, Sendable, CustomStringConvertible {
     /// strerror's words.
     public let cause: String
 
+    public init(thread: String, cause: String) {
+        self.thread = thread
+        self.cause = cause
+    }
+
     public var description: String {
         "the thread \"\(thread)\" cannot be started: \(cause);"
             + " raise the limit of threads (ulimit -u, TasksMax= in a unit)"

@@ -185,7 +185,7 @@ import Testing
 
         func makeMonitor() -> Monitor { CountingMonitor(self) }
 
-        func start(name: String, _ body: @escaping @Sendable () -> Void) throws(DiskError)
+        func start(name: String, _ body: @escaping @Sendable () -> Void) throws(ThreadLimit)
             -> any RunningThread
         {
             try SystemThreads().start(name: name, body)

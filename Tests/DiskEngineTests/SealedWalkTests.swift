@@ -158,7 +158,7 @@ private final class CountingThreads: Threads {
 
     func makeMonitor() -> Monitor { CountingMonitor(counter) }
 
-    func start(name: String, _ body: @escaping @Sendable () -> Void) throws(DiskError)
+    func start(name: String, _ body: @escaping @Sendable () -> Void) throws(ThreadLimit)
         -> any RunningThread
     {
         try SystemThreads().start(name: name, body)

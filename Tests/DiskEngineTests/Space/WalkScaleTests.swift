@@ -126,7 +126,7 @@ import Testing
 private struct TimedThreads: Threads {
     func makeMonitor() -> Monitor { TimedMonitor() }
 
-    func start(name: String, _ body: @escaping @Sendable () -> Void) throws(DiskError)
+    func start(name: String, _ body: @escaping @Sendable () -> Void) throws(ThreadLimit)
         -> any RunningThread
     {
         try SystemThreads().start(name: name, body)
