@@ -73,7 +73,8 @@ struct KeyedValues {
             let next = session.rados.omap_get_next2(values, &key, &value, &keyCount, &count)
             guard next == 0, let key else { break }
             each(
-                String(decoding: UnsafeRawBufferPointer(start: key, count: keyCount), as: UTF8.self),
+                String(
+                    decoding: UnsafeRawBufferPointer(start: key, count: keyCount), as: UTF8.self),
                 Array(UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : count)))
         }
         return code

@@ -9,8 +9,9 @@ struct RangeSet {
         var whole = range
         if first < end {
             whole =
-                min(range.lowerBound, ranges[first].lowerBound)
-                ..< max(range.upperBound, ranges[end - 1].upperBound)
+                min(
+                    range.lowerBound, ranges[first].lowerBound)..<max(
+                    range.upperBound, ranges[end - 1].upperBound)
         }
         ranges.replaceSubrange(first..<end, with: [whole])
     }

@@ -6,7 +6,7 @@ import Testing
 
 /// Every store that there is, and every decorator: what the contract says holds for each of them.
 enum StoreKind: CaseIterable, CustomTestStringConvertible {
-    case memory, memoryOfWholeChunks, local
+    case memory, memoryOfWholeChunks, local, rados
     case faulty, relieved, metered, paced, retrying, retryingWhatIsBusy, allOverLocal
 
     var testDescription: String { "\(self)" }
@@ -17,6 +17,7 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
         case .memory: try body(MemoryStore())
         case .memoryOfWholeChunks: try body(MemoryStore(chunkKind: .whole))
         case .local: try Self.withLocalStore(body)
+        case .rados: try body(try CephCluster.shared.get().store())
         case .faulty: try body(FaultyStore(MemoryStore()))
         case .relieved: try body(Self.relieved(MemoryStore()))
         case .metered: try body(Self.metered(MemoryStore()))
@@ -30,6 +31,9 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
             }
         }
     }
+
+    /// Whether a file that was created has its space. A pool of Ceph keeps none for it.
+    var keepsSpace: Bool { self != .rados }
 
     private static func withLocalStore(_ body: (any ChunkStore) throws -> Void) throws {
         let folder = try TemporaryFolder()
