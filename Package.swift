@@ -95,7 +95,8 @@ let package = Package(
             name: "KeyBackendTests", dependencies: ["PKCS11Keys", "VaultKeys"],
             swiftSettings: strict),
         .testTarget(
-            name: "Conformance", dependencies: ["ChunkStore", "LocalStore", "RADOSStore", "DiskEngine"],
+            name: "Conformance",
+            dependencies: ["ChunkStore", "LocalStore", "RADOSStore", "DiskEngine"],
             swiftSettings: strict),
         .testTarget(
             name: "DiskFormatTests", dependencies: ["DiskFormat"], swiftSettings: strict),

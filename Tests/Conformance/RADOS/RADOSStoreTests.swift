@@ -22,7 +22,7 @@ struct RADOSStoreTests {
 
     @Test func whoMayNotIsTold() throws {
         var place = cluster.place(user: "nobody")
-        expect(.denied, about: "no key of client.nobody") { _ = try RADOSStore(place) }
+        expect(.denied, about: "does not know client.nobody") { _ = try RADOSStore(place) }
         place = cluster.place(user: "stranger")
         let store = try RADOSStore(place)
         expect(.denied, about: "capabilities") {
@@ -40,7 +40,7 @@ struct RADOSStoreTests {
         place.configuration = folder.path + "/conf"
         try (lines.joined(separator: "\n") + "\n").write(
             toFile: place.configuration, atomically: true, encoding: .utf8)
-        expect(.denied, about: "open store rados://test/") { _ = try RADOSStore(place) }
+        expect(.denied, about: "does not know client.store") { _ = try RADOSStore(place) }
         place.configuration = folder.path + "/none"
         expect(.notFound, about: "/none cannot be read") { _ = try RADOSStore(place) }
         expect(.notFound, about: "no pool nowhere") {
