@@ -12,6 +12,8 @@ final class RADOSChunkFile: ChunkFile {
         self.isReadOnly = isReadOnly
     }
 
+    /// Where it begins; for tests, which go past this type.
+    var firstObject: String { content.pieces.parts(of: 0..<1).first?.object ?? "" }
     private var length: UInt64 { content.pieces.length }
     private var session: Session { content.pieces.session }
 

@@ -13,8 +13,8 @@ import Synchronization
 ///
 /// A chunk's bytes lie under an id of their own, not under its name: a name is created and removed
 /// in one order to its folder, on a condition, whatever it stands for; pieces are whole before they
-/// get their name, and a name that is used again never leads to what it stood for before. A write is
-/// durable when the cluster acknowledges it, so a flush costs nothing.
+/// get their name, and a name that is used again never leads to what it stood for before. A write
+/// is durable when the cluster acknowledges it, so a flush costs nothing.
 ///
 /// The pool keeps no space for a chunk that is created: a write to one may find the pool full.
 public final class RADOSStore: ChunkStore {

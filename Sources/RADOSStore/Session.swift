@@ -62,6 +62,8 @@ final class Session: @unchecked Sendable {
             ("rados_osd_op_timeout", "\(place.timeout)"),
             ("rados_mon_op_timeout", "\(place.timeout)"),
             ("client_mount_timeout", "\(place.timeout)"),
+            // How soon a request that waits has librados ask where its host is by now.
+            ("objecter_tick_interval", "1"), ("objecter_timeout", "3"),
             // What fails is told by codes; a library does not write to the program's output.
             ("log_to_stderr", "false"), ("err_to_stderr", "false"),
         ]
@@ -69,11 +71,11 @@ final class Session: @unchecked Sendable {
             try check(rados.conf_set(cluster, name, value), "\(operation): set \(name)")
         }
         let code = rados.connect(cluster)
-        if code == -ENOENT {
+        if [-ENOENT, -EACCES, -EPERM].contains(code) {
             throw StoreError(
                 .denied, operation: operation,
-                cause: "there is no key of client.\(place.user) in any keyring that"
-                    + " \(place.configuration) names")
+                cause: "the cluster does not know client.\(place.user) by the key that it has in"
+                    + " the keyrings of \(place.configuration), or it has none there")
         }
         try check(code, "\(operation) as client.\(place.user)")
         var pool: rados_ioctx_t?

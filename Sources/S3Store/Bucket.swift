@@ -104,10 +104,9 @@ final class Bucket: Sendable {
                     // It may come yet, but not after a put on the same condition.
                     return try put(key, bytes, condition)
                 }
-                guard error.code == .unanswered else { throw error }
                 throw StoreError(
                     condition == .absent ? .alreadyExists : .conflict, operation: operation,
-                    cause: "another put came first")
+                    cause: "the bucket has another object of that name")
             default: throw error
             }
         }

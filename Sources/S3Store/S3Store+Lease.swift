@@ -21,7 +21,7 @@ extension S3Store {
         do {
             let lease = S3Lease(self, name: holder, cacheLock: cacheLock)
             try lease.take(fencing: fencing)
-            return lease
+            return S3Lock(lease)
         } catch {
             cacheLock.release()
             throw error
@@ -34,8 +34,18 @@ extension S3Store {
     }
 }
 
+/// What the holder of the store has in hands: its end gives the lease back.
+private final class S3Lock: StoreLock {
+    private let lease: S3Lease
+
+    init(_ lease: S3Lease) { self.lease = lease }
+    deinit { lease.release() }
+
+    func release() { lease.release() }
+}
+
 /// The lease of a store, as its holder has it.
-final class S3Lease: StoreLock, @unchecked Sendable {
+final class S3Lease: @unchecked Sendable {
     // @unchecked: guarded by `monitor`, but for what is set once before the thread starts.
     private let store: S3Store
     private let name: String
@@ -243,8 +253,6 @@ final class S3Lease: StoreLock, @unchecked Sendable {
         _ = try? store.bucket.put(
             Bucket.lease, last.encoded(), if: .tag(old), "give the store's lease back")
     }
-
-    deinit { release() }
 
     private static func hex(_ bytes: [UInt8]) -> String {
         bytes.map { byte in

@@ -73,6 +73,21 @@ public final class S3Store: ChunkStore {
         return S3ChunkFile(chunk, store: self)
     }
 
+    /// A new chunk in place of an old one: a bucket has no space to keep.
+    public func recycleFile(
+        _ old: ObjectName, as name: ObjectName, length: UInt64, beginning: [UInt8], blank: UInt64
+    ) throws(StoreError) -> any ChunkFile {
+        let operation = "recycle \(old) as \(name)"
+        let found = try openFile(old).size().length
+        guard found == length else {
+            throw StoreError(
+                .foreign, operation: operation, cause: "it has \(found) bytes, not \(length)")
+        }
+        let new = try createFile(name, length: length, beginning: beginning)
+        try remove(old)
+        return new
+    }
+
     private func exists(_ operation: String) -> StoreError {
         StoreError(.alreadyExists, operation: operation, cause: "the bucket has it already")
     }
@@ -116,7 +131,7 @@ public final class S3Store: ChunkStore {
                 entries.insert(StoreEntry(name: leaf, isFolder: false))
             }
         }
-        for name in uploads.names() where name.path.hasPrefix("\(folder)/") {
+        for name in uploads.names(onlyWaiting: true) where name.path.hasPrefix("\(folder)/") {
             let rest = name.path.dropFirst(folder.path.utf8.count + 1)
             let leaf = rest.prefix { $0 != "/" }
             entries.insert(StoreEntry(name: String(leaf), isFolder: leaf.count < rest.count))
@@ -127,7 +142,7 @@ public final class S3Store: ChunkStore {
     public func removeFolder(_ folder: ObjectName) throws(StoreError) {
         let operation = "remove folder \(folder)"
         try gate.check(operation)
-        for name in uploads.names() where name.path.hasPrefix("\(folder)/") {
+        for name in uploads.names(onlyWaiting: false) where name.path.hasPrefix("\(folder)/") {
             try uploads.remove(name)
         }
         // What says that something is there goes before what it leads to.

@@ -102,10 +102,11 @@ final class Uploads: @unchecked Sendable {
         }
     }
 
-    /// Of chunks that may not be in the bucket yet.
-    func names() -> [ObjectName] {
+    /// Of all chunks that this host knows, or of those that may not be in the bucket yet.
+    func names(onlyWaiting: Bool) -> [ObjectName] {
         monitor.withLock {
-            chunks.values.filter { $0.isMarked.load(ordering: .acquiring) }.map(\.name)
+            chunks.values.filter { !onlyWaiting || $0.isMarked.load(ordering: .acquiring) }
+                .map(\.name)
         }
     }
 
@@ -332,6 +333,13 @@ final class Uploads: @unchecked Sendable {
         } catch {
             first = error
         }
+        abandon()
+        for chunk in monitor.withLock({ Array(chunks.values) }) { try? chunk.keepMap() }
+        if let first { throw first }
+    }
+
+    /// Ends the threads, whatever waits.
+    func abandon() {
         let ending = monitor.withLock {
             isStopping = true
             monitor.announce(.work)
@@ -340,12 +348,11 @@ final class Uploads: @unchecked Sendable {
             return running
         }
         for thread in ending { thread.join() }
-        for chunk in monitor.withLock({ Array(chunks.values) }) { try? chunk.keepMap() }
-        if let first { throw first }
+        monitor.withLock { (isStarted, isStopping) = (false, false) }
     }
 
     private func tick() {
-        let step = min(options.lag / 4, .milliseconds(500))
+        let step = min(options.lag / 4, .milliseconds(200))
         while !monitor.withLock({ isStopping }) {
             time.sleep(for: step)
             gate.tick()

@@ -9,8 +9,7 @@ import Testing
 
 /// Every store that there is, and every decorator: what the contract says holds for each of them.
 enum StoreKind: CaseIterable, CustomTestStringConvertible {
-    case memory, memoryOfWholeChunks, local
-    case s3, s3DurableInBucket
+    case memory, memoryOfWholeChunks, local, rados, s3, s3DurableInBucket
     case faulty, relieved, metered, paced, retrying, retryingWhatIsBusy, allOverLocal
 
     var testDescription: String { "\(self)" }
@@ -23,6 +22,7 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
         case .local: try Self.withLocalStore(body)
         case .s3: try Self.withS3Store(.host, body)
         case .s3DurableInBucket: try Self.withS3Store(.store, body)
+        case .rados: try body(try CephCluster.shared.get().store())
         case .faulty: try body(FaultyStore(MemoryStore()))
         case .relieved: try body(Self.relieved(MemoryStore()))
         case .metered: try body(Self.metered(MemoryStore()))
@@ -53,6 +53,9 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
         defer { try? store.close() }
         try body(store)
     }
+
+    /// Whether a file that was created has its space. A pool of Ceph keeps none for it.
+    var keepsSpace: Bool { self != .rados }
 
     private static func withLocalStore(_ body: (any ChunkStore) throws -> Void) throws {
         let folder = try TemporaryFolder()

@@ -1,0 +1,98 @@
+import ChunkStore
+import Foundation
+import Synchronization
+import Testing
+
+@testable import RADOSStore
+
+extension RADOSHostTests {
+    /// Both harm the cluster that all share, for a while: calls of others wait.
+    @Suite("RADOSStore: hosts that end, pools that are full", .serialized)
+    struct RADOSOutageTests {
+        private let cluster: CephCluster
+
+        init() throws { cluster = try CephCluster.shared.get() }
+
+        @Test func callsOutwaitAHostThatIsKilledAndComesBack() throws {
+            let store = try cluster.store()
+            let file = try store.createFile(try name("chunk"), length: 1 << 20)
+            let written = Atomic<Int>(0)
+            let isOver = Atomic<Bool>(false)
+            let done = DispatchGroup()
+            for thread in 0..<4 {
+                DispatchQueue.global().async(group: done) {
+                    do {
+                        var round = 0
+                        while !isOver.load(ordering: .acquiring) {
+                            round += 1
+                            let bytes = [UInt8](repeating: UInt8(round & 255), count: 4096)
+                            let offset = UInt64(thread * 4096)
+                            try file.write(bytes, at: offset)
+                            #expect(try file.bytes(4096, at: offset) == bytes)
+                            written.add(1, ordering: .relaxed)
+                        }
+                    } catch {
+                        Issue.record(error)
+                    }
+                }
+            }
+            while written.load(ordering: .relaxed) < 50 { usleep(1000) }
+            try cluster.order("kill osd")
+            let before = written.load(ordering: .relaxed)
+            usleep(300_000)
+            try cluster.order("start osd")
+            for _ in 0..<3000 where written.load(ordering: .relaxed) < before + 50 {
+                usleep(10_000)
+            }
+            #expect(written.load(ordering: .relaxed) >= before + 50)
+            isOver.store(true, ordering: .releasing)
+            done.wait()
+            try file.synchronize()
+        }
+
+        @Test func aFullPoolRefusesWhatNeedsSpaceAndLetsGo() throws {
+            let store = try RADOSStore(cluster.place(pool: "small"))
+            try cluster.order("ceph osd pool set-quota small max_bytes 2000000")
+            defer { try? cluster.order("ceph osd pool set-quota small max_bytes 0") }
+            let reserve = try name("reserve")
+            #expect(try store.reserve(500_000, name: reserve) == 500_000)
+            try fill(try store.createFile(try name("a/chunk"), length: 8 << 20))
+            #expect(try store.capacity() == StoreCapacity(total: 2_000_000, available: 0))
+            expect(.noSpace, about: "create a/other") {
+                _ = try store.createFile(try name("a/other"), length: 1 << 20, beginning: [1])
+            }
+            #expect(try store.list(try name("a")).map(\.name) == ["chunk"])
+            let large = [UInt8](repeating: 2, count: 1 << 20)
+            try store.replaceObject(try name("a/object"), with: [1])
+            expect(.noSpace) { try store.replaceObject(try name("a/object"), with: large) }
+            #expect(try store.readObject(try name("a/object"), limit: 1) == [1])
+            #expect(try store.reserve(1 << 20, name: reserve) == 500_000)
+            #expect(try store.reserve(0, name: reserve) == 0)
+            try store.remove(try name("a/chunk"))
+            let again = try store.createFile(try name("a/again"), length: 1000)
+            for _ in 0..<1000 {
+                if (try? again.write([1], at: 0)) != nil { break }
+                usleep(10_000)
+            }
+            #expect(try again.bytes(1) == [1])
+        }
+
+        /// Until the pool refuses; what is there can be written all the same.
+        private func fill(_ file: any ChunkFile) throws {
+            try file.write([UInt8](repeating: 1, count: 3 << 20), at: 0)
+            // The monitors look every second or so.
+            var refusal: StoreError?
+            for round in 0..<1000 where refusal == nil {
+                do {
+                    try file.write([1], at: UInt64(4 << 20 + round))
+                    usleep(10_000)
+                } catch let error as StoreError {
+                    refusal = error
+                }
+            }
+            #expect(refusal?.code == .noSpace)
+            try file.write([2, 2], at: 0)
+            #expect(try file.bytes(3) == [2, 2, 1])
+        }
+    }
+}
