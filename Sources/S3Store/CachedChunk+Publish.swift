@@ -73,7 +73,10 @@ extension CachedChunk {
         let leftOut = anew ? dead.runs : []
         let since = waitingSince.exchange(0, ordering: .acquiringAndReleasing)
         publishingSince.store(since, ordering: .releasing)
-        defer { publishingSince.store(0, ordering: .releasing) }
+        defer {
+            publishingSince.store(0, ordering: .releasing)
+            publishingPages.store(0, ordering: .relaxed)
+        }
         do {
             try take(image, of: known, anew: anew, from: file)
             try file.synchronize()
@@ -105,6 +108,7 @@ extension CachedChunk {
         let most = min(256, image.room.count / Int(PageSet.pageSize))
         while let run = waiting.takeRun(from: page, most: most) {
             image.taken.append(run)
+            publishingPages.add(run.count, ordering: .relaxed)
             let range = bytes(of: run)
             if image.used + range.count > image.room.count { try putObject(image) }
             let target = UnsafeMutableRawBufferPointer(

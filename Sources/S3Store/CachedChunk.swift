@@ -29,6 +29,9 @@ final class CachedChunk: @unchecked Sendable {
     let waitingSince = Atomic<UInt64>(0)
     /// The same of what is being published.
     let publishingSince = Atomic<UInt64>(0)
+    let publishingPages = Atomic<Int>(0)
+    /// After an upload that failed, when the next may begin.
+    let notBefore = Atomic<UInt64>(0)
     let waiting: PageSet
     let present: PageSet
     /// Given back by the caller: read as zeros, and left out when the chunk is put anew.
@@ -86,7 +89,10 @@ final class CachedChunk: @unchecked Sendable {
         monitor.withLock { isWhole ? length : UInt64(present.count) * PageSet.pageSize }
     }
 
-    var waitingBytes: UInt64 { UInt64(waiting.count) * PageSet.pageSize }
+    /// What is not in the bucket, also if it is on its way.
+    var waitingBytes: UInt64 {
+        UInt64(waiting.count + publishingPages.load(ordering: .relaxed)) * PageSet.pageSize
+    }
 
     /// Whether the last page was written: then nothing more is to come.
     var isFilled: Bool { pageCount > 0 && waiting.contains(pageCount - 1) }

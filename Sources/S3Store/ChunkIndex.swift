@@ -10,8 +10,11 @@
 /// | 24 | 4 | bytes that lie in the index itself |
 /// | 28 | 4 | 1: what no extent covers was dead when the chunk was put anew; else 0 |
 /// | 32 | 16·m | data objects: number (8), random (8) |
-/// | | 32·n | extents: offset in the chunk (8), bytes (8), place of the data object in the list, or 2³²−1 for the index itself (4), zero (4), offset there (8) |
+/// | | 32·n | extents |
 /// | | | bytes that lie in the index itself |
+///
+/// An extent: offset in the chunk (8), bytes (8), place of the data object in the list, or 2³²−1
+/// for the index itself (4), zero (4), offset there (8).
 ///
 /// Extents ascend and do not overlap; what none covers reads as zeros. Everything here is hostile
 /// input until it was decoded, and says where to look, never what is authentic.

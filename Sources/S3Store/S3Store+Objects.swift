@@ -1,8 +1,15 @@
 import ChunkStore
 
+/// A small object as this process last saw it.
+struct KnownObject {
+    let tag: ObjectTag
+    /// Whether it is there for this store: not removed, and not of an epoch that does not count.
+    let counts: Bool
+}
+
 // Small objects. Each replacement is put on the tag that is there, also one without a condition: so
-// one whose answer was lost is decided by what is found, and none can take effect after a later one.
-// What is removed becomes a short object that says so, for the same reason.
+// one whose answer was lost is decided by what is found, and none can take effect after a later
+// one. What is removed becomes a short object that says so, for the same reason.
 extension S3Store {
     public func readVersioned(
         _ name: ObjectName, limit: Int
@@ -27,28 +34,28 @@ extension S3Store {
         switch condition {
         case .version(let version):
             let tag = ObjectTag(String(decoding: version.token, as: UTF8.self))
-            return try note(
+            return note(
                 name, try bucket.put(key, bytes, if: .tag(tag), operation))
         case .absent, .always:
-            var known = tags.withLock { $0[name] }
+            var old = known.withLock { $0[name]?.tag }
             while true {
-                if known == nil || condition == .absent {
+                if old == nil || condition == .absent {
                     let found = try find(name, limit: Self.longest, operation)
                     if condition == .absent, bucket.counts(found) {
                         throw StoreError(
                             .alreadyExists, operation: operation, cause: "the bucket has it")
                     }
-                    known = found?.tag
+                    old = found?.tag
                 }
                 do {
-                    let on = known.map(PutCondition.tag) ?? .absent
-                    return try note(name, try bucket.put(key, bytes, if: on, operation))
+                    let on = old.map(PutCondition.tag) ?? .absent
+                    return note(name, try bucket.put(key, bytes, if: on, operation))
                 } catch {
                     guard error.code == .conflict || error.code == .alreadyExists else {
                         throw error
                     }
                     try checkFenced(operation)
-                    known = nil
+                    old = nil
                 }
             }
         }
@@ -64,7 +71,7 @@ extension S3Store {
             do {
                 let tag = try bucket.put(
                     Bucket.object(name), [], isRemoved: true, if: .tag(found.tag), operation)
-                _ = try note(name, tag)
+                known.withLock { $0[name] = KnownObject(tag: tag, counts: false) }
                 return
             } catch {
                 guard error.code == .conflict else { throw error }
@@ -87,8 +94,8 @@ extension S3Store {
         try gate.check(operation)
     }
 
-    private func note(_ name: ObjectName, _ tag: ObjectTag) throws(StoreError) -> ObjectVersion {
-        tags.withLock { $0[name] = tag }
+    private func note(_ name: ObjectName, _ tag: ObjectTag) -> ObjectVersion {
+        known.withLock { $0[name] = KnownObject(tag: tag, counts: true) }
         return ObjectVersion(Array(tag.text.utf8))
     }
 
@@ -96,7 +103,9 @@ extension S3Store {
         _ name: ObjectName, limit: Int, _ operation: String
     ) throws(StoreError) -> Bucket.Found? {
         let found = try bucket.find(Bucket.object(name), limit: limit, operation)
-        tags.withLock { $0[name] = found?.tag }
+        known.withLock {
+            $0[name] = found.map { KnownObject(tag: $0.tag, counts: bucket.counts($0)) }
+        }
         return found
     }
 
@@ -104,7 +113,7 @@ extension S3Store {
     /// is looked at, if there may be any that do not count.
     func doesCount(_ name: ObjectName) throws(StoreError) -> Bool {
         if bucket.floor.load(ordering: .acquiring) == 0 { return true }
-        if tags.withLock({ $0[name] }) != nil { return true }
+        if let object = known.withLock({ $0[name] }) { return object.counts }
         return bucket.counts(try find(name, limit: Self.longest, "list \(name)"))
     }
 }

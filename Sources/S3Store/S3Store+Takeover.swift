@@ -28,7 +28,7 @@ extension S3Store {
             do {
                 let tag = try bucket.put(
                     Bucket.object(name), found.content, if: .tag(found.tag), operation)
-                tags.withLock { $0[name] = tag }
+                known.withLock { $0[name] = KnownObject(tag: tag, counts: true) }
                 return
             } catch {
                 // The earlier holder's put came first: what it put counts.

@@ -25,9 +25,8 @@ public final class S3Store: ChunkStore {
     let gate: LeaseGate
     let uploads: Uploads
     let threads: any Threads
-    /// What is known of small objects, and has not to be asked for: each one's tag as this process
-    /// last saw it.
-    let tags = Mutex<[ObjectName: ObjectTag]>([:])
+    /// What is known of small objects, and has not to be asked for.
+    let known = Mutex<[ObjectName: KnownObject]>([:])
     let random: @Sendable (Int) -> [UInt8]
     /// The lease, while this process has it.
     let held = Mutex<S3Lease?>(nil)
@@ -94,10 +93,10 @@ public final class S3Store: ChunkStore {
 
     public func openFile(_ name: ObjectName) throws(StoreError) -> any ChunkFile {
         if let chunk = uploads.open(name) { return S3ChunkFile(chunk, store: self) }
-        guard let (index, _) = try CachedChunk.findIndex(of: name, in: bucket) else {
+        guard let (index, tag) = try CachedChunk.findIndex(of: name, in: bucket) else {
             return try cache.files.openFile(name)
         }
-        let chunk = try uploads.adopt(name, length: index.length)
+        let chunk = try uploads.adopt(name, index: index, tag: tag)
         return S3ChunkFile(chunk, store: self)
     }
 
@@ -151,7 +150,7 @@ public final class S3Store: ChunkStore {
                 try bucket.objects.delete(object.key)
             }
         }
-        tags.withLock { $0 = $0.filter { !$0.key.path.hasPrefix("\(folder)/") } }
+        known.withLock { $0 = $0.filter { !$0.key.path.hasPrefix("\(folder)/") } }
     }
 
     // MARK: Space

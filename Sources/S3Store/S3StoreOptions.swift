@@ -29,10 +29,10 @@ public struct S3StoreOptions: Sendable {
 
 /// How long a lease is good for.
 ///
-/// A holder counts from the moment *before* it asked for the renewal, and stops `margin` before the
-/// end; another counts from the moment *after* it saw a renewal, and waits `margin` longer. Both use
-/// their own clock for spans alone. So no two hold it as long as their clocks differ in speed by
-/// less than two margins in a term.
+/// A holder counts from the moment *before* it asked for the renewal, and stops `margin` before
+/// the end; another counts from the moment *after* it saw a renewal, and waits `margin` longer.
+/// Both use their own clock for spans alone. So no two hold it as long as their clocks differ in
+/// speed by less than two margins in a term.
 public struct LeaseTerm: Sendable {
     public var length = Duration.seconds(30)
     public var margin: Duration { length / 5 }

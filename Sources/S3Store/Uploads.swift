@@ -17,22 +17,22 @@ final class Uploads: @unchecked Sendable {
     let time: any StoreTime
     let gate: LeaseGate
     let monitor: Monitor
-    private let uses = Atomic<UInt64>(0)
+    let uses = Atomic<UInt64>(0)
 
     // Guarded by `monitor`.
-    private var chunks: [ObjectName: CachedChunk] = [:]
-    private var lastOrder: UInt64 = 0
-    private var running: [any RunningThread] = []
-    private var isStarted = false
-    private var isStopping = false
+    var chunks: [ObjectName: CachedChunk] = [:]
+    var lastOrder: UInt64 = 0
+    var running: [any RunningThread] = []
+    var isStarted = false
+    var isStopping = false
     /// Chunks that a thread works at, so that no other takes them.
-    private var taken: Set<ObjectName> = []
+    var taken: Set<ObjectName> = []
     /// To be put anew, as one or without what is dead.
-    private var anew: Set<ObjectName> = []
-    private var ahead: [(chunk: CachedChunk, pages: Range<Int>)] = []
+    var anew: Set<ObjectName> = []
+    var ahead: [(chunk: CachedChunk, pages: Range<Int>)] = []
     /// Why the last attempt to upload failed; nil after one that did not.
-    private var failure: StoreError?
-    private var compactedUntil = Duration.zero
+    var failure: StoreError?
+    var compactedUntil = Duration.zero
 
     init(
         bucket: Bucket, cache: Cache, options: S3StoreOptions, threads: any Threads,
@@ -142,9 +142,14 @@ final class Uploads: @unchecked Sendable {
     }
 
     /// One that the bucket has, and this host has nothing of, opened.
-    func adopt(_ name: ObjectName, length: UInt64) throws(StoreError) -> CachedChunk {
+    func adopt(
+        _ name: ObjectName, index: ChunkIndex, tag: ObjectTag
+    ) throws(StoreError) -> CachedChunk {
         try start()
-        let chunk = make(name, length: length, isWhole: false)
+        let chunk = make(name, length: index.length, isWhole: false)
+        chunk.monitor.withLock {
+            (chunk.index, chunk.tag, chunk.isIndexKnown) = (index, tag, true)
+        }
         return monitor.withLock {
             let opened = chunks[name] ?? chunk
             chunks[name] = opened
@@ -190,287 +195,8 @@ final class Uploads: @unchecked Sendable {
     }
 
     /// Called under `monitor`.
-    private func letGo(_ chunk: CachedChunk) {
+    func letGo(_ chunk: CachedChunk) {
         guard chunk.handles == 0, chunk.closeIfIdle(), chunk.localBytes == 0 else { return }
         if chunks[chunk.name] === chunk { chunks[chunk.name] = nil }
-    }
-
-    // MARK: Waiting and room
-
-    /// Bytes that wait for their upload, and for how many milliseconds the first of them does.
-    func backlog() -> (bytes: UInt64, milliseconds: UInt64) {
-        let now = milliseconds()
-        return monitor.withLock {
-            var (bytes, age): (UInt64, UInt64) = (0, 0)
-            for chunk in chunks.values where chunk.isMarked.load(ordering: .acquiring) {
-                bytes += chunk.waitingBytes
-                let since = chunk.waitingSince.load(ordering: .acquiring)
-                let being = chunk.publishingSince.load(ordering: .acquiring)
-                for moment in [since, being] where moment > 0 && now > moment {
-                    age = max(age, now - moment)
-                }
-            }
-            return (bytes, age)
-        }
-    }
-
-    var isFull: Bool { monitor.withLock { failure?.code == .noSpace } }
-    var lastFailure: StoreError? { monitor.withLock { failure } }
-
-    /// Bytes of this host that chunks take.
-    func cachedBytes() -> UInt64 {
-        monitor.withLock { Array(chunks.values) }.reduce(0) { $0 + $1.localBytes }
-    }
-
-    /// Holds back who would add a chunk while too much waits.
-    func waitForRoom(_ operation: String) throws(StoreError) {
-        let start = time.now()
-        while backlog().bytes > options.waitingBytes {
-            if let failure = lastFailure, failure.code == .noSpace || failure.code == .denied {
-                throw StoreError(failure.code, operation: operation, cause: "\(failure)")
-            }
-            if time.now() - start > options.patience {
-                let cause = lastFailure.map { ": \($0)" } ?? ""
-                throw StoreError(
-                    .unanswered, operation: operation,
-                    cause: "too much waits for its upload\(cause)")
-            }
-            monitor.withLock {
-                monitor.announce(.work)
-                monitor.wait()
-            }
-        }
-    }
-
-    /// Something was written that a thread may want to upload at once.
-    func noteWritten(_ chunk: CachedChunk) {
-        if chunk.isFilled { monitor.withLock { monitor.announce(.work) } }
-    }
-
-    func noteDead(_ chunk: CachedChunk) {
-        guard chunk.isMostlyDead else { return }
-        askAnew(chunk)
-    }
-
-    private func askAnew(_ chunk: CachedChunk) {
-        monitor.withLock {
-            anew.insert(chunk.name)
-            monitor.announce(.work)
-        }
-    }
-
-    func readAhead(_ chunk: CachedChunk, _ pages: Range<Int>) {
-        if chunk.monitor.withLock({ chunk.isWhole }) || chunk.present.containsAll(pages) { return }
-        monitor.withLock {
-            // A hint: what is not fetched soon is fetched when it is read.
-            guard ahead.count < options.uploads * 4 else { return }
-            ahead.append((chunk, pages))
-            monitor.announce(.work)
-        }
-    }
-
-    // MARK: Publishing
-
-    /// Publishes a chunk, and before it those that its log continues.
-    func publish(_ chunk: CachedChunk, anew: Bool = false) throws(StoreError) {
-        try gate.check("upload \(chunk.name)")
-        try chunk.publish(anew: anew) { () throws(StoreError) in
-            for earlier in waitingChunks(before: chunk) { try publish(earlier) }
-        }
-    }
-
-    private func waitingChunks(before chunk: CachedChunk) -> [CachedChunk] {
-        let group = CachedChunk.group(of: chunk.name)
-        return waitingChunks { $0.order < chunk.order && CachedChunk.group(of: $0.name) == group }
-    }
-
-    private func waitingChunks(_ isMeant: (CachedChunk) -> Bool) -> [CachedChunk] {
-        monitor.withLock {
-            chunks.values.filter { $0.isMarked.load(ordering: .acquiring) && isMeant($0) }
-                .sorted { $0.order < $1.order }
-        }
-    }
-
-    /// Returns when everything is in the bucket that was written before to chunks below a folder;
-    /// nil: to any.
-    func publishAll(below folder: String?) throws(StoreError) {
-        let prefix = folder.map { $0 + "/" } ?? ""
-        for chunk in waitingChunks({ $0.name.path.hasPrefix(prefix) }) { try publish(chunk) }
-    }
-
-    // MARK: Threads
-
-    /// Starts them, if that was not done.
-    func start() throws(StoreError) {
-        let isFirst = monitor.withLock {
-            defer { isStarted = true }
-            return !isStarted
-        }
-        guard isFirst else { return }
-        try threads("upload", options.uploads) { [self] in work() }
-        try threads("read ahead", options.uploads) { [self] in fetchAhead() }
-        try threads("tick", 1) { [self] in tick() }
-    }
-
-    private func threads(
-        _ name: String, _ count: Int, _ body: @escaping @Sendable () -> Void
-    ) throws(StoreError) {
-        for _ in 0..<count {
-            do {
-                let thread = try threads.start(name: name, body)
-                monitor.withLock { running.append(thread) }
-            } catch {
-                throw StoreError(.io, operation: "start uploading", cause: "\(error)")
-            }
-        }
-    }
-
-    /// Uploads what waits, ends the threads, and keeps what is needed to go on with the cache.
-    func close() throws(StoreError) {
-        var first: StoreError?
-        do {
-            if !gate.isFenced { try publishAll(below: nil) }
-        } catch {
-            first = error
-        }
-        abandon()
-        for chunk in monitor.withLock({ Array(chunks.values) }) { try? chunk.keepMap() }
-        if let first { throw first }
-    }
-
-    /// Ends the threads, whatever waits.
-    func abandon() {
-        let ending = monitor.withLock {
-            isStopping = true
-            monitor.announce(.work)
-            monitor.announce()
-            defer { running = [] }
-            return running
-        }
-        for thread in ending { thread.join() }
-        monitor.withLock { (isStarted, isStopping) = (false, false) }
-    }
-
-    private func tick() {
-        let step = min(options.lag / 4, .milliseconds(200))
-        while !monitor.withLock({ isStopping }) {
-            time.sleep(for: step)
-            gate.tick()
-            monitor.withLock {
-                monitor.announce(.work)
-                monitor.announce()
-            }
-        }
-    }
-
-    private enum Job {
-        case publish(CachedChunk, anew: Bool)
-        case evict(CachedChunk)
-    }
-
-    private func work() {
-        while let job = nextJob() {
-            switch job {
-            case .publish(let chunk, let anew): upload(chunk, anew: anew)
-            case .evict(let chunk):
-                // One that is busy is not asked again and again.
-                if (try? chunk.evict()) != true { touch(chunk) }
-                monitor.withLock { letGo(chunk) }
-            }
-        }
-    }
-
-    private func upload(_ chunk: CachedChunk, anew: Bool) {
-        var failed: StoreError?
-        do {
-            try publish(chunk, anew: anew)
-            if !anew, chunk.isScattered, chunk.waiting.isEmpty { askAnew(chunk) }
-        } catch {
-            failed = error
-        }
-        monitor.withLock {
-            taken.remove(chunk.name)
-            failure = failed
-            letGo(chunk)
-            monitor.announce()
-        }
-        // The bucket is not asked without a pause for what it refuses.
-        if failed != nil { time.sleep(for: .milliseconds(500)) }
-    }
-
-    /// Waits for something to do; nil when there will be nothing more.
-    private func nextJob() -> Job? {
-        monitor.withLock {
-            while !isStopping {
-                if let chunk = nextToPublish() {
-                    taken.insert(chunk.name)
-                    return .publish(chunk, anew: false)
-                }
-                if let chunk = nextAnew() {
-                    taken.insert(chunk.name)
-                    return .publish(chunk, anew: true)
-                }
-                if let chunk = nextToEvict() { return .evict(chunk) }
-                monitor.wait(for: .work)
-            }
-            return nil
-        }
-    }
-
-    /// Called under `monitor`: the oldest that is filled, or has waited long enough.
-    private func nextToPublish() -> CachedChunk? {
-        let now = milliseconds()
-        let lag = UInt64(max(0, options.lag.wholeNanoseconds / 1_000_000))
-        var best: CachedChunk?
-        for chunk in chunks.values
-        where chunk.isMarked.load(ordering: .acquiring) && !taken.contains(chunk.name) {
-            let since = chunk.waitingSince.load(ordering: .acquiring)
-            // A quarter of the time is for the upload itself.
-            guard since > 0, chunk.isFilled || now >= since + lag * 3 / 4 else { continue }
-            if best.map({ chunk.order < $0.order }) ?? true { best = chunk }
-        }
-        return best
-    }
-
-    /// Called under `monitor`: a chunk to be put anew, at the rate that is allowed.
-    private func nextAnew() -> CachedChunk? {
-        let now = time.now()
-        guard now >= compactedUntil else { return nil }
-        for name in anew where !taken.contains(name) {
-            anew.remove(name)
-            guard let chunk = chunks[name], chunk.isMostlyDead || chunk.isScattered else {
-                continue
-            }
-            let seconds = Double(chunk.length) / Double(max(1, options.compactionRate))
-            compactedUntil = now + .seconds(seconds)
-            return chunk
-        }
-        return nil
-    }
-
-    /// Called under `monitor`: the copy that was used longest ago, if all take too much.
-    private func nextToEvict() -> CachedChunk? {
-        var total: UInt64 = 0
-        var oldest: CachedChunk?
-        for chunk in chunks.values {
-            let bytes = chunk.localBytes
-            total += bytes
-            guard bytes > 0, !chunk.isMarked.load(ordering: .acquiring) else { continue }
-            let use = chunk.lastUse.load(ordering: .relaxed)
-            if oldest.map({ use < $0.lastUse.load(ordering: .relaxed) }) ?? true { oldest = chunk }
-        }
-        return total > options.cacheBytes ? oldest : nil
-    }
-
-    private func fetchAhead() {
-        while true {
-            let next = monitor.withLock { () -> (chunk: CachedChunk, pages: Range<Int>)? in
-                while ahead.isEmpty, !isStopping { monitor.wait(for: .work) }
-                return isStopping ? nil : ahead.removeFirst()
-            }
-            guard let next else { return }
-            // Who reads it meets the failure himself.
-            try? next.chunk.fetchAhead(next.pages)
-        }
     }
 }

@@ -1,8 +1,8 @@
 import Glibc
 
 /// A mutex with conditions: `wait` releases the lock and takes it again when something was
-/// announced. The only way to synchronise of the engine and of stores that have threads, so that a simulator may supply its own and
-/// decide who runs.
+/// announced. The engine, and a store with threads of its own, synchronise by nothing else, so that
+/// a simulator may supply its own and decide who runs.
 ///
 /// Operations wait for `.progress`, or for the log to be `.written` so far; background threads for
 /// `.work`. A commit that nobody waits for must not wake a thread that has nothing to do.

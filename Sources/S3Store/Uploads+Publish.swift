@@ -1,0 +1,103 @@
+import ChunkStore
+
+// What waits for its upload, in which order it goes, and who is held back meanwhile.
+extension Uploads {
+    /// Publishes a chunk, and before it those that its log continues.
+    func publish(_ chunk: CachedChunk, anew: Bool = false) throws(StoreError) {
+        try gate.check("upload \(chunk.name)")
+        try chunk.publish(anew: anew) { () throws(StoreError) in
+            for earlier in waitingChunks(before: chunk) { try publish(earlier) }
+        }
+    }
+
+    private func waitingChunks(before chunk: CachedChunk) -> [CachedChunk] {
+        let group = CachedChunk.group(of: chunk.name)
+        return waitingChunks { $0.order < chunk.order && CachedChunk.group(of: $0.name) == group }
+    }
+
+    private func waitingChunks(_ isMeant: (CachedChunk) -> Bool) -> [CachedChunk] {
+        monitor.withLock {
+            chunks.values.filter { $0.isMarked.load(ordering: .acquiring) && isMeant($0) }
+                .sorted { $0.order < $1.order }
+        }
+    }
+
+    /// Returns when everything is in the bucket that was written before to chunks below a folder;
+    /// nil: to any.
+    func publishAll(below folder: String?) throws(StoreError) {
+        let prefix = folder.map { $0 + "/" } ?? ""
+        for chunk in waitingChunks({ $0.name.path.hasPrefix(prefix) }) { try publish(chunk) }
+    }
+
+    /// Bytes that wait for their upload, and for how many milliseconds the first of them does.
+    func backlog() -> (bytes: UInt64, milliseconds: UInt64) {
+        let now = milliseconds()
+        return monitor.withLock {
+            var (bytes, age): (UInt64, UInt64) = (0, 0)
+            for chunk in chunks.values where chunk.isMarked.load(ordering: .acquiring) {
+                bytes += chunk.waitingBytes
+                let since = chunk.waitingSince.load(ordering: .acquiring)
+                let being = chunk.publishingSince.load(ordering: .acquiring)
+                for moment in [since, being] where moment > 0 && now > moment {
+                    age = max(age, now - moment)
+                }
+            }
+            return (bytes, age)
+        }
+    }
+
+    var isFull: Bool { monitor.withLock { failure?.code == .noSpace } }
+    var lastFailure: StoreError? { monitor.withLock { failure } }
+
+    /// Bytes of this host that chunks take.
+    func cachedBytes() -> UInt64 {
+        monitor.withLock { Array(chunks.values) }.reduce(0) { $0 + $1.localBytes }
+    }
+
+    /// Holds back who would add a chunk while too much waits.
+    func waitForRoom(_ operation: String) throws(StoreError) {
+        let start = time.now()
+        while backlog().bytes > options.waitingBytes {
+            if let failure = lastFailure, failure.code == .noSpace || failure.code == .denied {
+                throw StoreError(failure.code, operation: operation, cause: "\(failure)")
+            }
+            if time.now() - start > options.patience {
+                let cause = lastFailure.map { ": \($0)" } ?? ""
+                throw StoreError(
+                    .unanswered, operation: operation,
+                    cause: "too much waits for its upload\(cause)")
+            }
+            monitor.withLock {
+                monitor.announce(.work)
+                monitor.wait()
+            }
+        }
+    }
+
+    /// Something was written that a thread may want to upload at once.
+    func noteWritten(_ chunk: CachedChunk) {
+        if chunk.isFilled { monitor.withLock { monitor.announce(.work) } }
+    }
+
+    func noteDead(_ chunk: CachedChunk) {
+        guard chunk.isMostlyDead else { return }
+        askAnew(chunk)
+    }
+
+    func askAnew(_ chunk: CachedChunk) {
+        monitor.withLock {
+            anew.insert(chunk.name)
+            monitor.announce(.work)
+        }
+    }
+
+    func readAhead(_ chunk: CachedChunk, _ pages: Range<Int>) {
+        if chunk.monitor.withLock({ chunk.isWhole }) || chunk.present.containsAll(pages) { return }
+        monitor.withLock {
+            // A hint: what is not fetched soon is fetched when it is read.
+            guard ahead.count < options.uploads * 4 else { return }
+            ahead.append((chunk, pages))
+            monitor.announce(.work)
+        }
+    }
+}

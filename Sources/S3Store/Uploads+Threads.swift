@@ -1,0 +1,182 @@
+import ChunkStore
+import Scheduling
+
+// The threads: some upload and put copies away, some read ahead, and one tells the time.
+extension Uploads {
+    /// Starts them, if that was not done.
+    func start() throws(StoreError) {
+        let isFirst = monitor.withLock {
+            defer { isStarted = true }
+            return !isStarted
+        }
+        guard isFirst else { return }
+        try threads("upload", options.uploads) { [self] in work() }
+        try threads("read ahead", options.uploads) { [self] in fetchAhead() }
+        try threads("tick", 1) { [self] in tick() }
+    }
+
+    private func threads(
+        _ name: String, _ count: Int, _ body: @escaping @Sendable () -> Void
+    ) throws(StoreError) {
+        for _ in 0..<count {
+            do {
+                let thread = try threads.start(name: name, body)
+                monitor.withLock { running.append(thread) }
+            } catch {
+                throw StoreError(.io, operation: "start uploading", cause: "\(error)")
+            }
+        }
+    }
+
+    /// Uploads what waits, ends the threads, and keeps what is needed to go on with the cache.
+    func close() throws(StoreError) {
+        var first: StoreError?
+        do {
+            if !gate.isFenced { try publishAll(below: nil) }
+        } catch {
+            first = error
+        }
+        abandon()
+        for chunk in monitor.withLock({ Array(chunks.values) }) { try? chunk.keepMap() }
+        if let first { throw first }
+    }
+
+    /// Ends the threads, whatever waits.
+    func abandon() {
+        let ending = monitor.withLock {
+            isStopping = true
+            monitor.announce(.work)
+            monitor.announce()
+            defer { running = [] }
+            return running
+        }
+        for thread in ending { thread.join() }
+        monitor.withLock { (isStarted, isStopping) = (false, false) }
+    }
+
+    private func tick() {
+        let step = min(options.lag / 4, .milliseconds(200))
+        while !monitor.withLock({ isStopping }) {
+            time.sleep(for: step)
+            gate.tick()
+            monitor.withLock {
+                monitor.announce(.work)
+                monitor.announce()
+            }
+        }
+    }
+
+    private enum Job {
+        case publish(CachedChunk, anew: Bool)
+        case evict(CachedChunk)
+    }
+
+    private func work() {
+        while let job = nextJob() {
+            switch job {
+            case .publish(let chunk, let anew): upload(chunk, anew: anew)
+            case .evict(let chunk):
+                // One that is busy is not asked again and again.
+                if (try? chunk.evict()) != true { touch(chunk) }
+                monitor.withLock { letGo(chunk) }
+            }
+        }
+    }
+
+    private func upload(_ chunk: CachedChunk, anew: Bool) {
+        var failed: StoreError?
+        do {
+            try publish(chunk, anew: anew)
+            if !anew, chunk.isScattered, chunk.waiting.isEmpty { askAnew(chunk) }
+        } catch {
+            failed = error
+        }
+        monitor.withLock {
+            taken.remove(chunk.name)
+            failure = failed
+            // The bucket is not asked without a pause for what it refuses; others go on meanwhile.
+            let pause: UInt64 = failed == nil ? 0 : milliseconds() + 500
+            chunk.notBefore.store(pause, ordering: .releasing)
+            letGo(chunk)
+            monitor.announce()
+        }
+    }
+
+    /// Waits for something to do; nil when there will be nothing more.
+    private func nextJob() -> Job? {
+        monitor.withLock {
+            while !isStopping {
+                if let chunk = nextToPublish() {
+                    taken.insert(chunk.name)
+                    return .publish(chunk, anew: false)
+                }
+                if let chunk = nextAnew() {
+                    taken.insert(chunk.name)
+                    return .publish(chunk, anew: true)
+                }
+                if let chunk = nextToEvict() { return .evict(chunk) }
+                monitor.wait(for: .work)
+            }
+            return nil
+        }
+    }
+
+    /// Called under `monitor`: the oldest that is filled, or has waited long enough.
+    private func nextToPublish() -> CachedChunk? {
+        let now = milliseconds()
+        let lag = UInt64(max(0, options.lag.wholeNanoseconds / 1_000_000))
+        var best: CachedChunk?
+        for chunk in chunks.values
+        where chunk.isMarked.load(ordering: .acquiring) && !taken.contains(chunk.name) {
+            let since = chunk.waitingSince.load(ordering: .acquiring)
+            // A quarter of the time is for the upload itself.
+            guard since > 0, chunk.isFilled || now >= since + lag * 3 / 4,
+                now >= chunk.notBefore.load(ordering: .acquiring)
+            else { continue }
+            if best.map({ chunk.order < $0.order }) ?? true { best = chunk }
+        }
+        return best
+    }
+
+    /// Called under `monitor`: a chunk to be put anew, at the rate that is allowed.
+    private func nextAnew() -> CachedChunk? {
+        let now = time.now()
+        guard now >= compactedUntil else { return nil }
+        for name in anew where !taken.contains(name) {
+            anew.remove(name)
+            guard let chunk = chunks[name], chunk.isMostlyDead || chunk.isScattered else {
+                continue
+            }
+            let seconds = Double(chunk.length) / Double(max(1, options.compactionRate))
+            compactedUntil = now + .seconds(seconds)
+            return chunk
+        }
+        return nil
+    }
+
+    /// Called under `monitor`: the copy that was used longest ago, if all take too much.
+    private func nextToEvict() -> CachedChunk? {
+        var total: UInt64 = 0
+        var oldest: CachedChunk?
+        for chunk in chunks.values {
+            let bytes = chunk.localBytes
+            total += bytes
+            guard bytes > 0, !chunk.isMarked.load(ordering: .acquiring) else { continue }
+            let use = chunk.lastUse.load(ordering: .relaxed)
+            if oldest.map({ use < $0.lastUse.load(ordering: .relaxed) }) ?? true { oldest = chunk }
+        }
+        return total > options.cacheBytes ? oldest : nil
+    }
+
+    private func fetchAhead() {
+        while true {
+            let next = monitor.withLock { () -> (chunk: CachedChunk, pages: Range<Int>)? in
+                while ahead.isEmpty, !isStopping { monitor.wait(for: .work) }
+                return isStopping ? nil : ahead.removeFirst()
+            }
+            guard let next else { return }
+            // Who reads it meets the failure himself.
+            try? next.chunk.fetchAhead(next.pages)
+        }
+    }
+}
