@@ -43,11 +43,10 @@ extension S3Client {
             let (reply, answer) = try ask(request, accepting: [200, 206, 416]) {
                 RangeReceiver(buffer, offset: first)
             }
-            switch reply.status {
-            case 206: return try range(reply, answer, first, buffer.count, request)
-            case 200: return try whole(reply, answer, first, buffer.count, request)
-            default: return try nothing(key, first)
-            }
+            if reply.status == 416 { return try nothing(key, first) }
+            return reply.head.isRange
+                ? try range(reply, answer, first, buffer.count, request)
+                : try whole(reply, answer, first, buffer.count, request)
         }
     }
 

@@ -38,11 +38,13 @@ public final class SeaweedFS: S3Server {
             }
             return arguments
         }
-        try process.wait { (try? curl("-X", "PUT", "\(endpoint)/\(bucket)")) == 200 }
-        // The first object waits for a volume to be made.
+        // An answer that came too late made it, too.
         try process.wait {
-            (try? curl("-X", "PUT", "--data", "x", "\(endpoint)/\(bucket)/warm")) == 200
+            [200, 409].contains(try? curl("-X", "PUT", "\(endpoint)/\(bucket)"))
         }
+        // The first object waits for a volume to be made.
+        let file = process.folder + "/s3.json"
+        try process.wait { (try? curl("-T", file, "\(endpoint)/\(bucket)/warm")) == 200 }
     }
 }
 
