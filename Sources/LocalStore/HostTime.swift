@@ -1,14 +1,14 @@
 import ChunkStore
 import Glibc
 
-/// The host's clock, for what waits for servers and measures them. It stands still while the host
-/// sleeps.
+/// The host's clock, for what waits for servers and measures them. It goes on while the host is
+/// suspended, as the servers' clocks do: what runs out there has run out here.
 public struct HostTime: StoreTime {
     public init() {}
 
     public func now() -> Duration {
         var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
+        clock_gettime(CLOCK_BOOTTIME, &time)
         return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
     }
 
