@@ -65,7 +65,7 @@ extension S3Client {
         StoreError(
             .io, operation: "\(place) at \(place.endpoint)",
             cause: "this server does not heed the conditions of a PUT: \(finding). Two hosts could"
-                + " take the same disk there and neither would know. Use a server that does (AWS S3,"
-                + " Ceph's radosgw, MinIO, SeaweedFS), or a newer version of this one")
+                + " take the same disk there and neither would know. Use a server that does (AWS"
+                + " S3, Ceph's radosgw, MinIO, SeaweedFS), or a newer version of this one")
     }
 }
