@@ -12,7 +12,9 @@ extension S3Client {
         case .always: break
         case .absent: request.headers.append(.init(name: "if-none-match", value: "*"))
         case .tag(let tag):
-            request.headers.append(.init(name: "if-match", value: "\"\(tag.text)\""))
+            let isBare = sendsBareTags.load(ordering: .relaxed)
+            let text = isBare ? tag.text : "\"\(tag.text)\""
+            request.headers.append(.init(name: "if-match", value: text))
         }
         return try retrying.call(request.call.repeatable) { _ throws(StoreError) in
             let (reply, _) = try ask(request, accepting: [200, 201, 204]) {
