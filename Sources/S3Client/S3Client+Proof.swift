@@ -4,9 +4,9 @@ import S3Store
 
 extension S3Client {
     /// Finds out, with an object that nobody else names, whether the server heeds the conditions of
-    /// a put; it is gone afterwards. Throws `.io` if it does not, and whatever else is wrong there:
-    /// this is also the first call that needs keys and bucket to be right, and to be made before any
-    /// other put on a tag.
+    /// a put, and in which form; the object is gone afterwards. Throws `.io` if it does not, and
+    /// whatever else is wrong there: this is the first call that needs keys and bucket to be right,
+    /// and is made before any other put on a tag.
     public func proveConditions() throws(StoreError) {
         let random: [UInt8]
         do throws(CryptoError) {
