@@ -9,6 +9,8 @@ final class Exchange {
     private let mayRepeat: Bool
     /// How much of the body libcurl has fetched; not less than what was sent.
     private var fetched = 0
+    /// A server may have had all of an earlier attempt.
+    private var mayBeDone = false
     private var head = HTTPHead()
     private var isBegun = false
     private var headLength = 0
@@ -83,7 +85,7 @@ final class Exchange {
         default: break
         }
         // A server has nothing to do as long as some of what was announced is missing.
-        let isPartial = body.map { fetched < $0.count } ?? false
+        let isPartial = body.map { fetched < $0.count && !mayBeDone } ?? false
         return sent == 0 || (isPartial && !isBegun) ? .notSent : .lost
     }
 
@@ -136,6 +138,7 @@ final class Exchange {
     /// False if the body must not be sent a second time.
     private func rewind() -> Bool {
         guard mayRepeat else { return false }
+        mayBeDone = mayBeDone || fetched == body?.count
         fetched = 0
         return true
     }

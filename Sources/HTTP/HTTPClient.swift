@@ -34,9 +34,9 @@ public final class HTTPClient: Sendable {
         let handle = if let kept { kept } else { try Handle() }
         let exchange = Exchange(receiver, body: request.body, mayRepeat: request.mayRepeat)
         let shield = SignalShield()
-        let result = handle.perform(request, options, exchange)
+        let (result, sent) = handle.perform(request, options, exchange)
         shield.end()
-        let outcome = exchange.outcome(of: result, sent: handle.sent)
+        let outcome = exchange.outcome(of: result, sent: sent)
         if case .success = outcome { keep(handle) }
         return try outcome.get()
     }

@@ -17,24 +17,21 @@ final class Handle: @unchecked Sendable {
 
     deinit { curl_easy_cleanup(handle) }
 
-    /// Bytes of request lines and headers that the last call sent.
-    var sent: Int { sealdisk_curl_sent(handle) }
-
+    /// The outcome, and how many bytes of request lines and headers were sent.
     func perform(
         _ request: HTTPRequest, _ options: HTTPClient.Options, _ exchange: Exchange
-    ) -> CURLcode {
+    ) -> (CURLcode, sent: Int) {
         // Keeps connections, sessions and addresses, and forgets all else.
         curl_easy_reset(handle)
         defer { curl_easy_reset(handle) }
         var code = setTexts(request, options)
-        guard code == CURLE_OK else { return code }
-        code = setNumbers(request, options)
-        guard code == CURLE_OK else { return code }
-        code = sealdisk_curl_set_headers(handle, request.headers.list)
-        guard code == CURLE_OK else { return code }
+        if code == CURLE_OK { code = setNumbers(request, options) }
+        if code == CURLE_OK { code = sealdisk_curl_set_headers(handle, request.headers.list) }
         return withExtendedLifetime(exchange) {
-            let code = exchange.connect(to: handle)
-            return code == CURLE_OK ? curl_easy_perform(handle) : code
+            if code == CURLE_OK { code = exchange.connect(to: handle) }
+            guard code == CURLE_OK else { return (code, 0) }
+            code = curl_easy_perform(handle)
+            return (code, sealdisk_curl_sent(handle))
         }
     }
 

@@ -2,7 +2,7 @@ import ChunkStore
 import Glibc
 
 /// The host's clock, for what waits for servers and measures them. It goes on while the host is
-/// suspended: a lease ends meanwhile.
+/// suspended, as the servers' clocks do: what runs out there has run out here.
 public struct HostTime: StoreTime {
     public init() {}
 

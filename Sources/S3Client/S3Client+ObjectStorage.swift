@@ -12,7 +12,9 @@ extension S3Client {
         case .always: break
         case .absent: request.headers.append(.init(name: "if-none-match", value: "*"))
         case .tag(let tag):
-            request.headers.append(.init(name: "if-match", value: "\"\(tag.text)\""))
+            let isBare = sendsBareTags.load(ordering: .relaxed)
+            let text = isBare ? tag.text : "\"\(tag.text)\""
+            request.headers.append(.init(name: "if-match", value: text))
         }
         return try retrying.call(request.call.repeatable) { _ throws(StoreError) in
             let (reply, _) = try ask(request, accepting: [200, 201, 204]) {
@@ -43,11 +45,10 @@ extension S3Client {
             let (reply, answer) = try ask(request, accepting: [200, 206, 416]) {
                 RangeReceiver(buffer, offset: first)
             }
-            switch reply.status {
-            case 206: return try range(reply, answer, first, buffer.count, request)
-            case 200: return try whole(reply, answer, first, buffer.count, request)
-            default: return try nothing(key, first)
-            }
+            if reply.status == 416 { return try nothing(key, first) }
+            return reply.head.isRange
+                ? try range(reply, answer, first, buffer.count, request)
+                : try whole(reply, answer, first, buffer.count, request)
         }
     }
 

@@ -4,8 +4,9 @@ import S3Store
 
 extension S3Client {
     /// Finds out, with an object that nobody else names, whether the server heeds the conditions of
-    /// a put; it is gone afterwards. Throws `.io` if it does not, and whatever else is wrong there:
-    /// this is also the first call that needs keys and bucket to be right.
+    /// a put, and in which form; the object is gone afterwards. Throws `.io` if it does not, and
+    /// whatever else is wrong there: this is the first call that needs keys and bucket to be right,
+    /// and is made before any other put on a tag.
     public func proveConditions() throws(StoreError) {
         let random: [UInt8]
         do throws(CryptoError) {
@@ -29,15 +30,30 @@ extension S3Client {
         guard try isRefused(key, .absent, by: .alreadyExists) else {
             throw unfit("it overwrote an object that a put asked to find absent (If-None-Match)")
         }
+        let second = try replace(key, first)
         guard try isRefused(key, .tag(ObjectTag("0123456789abcdef0123456789abcdef")), by: .conflict)
         else { throw unfit("it overwrote an object of another ETag than a put named (If-Match)") }
-        let second = try put("second", key, .tag(first))
         guard second != first else {
             throw unfit("objects of different contents have the same ETag")
         }
         guard try isRefused(key, .tag(first), by: .conflict) else {
             throw unfit("it overwrote an object by the ETag that it had before (If-Match)")
         }
+    }
+
+    /// Replaces the object by its tag. HTTP has tags in quotes; some versions of radosgw compare
+    /// them, quotes and all, with what has none.
+    private func replace(_ key: ObjectKey, _ tag: ObjectTag) throws(StoreError) -> ObjectTag {
+        for isBare in [false, true] {
+            sendsBareTags.store(isBare, ordering: .relaxed)
+            do throws(StoreError) {
+                return try put("second", key, .tag(tag))
+            } catch {
+                guard error.code == .conflict else { throw error }
+            }
+        }
+        sendsBareTags.store(false, ordering: .relaxed)
+        throw unfit("it does not replace an object by the ETag that it gave (If-Match)")
     }
 
     private func isRefused(
@@ -65,7 +81,7 @@ extension S3Client {
         StoreError(
             .io, operation: "\(place) at \(place.endpoint)",
             cause: "this server does not heed the conditions of a PUT: \(finding). Two hosts could"
-                + " take the same disk there and neither would know. Use a server that does (AWS S3,"
-                + " Ceph's radosgw, MinIO, SeaweedFS), or a newer version of this one")
+                + " take the same disk there and neither would know. Use a server that does (AWS"
+                + " S3, Ceph's radosgw, MinIO, SeaweedFS), or a newer version of this one")
     }
 }

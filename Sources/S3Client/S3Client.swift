@@ -36,6 +36,8 @@ public final class S3Client: ObjectStorage {
     let meter = S3Meter()
     private let http: HTTPClient
     private let wallClock: @Sendable () -> Int64
+    /// Whether `If-Match` has a tag without its quotes; `proveConditions` finds out.
+    let sendsBareTags = Atomic(false)
     /// What the server's clock is ahead of this host's, in seconds.
     private let clockOffset = Atomic<Int64>(0)
 

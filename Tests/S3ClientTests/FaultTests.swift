@@ -137,12 +137,49 @@ struct FaultTests {
         #expect(proxy.requests.last?.headers["authorization"]?.contains("AKIDRENEWED/") == true)
     }
 
-    /// A server that does not know the header, as one that overwrites.
+    /// As radosgw does: a tag is compared as it stands there.
+    @Test func theProofLearnsHowTagsAreWritten() throws {
+        let proxy = try FaultProxy()
+        let object = Shared<String?>(nil)
+        proxy.on { request in
+            object.value.withLock { object in
+                if request.method == "DELETE" { return .answer("204 No Content") }
+                let isNew = request.headers["if-none-match"] == nil || object == nil
+                let asked = request.headers["if-match"]
+                guard isNew, asked == nil || asked == object else {
+                    return .answer(
+                        "412 Precondition Failed", body: errorText("PreconditionFailed"))
+                }
+                let tag = "tag\(request.number)"
+                object = tag
+                return .answer("200 OK", headers: ["ETag: \"\(tag)\""])
+            }
+        }
+        let client = try makeClient(proxy)
+        try client.proveConditions()
+        let tag = try client.put("k", [1])
+        _ = try client.put("k", [2], if: .tag(tag))
+        #expect(proxy.requests.last?.headers["if-match"] == tag.text)
+        proxy.on { request in
+            request.headers["if-match"] == nil && request.method == "PUT"
+                && request.body == Array("first".utf8)
+                ? .answer("200 OK", headers: ["ETag: a"])
+                : .answer("412 Precondition Failed", body: errorText("PreconditionFailed"))
+        }
+        let error = storeError { try makeClient(proxy).proveConditions() }
+        #expect(error?.cause.contains("does not replace") == true)
+    }
+
+    /// A server that does not know the header answers 200, as if it had been sent without.
     @Test(arguments: ["if-none-match", "if-match"])
     func theProofSeesWhatIsIgnored(header: String) throws {
         let client = try client()
         try client.proveConditions()
-        proxy.on { _ in .forget(header) }
+        let first = proxy.requests.count
+        proxy.on { request in
+            request.headers[header] != nil && request.number > first
+                ? .answer("200 OK", headers: ["ETag: \"other\""]) : .forward
+        }
         let error = storeError { try client.proveConditions() }
         #expect(error?.code == .io, "\(String(describing: error))")
         #expect(error?.cause.lowercased().contains(header) == true)

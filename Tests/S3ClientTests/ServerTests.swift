@@ -122,6 +122,28 @@ struct ServerTests {
         #expect(try client.list("", isDeep: true) == ObjectListing())
     }
 
+    /// Bodies are not hashed then, and nobody is trusted without a reason.
+    @Test func tlsIsVerified() throws {
+        let server = try SeaweedFS.shared.get()
+        let client = try makeClient(server, endpoint: server.tlsEndpoint, time: HostTime()) {
+            $0.http.certificates = server.certificates
+        }
+        try client.proveConditions()
+        let bytes = pattern(3 << 20)
+        let failures = onThreads(4) { thread in
+            _ = try client.put("k\(thread)", bytes, if: .absent)
+            guard
+                try client.get("k\(thread)", 1 << 20, 1 << 20).0 == Array(bytes[1 << 20..<2 << 20])
+            else { throw FixtureError("k\(thread) is not what was put") }
+        }
+        #expect(failures.isEmpty, "\(failures)")
+        let time = QuickTime()
+        let other = try makeClient(server, endpoint: server.tlsEndpoint, time: time)
+        let error = storeError { _ = try other.put("k", [1]) }
+        #expect(error?.code == .io && error?.cause.contains("not trusted") == true)
+        #expect(time.sleeps.isEmpty)
+    }
+
     /// More than a server tells at once.
     @Test func longListingsAreWhole() throws {
         let client = try client()

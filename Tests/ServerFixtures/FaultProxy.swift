@@ -28,8 +28,6 @@ public final class FaultProxy: Sendable {
         case delay(Double)
         /// Passes the answer back without its second half.
         case cutBody
-        /// Passes it on without its headers of that name, as a server does that does not know them.
-        case forget(String)
         /// Never answers; the connection stays.
         case silence
     }
@@ -116,7 +114,6 @@ public final class FaultProxy: Sendable {
             guard let (head, body) = reply(to: request, shared) else { return false }
             _ = Loopback.send(peer, head + body[..<(body.count / 2)])
             return false
-        case .forget(let name): return pass(request, peer, shared, without: name)
         case .silence:
             while Loopback.receive(peer) != nil {}
             return false
@@ -124,9 +121,9 @@ public final class FaultProxy: Sendable {
     }
 
     private static func pass(
-        _ request: Request, _ peer: Int32, _ shared: Shared, without name: String? = nil
+        _ request: Request, _ peer: Int32, _ shared: Shared
     ) -> Bool {
-        guard let (head, body) = reply(to: request, shared, without: name) else {
+        guard let (head, body) = reply(to: request, shared) else {
             Loopback.reset(peer)
             return false
         }
@@ -172,27 +169,25 @@ public final class FaultProxy: Sendable {
 
     /// The server's answer: its head, which says nothing of how the connection goes on, and body.
     private static func reply(
-        to request: Request, _ shared: Shared, without name: String? = nil
+        to request: Request, _ shared: Shared
     ) -> ([UInt8], [UInt8])? {
         guard let upstream = shared.upstream, let server = Loopback.connect(upstream) else {
             return nil
         }
         defer { close(server) }
-        let head = lines(of: request.head, without: ["connection", name].compactMap { $0 })
+        let head = lines(of: request.head, without: "connection")
         let last = Array("Connection: close\r\n\r\n".utf8)
         guard Loopback.send(server, head + last + request.body) else { return nil }
         var reply: [UInt8] = []
         while let part = Loopback.receive(server) { reply += part }
         guard let end = endOfHead(reply) else { return nil }
-        let kept = lines(of: Array(reply[..<end]), without: ["connection"])
+        let kept = lines(of: Array(reply[..<end]), without: "connection")
         return (kept + Array("\r\n".utf8), Array(reply[end...]))
     }
 
-    private static func lines(of head: [UInt8], without names: [String]) -> [UInt8] {
+    private static func lines(of head: [UInt8], without name: String) -> [UInt8] {
         let lines = String(decoding: head, as: UTF8.self).split(separator: "\r\n")
-        let kept = lines.filter { line in
-            !names.contains { line.lowercased().hasPrefix($0 + ":") }
-        }
+        let kept = lines.filter { !$0.lowercased().hasPrefix(name + ":") }
         return Array(kept.map { $0 + "\r\n" }.joined().utf8)
     }
 

@@ -4,6 +4,10 @@ import Foundation
 public final class SeaweedFS: S3Server {
     public let port: UInt16
     public let process: ServerProcess
+    /// The same by TLS.
+    public let tlsEndpoint: String
+    /// A file of the certificate that vouches for that.
+    public let certificates: String
 
     /// Another access key, with the same secret.
     public static let secondKey = "AKIDRENEWED"
@@ -13,8 +17,9 @@ public final class SeaweedFS: S3Server {
 
     public init() throws {
         // Each of its four parts has a second port.
-        let ports = try Loopback.freePorts(8)
+        let ports = try Loopback.freePorts(9)
         port = ports[0]
+        tlsEndpoint = "https://127.0.0.1:\(ports[8])"
         let binary = ProcessInfo.processInfo.environment["SEALDISK_WEED"] ?? "/usr/bin/weed"
         let keys = ["AKIDOFTESTS", Self.secondKey]
             .map { #"{"accessKey":"\#($0)","secretKey":"secret/of+tests"}"# }.joined(separator: ",")
@@ -25,8 +30,11 @@ public final class SeaweedFS: S3Server {
                 #"{"identities":[{"name":"t","credentials":[\#(keys)],"actions":\#(actions)}]}"#
                     .utf8
             ).write(to: URL(fileURLWithPath: file))
+            try Self.makeCertificate(in: folder)
             var arguments = [
-                "server", "-dir=\(folder)", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3",
+                "server", "-s3.port.https=\(ports[8])", "-s3.cert.file=\(folder)/cert.pem",
+                "-s3.key.file=\(folder)/key.pem", "-dir=\(folder)", "-ip=127.0.0.1",
+                "-ip.bind=127.0.0.1", "-s3",
                 "-s3.config=\(file)", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
                 "-master.telemetry=false", "-master.volumeSizeLimitMB=256", "-volume.max=40",
                 "-s3.localSocket=\(folder)/s3.sock", "-filer.localSocket=\(folder)/filer.sock",
@@ -38,11 +46,28 @@ public final class SeaweedFS: S3Server {
             }
             return arguments
         }
-        try process.wait { (try? curl("-X", "PUT", "\(endpoint)/\(bucket)")) == 200 }
-        // The first object waits for a volume to be made.
+        certificates = process.folder + "/cert.pem"
+        // An answer that came too late made it, too.
         try process.wait {
-            (try? curl("-X", "PUT", "--data", "x", "\(endpoint)/\(bucket)/warm")) == 200
+            [200, 409].contains(try? curl("-X", "PUT", "\(endpoint)/\(bucket)"))
         }
+        // The first object waits for a volume to be made.
+        let file = process.folder + "/s3.json"
+        try process.wait { (try? curl("-T", file, "\(endpoint)/\(bucket)/warm")) == 200 }
+    }
+
+    private static func makeCertificate(in folder: String) throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
+        process.arguments = [
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-keyout", folder + "/key.pem", "-out", folder + "/cert.pem", "-days", "2", "-subj",
+            "/CN=tests", "-addext", "subjectAltName=IP:127.0.0.1",
+        ]
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else { throw FixtureError("no certificate") }
     }
 }
 

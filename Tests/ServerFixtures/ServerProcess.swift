@@ -30,7 +30,7 @@ public final class ServerProcess: Sendable {
             [
                 "-c",
                 "\"$0\" \"$@\" </dev/null >\"$HOME/log\" 2>&1 & echo $!; exec >/dev/null;"
-                    + " read _; kill -9 $!; wait $!; rm -rf \"$HOME\"", binary,
+                    + " read _; kill -9 $!; sleep 0.2; rm -rf \"$HOME\"", binary,
             ] + arguments
         guardian.environment = ["HOME": folder, "PATH": "/usr/bin:/bin", "TMPDIR": folder]
         guardian.standardInput = leash
@@ -93,7 +93,7 @@ extension S3Server {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/curl")
         process.arguments =
             [
-                "-s", "-o", "/dev/null", "-w", "%{http_code}", "--aws-sigv4",
+                "-s", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}", "--aws-sigv4",
                 "aws:amz:us-east-1:s3", "--config", "-",
             ] + arguments
         let (input, output) = (Pipe(), Pipe())

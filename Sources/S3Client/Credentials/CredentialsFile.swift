@@ -19,8 +19,8 @@ enum CredentialsFile {
             throw denied(
                 path,
                 other
-                    ? "profile \(profile) has its keys made by a program, which is not run here: put"
-                        + " aws_access_key_id and aws_secret_access_key into the file"
+                    ? "profile \(profile) has its keys made by a program, which is not run here:"
+                        + " put aws_access_key_id and aws_secret_access_key into the file"
                     : "it has no aws_access_key_id and aws_secret_access_key for profile \(profile)"
             )
         }

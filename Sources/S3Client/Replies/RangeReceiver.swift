@@ -23,9 +23,10 @@ final class RangeReceiver: HTTPReceiver {
 
     func begin(_ head: HTTPHead) {
         isData = head.status == 200 || head.status == 206
-        leading = head.status == 200 ? offset : 0
+        let isWhole = !head.isRange
+        leading = isWhole ? offset : 0
         // Without a length only the end tells how long the object is.
-        mayStop = head.status == 200 && head.contentLength != nil
+        mayStop = isWhole && head.contentLength != nil
     }
 
     func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
@@ -45,6 +46,11 @@ final class RangeReceiver: HTTPReceiver {
         }
         return !(mayStop && filled == buffer.count)
     }
+}
+
+extension HTTPHead {
+    /// Whether what follows is a part. Some servers (rclone) say 200 of one all the same.
+    var isRange: Bool { status == 206 || self["content-range"] != nil }
 }
 
 /// `bytes 0-99/1000`, or `bytes */1000` of an answer that has none of them.

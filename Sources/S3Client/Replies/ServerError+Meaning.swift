@@ -96,6 +96,7 @@ extension ServerError {
         switch status {
         case 401, 403: return denied(operation, keys, "the server denies this")
         case 408, 429, 503: return error(.busy, text)
+        case 501, 505: return error(.io, text)
         case 500...599: return error(.unanswered, text)
         case 300..<400:
             return error(.io, "the server points elsewhere, which is not followed (\(text))")
