@@ -52,7 +52,7 @@ public final class S3Client: ObjectStorage {
         retrying = Retrying(policy: options.policy, time: time, random: options.random)
     }
 
-    public var counts: S3Counts { meter.counts }
+    public var requests: BackendRequests { meter.counts }
 
     /// Asks once, and once more each if other keys may help and if the clocks differ.
     func ask<A: S3Answer>(

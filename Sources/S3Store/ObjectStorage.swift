@@ -32,6 +32,14 @@ public protocol ObjectStorage: Sendable {
 
     /// Deletes an object. No error if it is not there.
     func delete(_ key: ObjectKey) throws(StoreError)
+
+    /// How often the server was asked so far: each attempt costs.
+    var requests: BackendRequests { get }
+}
+
+extension ObjectStorage {
+    /// Of one that costs nothing.
+    public var requests: BackendRequests { BackendRequests() }
 }
 
 /// The key of an object, below the prefix of its storage: one to 900 of `[A-Za-z0-9._/-]`.

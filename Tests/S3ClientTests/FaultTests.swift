@@ -35,9 +35,9 @@ struct FaultTests {
         #expect(try client.get("k", 0, 8).0 == [1, 2, 3])
         proxy.script(slow, slow, slow)
         #expect(try client.get("k", 0, 8).1.tag == tag)
-        #expect(client.counts.puts == 4 && client.counts.gets == 5)
-        #expect(client.counts.failures == 6)
-        #expect(client.counts.bytesSent == 12)
+        #expect(client.requests.puts == 4 && client.requests.gets == 5)
+        #expect(client.requests.failures == 6)
+        #expect(client.requests.bytesSent == 12)
     }
 
     @Test func halfBodiesAreAskedForAgain() throws {
@@ -48,7 +48,7 @@ struct FaultTests {
         let (read, part) = try client.get("k", 4096, 512 << 10)
         #expect(read == Array(bytes[4096..<(4096 + 512 << 10)]))
         #expect(part.size == 1 << 20)
-        #expect(client.counts.gets == 3)
+        #expect(client.requests.gets == 3)
         // Where each answer is half, there is no answer.
         proxy.on { _ in .cutBody }
         #expect(storeError { _ = try client.get("k", 0, 4096) }?.code == .unanswered)
@@ -59,7 +59,7 @@ struct FaultTests {
         let client = try client()
         proxy.script(.resetBefore, .resetAfter)
         let tag = try client.put("k", [1])
-        #expect(client.counts.puts == 3)
+        #expect(client.requests.puts == 3)
         // It was done, and the second host that asks is told so.
         proxy.script(.resetAfter)
         let before = proxy.requests.count

@@ -101,7 +101,7 @@ struct ServerTests {
         #expect(failures.isEmpty, "\(failures)")
         #expect(try client.list("", isDeep: true).objects.count == 192)
         #expect(try client.list("", isDeep: false).folders.count == 16)
-        #expect(client.counts.puts == 192 && client.counts.gets == 192)
+        #expect(client.requests.puts == 192 && client.requests.gets == 192)
     }
 
     @Test func listingsHaveTheOrderOfKeys() throws {
@@ -152,7 +152,7 @@ struct ServerTests {
         }
         #expect(failures.isEmpty, "\(failures)")
         #expect(try client.list("many/", isDeep: true).objects.count == 1040)
-        #expect(client.counts.lists == 2)
+        #expect(client.requests.lists == 2)
     }
 
     @Test func aMissingBucketIsNoMissingObject() throws {

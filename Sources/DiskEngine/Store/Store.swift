@@ -14,6 +14,8 @@ public final class Store: @unchecked Sendable {
     // @unchecked: `catalogue` is accessed under `monitor`; the rest is constant.
     public let identity: StoreIdentity
     let files: any ChunkStore
+    /// The medium, if it tells of itself.
+    private let reporting: (any ReportingStore)?
     let sealed: SealedStore
     let keys: any KeyProvider
     let environment: Environment
@@ -43,6 +45,7 @@ public final class Store: @unchecked Sendable {
         limits: Limits = .standard
     ) throws {
         try limits.check()
+        reporting = files as? any ReportingStore
         budget = ChunkBudget(limit: limits.openChunks, threads: environment.threads)
         let files = RelievedStore(files, budget: budget)
         self.files = files
@@ -165,6 +168,9 @@ public final class Store: @unchecked Sendable {
     public var catalogueRevision: UInt64 {
         monitor.withLock { catalogue.disks.revision + catalogue.snapshots.revision }
     }
+
+    /// What the medium tells of itself; nil of a folder.
+    public var backendReport: BackendReport? { reporting?.report() }
 
     /// Space of the medium, in bytes. Throws `.io`.
     public func capacity() throws -> StoreCapacity {

@@ -1,3 +1,4 @@
+import ChunkStore
 import DiskEngine
 import KeyManagement
 
@@ -26,6 +27,8 @@ struct StatusDocument: Encodable {
     let names: [String: String]
     /// Space of the medium under the store; absent if it does not say.
     let capacity: Capacity?
+    /// Of a store on other machines: what waits for it, and what it was asked.
+    let backend: BackendReport?
     let engine: StoreStatus
 
     /// Bytes.
@@ -54,6 +57,7 @@ struct StatusDocument: Encodable {
         capacity = (try? store.capacity()).map {
             Capacity(total: $0.total, available: $0.available)
         }
+        backend = store.backendReport
         mountPoint = facts.mountPoint
         pid = facts.pid
         version = facts.version

@@ -1,19 +1,5 @@
+import ChunkStore
 import Synchronization
-
-/// How often the server was asked for what, each attempt for itself, and how many bytes of bodies
-/// went which way. Requests cost money.
-public struct S3Counts: Sendable, Hashable {
-    public var puts: UInt64 = 0
-    public var gets: UInt64 = 0
-    public var lists: UInt64 = 0
-    public var deletes: UInt64 = 0
-    /// Attempts that came to nothing: no answer, or a refusal for load or time.
-    public var failures: UInt64 = 0
-    public var bytesSent: UInt64 = 0
-    public var bytesReceived: UInt64 = 0
-
-    public init() {}
-}
 
 /// Counts, from any thread.
 final class S3Meter: Sendable {
@@ -25,8 +11,8 @@ final class S3Meter: Sendable {
     private let sent = Atomic<UInt64>(0)
     private let received = Atomic<UInt64>(0)
 
-    var counts: S3Counts {
-        var counts = S3Counts()
+    var counts: BackendRequests {
+        var counts = BackendRequests()
         counts.puts = puts.load(ordering: .relaxed)
         counts.gets = gets.load(ordering: .relaxed)
         counts.lists = lists.load(ordering: .relaxed)
