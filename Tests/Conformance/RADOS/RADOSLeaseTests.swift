@@ -164,8 +164,8 @@ extension RADOSHostTests {
             try second.lockExclusively(holder: "next").release()
         }
 
-        /// A change of which it is not known whether it will still be done ends the session, and the
-        /// store's next holder has the client refused.
+        /// A change of which it is not known whether it will still be done ends the session, and
+        /// the store's next holder has the client refused.
         @Test func aChangeWithoutAnAnswerEndsTheSession() throws {
             let lock = try first.lockExclusively(holder: "unlucky")
             let code = Result { () throws in try first.session.change("write") { -ETIMEDOUT } }
