@@ -18,8 +18,9 @@ public protocol ChunkStore: Sendable {
     var chunkKind: ChunkKind { get }
 
     /// Creates a file that must not exist yet, `length` bytes long with its space allocated, where
-    /// the medium can (Ceph cannot): it begins with `beginning` and reads as zeros behind that. When this returns the file, its
-    /// contents and its name are durable; at no moment does a file of that name hold anything else.
+    /// the medium can (Ceph cannot): it begins with `beginning` and reads as zeros behind that. When
+    /// this returns the file, its contents and its name are durable; at no moment does a file of
+    /// that name hold anything else.
     ///
     /// On failure there is no file of that name; but where the medium fails, or no answer comes, so
     /// that this cannot be made sure of, it may be there, whole.
