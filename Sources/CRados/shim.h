@@ -47,6 +47,8 @@ struct sealdisk_rados {
     __typeof__(&rados_aio_wait_for_complete) _Nonnull aio_wait_for_complete;
     __typeof__(&rados_aio_get_return_value) _Nonnull aio_get_return_value;
     __typeof__(&rados_aio_read) _Nonnull aio_read;
+    __typeof__(&rados_write_op_truncate) _Nonnull write_op_truncate;
+    __typeof__(&rados_aio_write_op_operate) _Nonnull aio_write_op_operate;
     __typeof__(&rados_aio_remove) _Nonnull aio_remove;
     __typeof__(&rados_lock_exclusive) _Nonnull lock_exclusive;
     __typeof__(&rados_break_lock) _Nonnull break_lock;

@@ -17,8 +17,8 @@ public protocol ChunkStore: Sendable {
     /// What the medium does with chunks. The same for as long as the store exists.
     var chunkKind: ChunkKind { get }
 
-    /// Creates a file that must not exist yet, `length` bytes long with its space allocated, where
-    /// the medium can (Ceph cannot): it begins with `beginning` and reads as zeros behind that. When
+    /// Creates a file that must not exist yet, `length` bytes long with its space allocated, as
+    /// far as the medium can: it begins with `beginning` and reads as zeros behind that. When
     /// this returns the file, its contents and its name are durable; at no moment does a file of
     /// that name hold anything else.
     ///

@@ -90,6 +90,8 @@ private struct Symbols {
             aio_wait_for_complete: try symbol("aio_wait_for_complete"),
             aio_get_return_value: try symbol("aio_get_return_value"),
             aio_read: try symbol("aio_read"),
+            write_op_truncate: try symbol("write_op_truncate"),
+            aio_write_op_operate: try symbol("aio_write_op_operate"),
             aio_remove: try symbol("aio_remove"),
             lock_exclusive: try symbol("lock_exclusive"),
             break_lock: try symbol("break_lock"))
