@@ -18,7 +18,8 @@ import Synchronization
 ///
 /// A chunk counts against the pool's quota, and against what its disks are said to be filled with,
 /// from its creation (`Pieces.allocate`): a pool that is full refuses new chunks, not writes to
-/// those that are there. The disks themselves may be full all the same, if there is no such limit before.
+/// those that are there. The disks themselves may be full all the same, if there is no such limit
+/// before.
 public final class RADOSStore: ChunkStore {
     public let place: RADOSPlace
     public let isReadOnly: Bool

@@ -57,6 +57,8 @@ extension RADOSHostTests {
             let reserve = try name("reserve")
             #expect(try store.reserve(500_000, name: reserve) == 500_000)
             try fill(store)
+            // What each host holds is told every second or so.
+            for _ in 0..<500 where try store.capacity().available > 0 { usleep(10_000) }
             #expect(try store.capacity() == StoreCapacity(total: 2_000_000, available: 0))
             expect(.noSpace, about: "create a/other") {
                 _ = try store.createFile(try name("a/other"), length: 1 << 20, beginning: [1])
