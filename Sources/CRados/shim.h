@@ -20,7 +20,6 @@ struct sealdisk_rados {
     __typeof__(&rados_ioctx_destroy) _Nonnull ioctx_destroy;
     __typeof__(&rados_ioctx_set_namespace) _Nonnull ioctx_set_namespace;
     __typeof__(&rados_set_pool_full_try) _Nonnull set_pool_full_try;
-    __typeof__(&rados_ioctx_pool_stat) _Nonnull ioctx_pool_stat;
     __typeof__(&rados_read) _Nonnull read;
     __typeof__(&rados_write) _Nonnull write;
     __typeof__(&rados_remove) _Nonnull remove;

@@ -63,7 +63,6 @@ private struct Symbols {
             ioctx_destroy: try symbol("ioctx_destroy"),
             ioctx_set_namespace: try symbol("ioctx_set_namespace"),
             set_pool_full_try: try symbol("set_pool_full_try"),
-            ioctx_pool_stat: try symbol("ioctx_pool_stat"),
             read: try symbol("read"),
             write: try symbol("write"),
             remove: try symbol("remove"),
