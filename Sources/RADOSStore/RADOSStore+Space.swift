@@ -14,7 +14,7 @@ extension RADOSStore {
         var available = cluster.kb_avail * 1024 / copies
         let quota = try poolNumber("osd pool get-quota", "quota_max_bytes", operation)
         if quota > 0 {
-            // Lengths, which the quota counts; `rados_ioctx_pool_stat` tells what is stored of them.
+            // Lengths, which the quota counts; `rados_ioctx_pool_stat` tells what is stored.
             let used = try poolNumber("osd pool get-quota", "current_num_bytes", operation)
             total = min(total, quota)
             available = min(available, quota - min(quota, used))
