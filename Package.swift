@@ -71,7 +71,7 @@ let package = Package(
         .target(
             name: "Namespace",
             dependencies: [
-                "ControlPlane", "DiskEngine", "DiskFormat", "KeyManagement",
+                "ControlPlane", "DiskEngine", "DiskFormat", "ChunkStore", "KeyManagement",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -80,7 +80,8 @@ let package = Package(
             name: "sealdisk",
             dependencies: [
                 "ControlPlane", "FUSEAdapter", "Namespace", "DiskEngine", "KeyManagement",
-                "PKCS11Keys", "VaultKeys", "LocalStore", "CryptoPrimitives", "CLoopDevice",
+                "PKCS11Keys", "VaultKeys", "ChunkStore", "LocalStore", "RADOSStore", "S3Store",
+                "S3Client", "Scheduling", "CryptoPrimitives", "CLoopDevice",
                 "CDescriptorPassing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

@@ -20,7 +20,6 @@ struct sealdisk_rados {
     __typeof__(&rados_ioctx_destroy) _Nonnull ioctx_destroy;
     __typeof__(&rados_ioctx_set_namespace) _Nonnull ioctx_set_namespace;
     __typeof__(&rados_set_pool_full_try) _Nonnull set_pool_full_try;
-    __typeof__(&rados_ioctx_pool_stat) _Nonnull ioctx_pool_stat;
     __typeof__(&rados_read) _Nonnull read;
     __typeof__(&rados_write) _Nonnull write;
     __typeof__(&rados_remove) _Nonnull remove;
@@ -29,9 +28,7 @@ struct sealdisk_rados {
     __typeof__(&rados_release_write_op) _Nonnull release_write_op;
     __typeof__(&rados_write_op_create) _Nonnull write_op_create;
     __typeof__(&rados_write_op_zero) _Nonnull write_op_zero;
-    __typeof__(&rados_write_op_truncate) _Nonnull write_op_truncate;
     __typeof__(&rados_write_op_remove) _Nonnull write_op_remove;
-    __typeof__(&rados_write_op_write) _Nonnull write_op_write;
     __typeof__(&rados_write_op_exec) _Nonnull write_op_exec;
     __typeof__(&rados_write_op_omap_cmp2) _Nonnull write_op_omap_cmp2;
     __typeof__(&rados_write_op_omap_set2) _Nonnull write_op_omap_set2;
@@ -49,10 +46,9 @@ struct sealdisk_rados {
     __typeof__(&rados_aio_wait_for_complete) _Nonnull aio_wait_for_complete;
     __typeof__(&rados_aio_get_return_value) _Nonnull aio_get_return_value;
     __typeof__(&rados_aio_read) _Nonnull aio_read;
+    __typeof__(&rados_write_op_truncate) _Nonnull write_op_truncate;
+    __typeof__(&rados_aio_write_op_operate) _Nonnull aio_write_op_operate;
     __typeof__(&rados_aio_remove) _Nonnull aio_remove;
-    __typeof__(&rados_aio_write) _Nonnull aio_write;
-    __typeof__(&rados_aio_stat) _Nonnull aio_stat;
     __typeof__(&rados_lock_exclusive) _Nonnull lock_exclusive;
-    __typeof__(&rados_list_lockers) _Nonnull list_lockers;
     __typeof__(&rados_break_lock) _Nonnull break_lock;
 };

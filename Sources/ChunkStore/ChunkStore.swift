@@ -17,9 +17,10 @@ public protocol ChunkStore: Sendable {
     /// What the medium does with chunks. The same for as long as the store exists.
     var chunkKind: ChunkKind { get }
 
-    /// Creates a file that must not exist yet, `length` bytes long with its space allocated: it
-    /// begins with `beginning` and reads as zeros behind that. When this returns the file, its
-    /// contents and its name are durable; at no moment does a file of that name hold anything else.
+    /// Creates a file that must not exist yet, `length` bytes long with its space allocated, as
+    /// far as the medium can: it begins with `beginning` and reads as zeros behind that. When
+    /// this returns the file, its contents and its name are durable; at no moment does a file of
+    /// that name hold anything else.
     ///
     /// On failure there is no file of that name; but where the medium fails, or no answer comes, so
     /// that this cannot be made sure of, it may be there, whole.
@@ -108,7 +109,7 @@ public protocol ChunkFile: AnyObject, Sendable {
     func forget(at offset: UInt64, length: UInt64)
     /// Writes the whole buffer, which must lie within the file: its length never changes.
     /// On failure any part of the range may have been written. Throws `.noSpace` (after a
-    /// `deallocate`), `.io`.
+    /// `deallocate`, or where the medium could not allocate), `.io`.
     func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError)
     /// Makes every write that had returned before this call durable (fdatasync). After a failure
     /// other than `.busy` nothing is known of them, and a later success says nothing about them.

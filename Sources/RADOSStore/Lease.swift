@@ -19,7 +19,8 @@ struct Lease {
     let cookie: String
     let record: HolderRecord
 
-    /// Takes the store. With `fencing` also from a holder who lives.
+    /// Takes the store. With `fencing` also from a holder who lives; one whose process ended on
+    /// this host is not waited for.
     static func take(
         _ session: Session, _ timing: LeaseTiming, holder: String, fencing: Bool
     ) throws(StoreError) -> Lease {
@@ -36,10 +37,8 @@ struct Lease {
             switch try lease.tryTaking(after: found, operation) {
             case -ECANCELED: continue  // Somebody came or went since it was looked at.
             case -EBUSY:
-                guard fencing, let found else {
-                    throw StoreError(
-                        .locked, operation: operation,
-                        cause: found?.description ?? "in use by somebody who left no name")
+                guard let found, fencing || found.hasEnded else {
+                    throw lease.locked(found, operation)
                 }
                 try lease.expel([found.address], operation)
                 let code = session.rados.break_lock(
@@ -85,6 +84,14 @@ struct Lease {
         }
         _ = release.runAnyway(on: LockClass.object)
         session.setDeadline(nil)
+    }
+
+    private func locked(_ found: HolderRecord?, _ operation: String) -> StoreError {
+        let holder = found?.description ?? "in use by somebody who left no name"
+        let seconds = timing.length.nanoseconds / 1_000_000_000
+        return StoreError(
+            .locked, operation: operation,
+            cause: "\(holder); it is free \(seconds) s after that process has ended")
     }
 
     private func find(_ operation: String) throws(StoreError) -> HolderRecord? {

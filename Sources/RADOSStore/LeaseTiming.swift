@@ -21,6 +21,7 @@ public struct LeaseTiming: Sendable, Hashable {
         length: Duration = .seconds(30), renewal: Duration = .seconds(10),
         margin: Duration = .seconds(5)
     ) {
+        // No user's setting holds this to be so, but the constants of the program and of tests.
         precondition(renewal > .zero && margin >= .zero && renewal + margin < length)
         self.length = length
         self.renewal = renewal

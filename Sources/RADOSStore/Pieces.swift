@@ -5,8 +5,8 @@ import Glibc
 /// Bytes under an id, in RADOS objects of `size` each, the last one shorter: a chunk may be longer
 /// than the cluster lets an object be (128 MiB by default), and several hosts share the work.
 ///
-/// A piece that is not there, and what lies behind the end of one, reads as zeros: nothing is
-/// stored of what was never written. 4 MiB, as RBD has it.
+/// A piece that is not there, and what lies behind the end of one, reads as zeros. 4 MiB,
+/// as RBD has it.
 struct Pieces {
     static let size: UInt64 = 4 << 20
     /// Calls that a removal has under way at a time.
@@ -114,14 +114,32 @@ struct Pieces {
         }
     }
 
+    /// Every piece at its full length, of zeros where nothing is written. The cluster counts that
+    /// against the pool's quota and its fill now, and not again what is written within it; of its
+    /// disks it takes only what is written.
+    func allocate(_ operation: String) throws(StoreError) {
+        try inParallel(operation) { completion, part in
+            let change = WriteOperation(session)
+            change.createIfMissing()
+            change.truncate(UInt64(part.count))
+            return change.start(on: part.object, completion)
+        }
+    }
+
     func remove(_ operation: String) throws(StoreError) {
+        try inParallel(operation) { completion, part in
+            session.rados.aio_remove(session.pool, part.object, completion)
+        }
+    }
+
+    /// A change of each piece; one that is not there may be missing.
+    private func inParallel(
+        _ operation: String, _ start: (rados_completion_t, Part) -> Int32
+    ) throws(StoreError) {
         let all = parts(of: 0..<length)
         for first in stride(from: 0, to: all.count, by: Self.parallel) {
             let some = all[first..<min(first + Self.parallel, all.count)]
-            let codes = try started(some) { completion, part in
-                session.rados.aio_remove(session.pool, part.object, completion)
-            }
-            for code in codes where code != -ENOENT {
+            for code in try started(some, start) where code != -ENOENT {
                 try check(try session.change(operation) { code }, operation)
             }
         }
@@ -144,7 +162,7 @@ struct Pieces {
     private func started(
         _ parts: ArraySlice<Part>, _ start: (rados_completion_t, Part) -> Int32
     ) throws(StoreError) -> [Int32] {
-        try session.checkStanding("remove pieces of \(id)")
+        try session.checkStanding("change the pieces of \(id)")
         var codes: [Int32] = []
         var running: [rados_completion_t] = []
         for part in parts {

@@ -26,16 +26,27 @@ enum RADOSLibrary {
                 cause: "a store in Ceph needs its library, which Debian's package librados2 has:"
                     + " apt-get install librados2 (\(cause))")
         }
-        // Each function has in the library the type that the field of its name has in the header.
-        func symbol<Function>(_ name: String) throws(StoreError) -> Function {
-            guard let address = dlsym(library, "rados_" + name) else {
-                throw StoreError(
-                    .io, operation: operation,
-                    cause: "it has no rados_\(name); Ceph 16 or newer is needed")
-            }
-            return unsafeBitCast(address, to: Function.self)
+        return try Symbols(library: library, operation: operation).functions()
+    }
+}
+
+/// The functions that a loaded library has.
+private struct Symbols {
+    let library: UnsafeMutableRawPointer
+    let operation: String
+
+    private func symbol<Function>(_ name: String) throws(StoreError) -> Function {
+        guard let address = dlsym(library, "rados_" + name) else {
+            throw StoreError(
+                .io, operation: operation,
+                cause: "it has no rados_\(name); Ceph 16 or newer is needed")
         }
-        return sealdisk_rados(
+        // The field takes its type from the declaration of the function that has this name.
+        return unsafeBitCast(address, to: Function.self)
+    }
+
+    func functions() throws(StoreError) -> sealdisk_rados {
+        sealdisk_rados(
             create2: try symbol("create2"),
             conf_read_file: try symbol("conf_read_file"),
             conf_set: try symbol("conf_set"),
@@ -52,7 +63,6 @@ enum RADOSLibrary {
             ioctx_destroy: try symbol("ioctx_destroy"),
             ioctx_set_namespace: try symbol("ioctx_set_namespace"),
             set_pool_full_try: try symbol("set_pool_full_try"),
-            ioctx_pool_stat: try symbol("ioctx_pool_stat"),
             read: try symbol("read"),
             write: try symbol("write"),
             remove: try symbol("remove"),
@@ -61,9 +71,7 @@ enum RADOSLibrary {
             release_write_op: try symbol("release_write_op"),
             write_op_create: try symbol("write_op_create"),
             write_op_zero: try symbol("write_op_zero"),
-            write_op_truncate: try symbol("write_op_truncate"),
             write_op_remove: try symbol("write_op_remove"),
-            write_op_write: try symbol("write_op_write"),
             write_op_exec: try symbol("write_op_exec"),
             write_op_omap_cmp2: try symbol("write_op_omap_cmp2"),
             write_op_omap_set2: try symbol("write_op_omap_set2"),
@@ -81,11 +89,10 @@ enum RADOSLibrary {
             aio_wait_for_complete: try symbol("aio_wait_for_complete"),
             aio_get_return_value: try symbol("aio_get_return_value"),
             aio_read: try symbol("aio_read"),
+            write_op_truncate: try symbol("write_op_truncate"),
+            aio_write_op_operate: try symbol("aio_write_op_operate"),
             aio_remove: try symbol("aio_remove"),
-            aio_write: try symbol("aio_write"),
-            aio_stat: try symbol("aio_stat"),
             lock_exclusive: try symbol("lock_exclusive"),
-            list_lockers: try symbol("list_lockers"),
             break_lock: try symbol("break_lock"))
     }
 }

@@ -3,7 +3,7 @@ import Synchronization
 
 extension RADOSStore {
     public func lockExclusively(holder: String) throws(StoreError) -> any StoreLock {
-        try lockExclusively(holder: holder, fencing: false)
+        try lockExclusively(holder: holder, fencing: isFencing)
     }
 
     /// Takes the store for this process. A holder who did not give it back and whose lease ran out
@@ -14,12 +14,19 @@ extension RADOSStore {
     ) throws(StoreError) -> any StoreLock {
         let operation = "lock \(place)"
         try checkWritable(operation)
-        let lease = try Lease.take(session, timing, holder: holder, fencing: fencing)
+        let hostLock = try hostStore?.lockExclusively(holder: holder)
         do throws(StoreError) {
-            try journal.clean(folders, operation)
-            return RADOSLock(lease, keeper: try LeaseKeeper(lease, operation))
+            let lease = try Lease.take(session, timing, holder: holder, fencing: fencing)
+            do throws(StoreError) {
+                try journal.clean(folders, operation)
+                let keeper = try LeaseKeeper(lease, operation)
+                return RADOSLock(lease, keeper: keeper, hostLock: hostLock)
+            } catch {
+                lease.release()
+                throw error
+            }
         } catch {
-            lease.release()
+            hostLock?.release()
             throw error
         }
     }
@@ -28,11 +35,13 @@ extension RADOSStore {
 final class RADOSLock: StoreLock {
     private let lease: Lease
     private let keeper: LeaseKeeper
+    private let hostLock: (any StoreLock)?
     private let isReleased = Mutex(false)
 
-    init(_ lease: Lease, keeper: LeaseKeeper) {
+    init(_ lease: Lease, keeper: LeaseKeeper, hostLock: (any StoreLock)?) {
         self.lease = lease
         self.keeper = keeper
+        self.hostLock = hostLock
     }
 
     deinit { release() }
@@ -45,5 +54,6 @@ final class RADOSLock: StoreLock {
         guard isFirst else { return }
         keeper.stop()
         lease.release()
+        hostLock?.release()
     }
 }

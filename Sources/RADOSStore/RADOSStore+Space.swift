@@ -14,10 +14,10 @@ extension RADOSStore {
         var available = cluster.kb_avail * 1024 / copies
         let quota = try poolNumber("osd pool get-quota", "quota_max_bytes", operation)
         if quota > 0 {
-            var pool = rados_pool_stat_t()
-            try check(session.rados.ioctx_pool_stat(session.pool, &pool), operation)
+            // Lengths, which the quota counts; `rados_ioctx_pool_stat` tells what is stored.
+            let used = try poolNumber("osd pool get-quota", "current_num_bytes", operation)
             total = min(total, quota)
-            available = min(available, quota - min(quota, pool.num_bytes))
+            available = min(available, quota - min(quota, used))
         }
         return StoreCapacity(total: max(total, available), available: available)
     }

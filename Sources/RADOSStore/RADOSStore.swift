@@ -16,7 +16,10 @@ import Synchronization
 /// get their name, and a name that is used again never leads to what it stood for before. A write
 /// is durable when the cluster acknowledges it, so a flush costs nothing.
 ///
-/// The pool keeps no space for a chunk that is created: a write to one may find the pool full.
+/// A chunk counts against the pool's quota, and against what its disks are said to be filled with,
+/// from its creation (`Pieces.allocate`): a pool that is full refuses new chunks, not writes to
+/// those that are there. The disks themselves may be full all the same, if there is no such limit
+/// before.
 public final class RADOSStore: ChunkStore {
     public let place: RADOSPlace
     public let isReadOnly: Bool
@@ -25,6 +28,9 @@ public final class RADOSStore: ChunkStore {
     let folders: Folders
     let journal: Journal
     let timing: LeaseTiming
+    /// A store of this host that is locked along, so that others here see which process it is.
+    let hostStore: (any ChunkStore)?
+    let isFencing: Bool
     private let open = Mutex(OpenContents())
 
     private struct OpenContents {
@@ -38,11 +44,14 @@ public final class RADOSStore: ChunkStore {
     /// Connects to the cluster. The store comes into being with its first name. Throws `.notFound`
     /// without librados, configuration or pool, `.denied`, `.unanswered`, `.io`.
     public init(
-        _ place: RADOSPlace, readOnly: Bool = false, timing: LeaseTiming = LeaseTiming()
+        _ place: RADOSPlace, readOnly: Bool = false, timing: LeaseTiming = LeaseTiming(),
+        hostLock: (any ChunkStore)? = nil, isFencing: Bool = false
     ) throws(StoreError) {
         self.place = place
         isReadOnly = readOnly
         self.timing = timing
+        hostStore = hostLock
+        self.isFencing = isFencing
         session = try Session(place)
         folders = Folders(session)
         journal = Journal(session: session)
@@ -57,7 +66,7 @@ public final class RADOSStore: ChunkStore {
         if try folders.find(name, operation) != nil { throw Self.taken(operation) }
         let pieces = Pieces(session: session, id: Entry.newID(), length: length)
         try journal.note(pieces, of: name, operation)
-        try writeNew(beginning, to: pieces, operation)
+        try writeNew(beginning, to: pieces, isAllocated: true, operation)
         let content = content(of: pieces)
         let entry = Entry.chunk(length: length, id: pieces.id)
         guard try folders.replace(name, nil, with: entry, operation) else {
@@ -145,9 +154,10 @@ public final class RADOSStore: ChunkStore {
 
     /// Writes pieces that the journal has; on failure they go, as far as may be.
     func writeNew(
-        _ bytes: [UInt8], to pieces: Pieces, _ operation: String
+        _ bytes: [UInt8], to pieces: Pieces, isAllocated: Bool = false, _ operation: String
     ) throws(StoreError) {
         do throws(StoreError) {
+            if isAllocated { try pieces.allocate(operation) }
             try bytes.withBytes { (bytes) throws(StoreError) in
                 try pieces.write(bytes, at: 0, operation)
             }

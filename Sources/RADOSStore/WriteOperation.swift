@@ -59,6 +59,9 @@ struct WriteOperation: ~Copyable {
 
     func removeObject() { session.rados.write_op_remove(handle) }
 
+    /// The object is so long from now on.
+    func truncate(_ length: UInt64) { session.rados.write_op_truncate(handle, length) }
+
     func zero(at offset: UInt64, length: UInt64) {
         session.rados.write_op_zero(handle, offset, length)
     }
@@ -78,6 +81,11 @@ struct WriteOperation: ~Copyable {
         return try session.change(operation) {
             session.rados.write_op_operate(handle, session.pool, object, nil, 0)
         }
+    }
+
+    /// Begins it. The order is librados' own once this returns.
+    consuming func start(on object: String, _ completion: rados_completion_t) -> Int32 {
+        session.rados.aio_write_op_operate(handle, session.pool, completion, object, nil, 0)
     }
 
     /// Also when the session is over: for what changes nothing of the store's.

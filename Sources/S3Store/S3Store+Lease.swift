@@ -9,7 +9,7 @@ extension S3Store {
     /// holder's clock does not say that it was renewed a moment ago. One of this very cache is
     /// taken at once: its process is gone, or it would have the cache.
     public func lockExclusively(holder: String) throws(StoreError) -> any StoreLock {
-        try lockExclusively(holder: holder, fencing: false)
+        try lockExclusively(holder: holder, fencing: options.isFencing)
     }
 
     /// With `fencing` the lease is taken from whoever has it; the call returns when the other has

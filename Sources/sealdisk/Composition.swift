@@ -1,7 +1,6 @@
 import ControlPlane
 import DiskEngine
 import KeyManagement
-import LocalStore
 
 /// Where keys come from; nil is the usual place, and what the keystore itself suggests.
 struct KeySource: Sendable {
@@ -85,26 +84,27 @@ struct OpenedStore: Sendable {
 /// - Parameters:
 ///   - anchor: where the store's past is remembered.
 ///   - holder: what a second process is told about this one, for instance `sealdisk mount /mnt`.
+///   - fencing: the store is taken from another host that has it.
 /// - Throws: `Failure`, with what to do next.
 func openStore(
-    at path: String, keys source: KeySource, holder: String, readOnly: Bool = false,
+    at path: String, keys source: KeySource, holder: String, fencing: Bool = false,
     anchor: AnchorChoice = .ofEnvironment, limits: Limits = .standard
 ) throws(Failure) -> OpenedStore {
-    let path = try AbsolutePath.existing(path, as: "store")
+    let path = try StoreLocation.named(path)
     let identity = try storeIdentity(at: path)
     return try openStore(
         at: path, keys: try source.service(account: identity.account, region: identity.region),
-        holder: holder, readOnly: readOnly, anchor: anchor, limits: limits)
+        holder: holder, fencing: fencing, anchor: anchor, limits: limits)
 }
 
 /// The same with a KMS that is there already.
 func openStore(
-    at path: String, keys: HostKeys, holder: String, readOnly: Bool = false,
+    at path: String, keys: HostKeys, holder: String, fencing: Bool = false,
     anchor: AnchorChoice = .ofEnvironment, limits: Limits = .standard
 ) throws(Failure) -> OpenedStore {
-    let path = try AbsolutePath.existing(path, as: "store")
+    let path = try StoreLocation.named(path)
     do {
-        let files = try LocalStore(path: path, readOnly: readOnly)
+        let files = try StoreLocation(path).open(fencing: fencing)
         let identity = try Store.identity(of: files)
         let store = try Store(
             opening: files, keys: keys.metered, holder: holder,
@@ -125,7 +125,9 @@ func openStore(
 /// What a store says of itself, without opening it: also while another process has it.
 func storeIdentity(at path: String) throws(Failure) -> StoreIdentity {
     do {
-        return try Store.identity(of: LocalStore(path: path, readOnly: true))
+        return try Store.identity(of: StoreLocation(path).open(readOnly: true))
+    } catch let failure as Failure {
+        throw failure
     } catch {
         throw Failure(Refusal(ofStore: error)).about(path)
     }
@@ -138,12 +140,16 @@ func checkStore(
     at path: String, keys source: KeySource, onRead: @escaping @Sendable (UInt64) -> Bool
 ) throws -> CheckReport {
     do {
-        let files = try LocalStore(path: path, readOnly: true)
+        let location = try StoreLocation(path)
+        // A folder is not even locked for writing; elsewhere the lock is the store's lease.
+        let files = try location.open(readOnly: location.isFolder)
         let identity = try Store.identity(of: files)
         let keys = try source.service(account: identity.account, region: identity.region)
         return try StoreCheck(files, survey: files, keys: keys.metered, onRead: onRead).run()
     } catch let error as CheckInterrupted {
         throw error
+    } catch let failure as Failure {
+        throw failure
     } catch {
         let failure = Failure(Refusal(ofStore: error)).about(path)
         guard failure.apiCode == ErrorCode.storeLocked.rawValue else { throw failure }

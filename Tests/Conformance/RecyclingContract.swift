@@ -34,7 +34,7 @@ struct RecyclingContract {
             #expect(try store.openFile(try name("b/c/new")).bytes(8192) == expected)
             let size = try new.size()
             #expect(size.length == Self.length)
-            #expect(size.allocated >= Self.length || !kind.keepsSpace)
+            #expect(size.allocated >= Self.length)
             expect(.notFound) { _ = try store.openFile(try name("a/old")) }
             #expect(try store.list(try name("a")) == [])
             try new.write([3], at: Self.length - 1)

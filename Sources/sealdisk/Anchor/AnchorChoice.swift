@@ -56,20 +56,9 @@ struct AnchorChoice: Sendable, Hashable {
     var path: String? {
         switch place {
         case .file(let path), .folder(let path): path
-        case .usual: Self.usualFolder
+        case .usual: StateFolder.path("anchors")
         case .nowhere: nil
         }
-    }
-
-    /// `/var/lib/sealdisk/anchors` for root, else in the user's state folder (XDG Base Directory
-    /// Specification); nil where that is not known.
-    private static var usualFolder: String? {
-        if geteuid() == 0 { return "/var/lib/sealdisk/anchors" }
-        func folder(_ name: String) -> String? {
-            environmentVariable(name).flatMap { $0.hasPrefix("/") ? $0 : nil }
-        }
-        let state = folder("XDG_STATE_HOME") ?? folder("HOME").map { "\($0)/.local/state" }
-        return state.map { "\($0)/sealdisk/anchors" }
     }
 
     /// The anchor of this store; nil for none. Throws if it would lie in the store itself, and be
@@ -81,7 +70,7 @@ struct AnchorChoice: Sendable, Hashable {
         case .file(let path): file = AbsolutePath.ofFile(path)
         case .folder(let path): file = AbsolutePath.ofFile(path) + "\(id).json"
         case .usual:
-            guard let folder = Self.usualFolder else {
+            guard let folder = StateFolder.path("anchors") else {
                 guard isStrict else { return nil }
                 throw Failure(
                     .invalid, "There is no state folder for a freshness anchor: HOME is not set.",

@@ -21,7 +21,7 @@ struct Client {
         }
         var store: String?
         if let given = options.storePath {
-            store = try AbsolutePath.existing(given, as: "store")
+            store = try StoreLocation.named(given, endpoint: options.endpoint)
         }
         return try Door.choose(mount: mount, store: store, among: MountedStore.all())
     }

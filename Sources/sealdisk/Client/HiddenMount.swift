@@ -12,7 +12,7 @@ struct HiddenMount: Hashable {
 
     /// Of a store's path; nil if no daemon has it, or if its mount is seen here.
     static func ofStore(_ store: String) -> HiddenMount? {
-        guard let holder = LockHolder.current(ofStoreAt: store),
+        guard let holder = LockHolder.current(ofStore: store),
             let mountPoint = MountedStore.mountPoint(ofHolder: holder.name),
             !MountedStore.all().contains(where: {
                 $0.store == store && MountedStore.holderName($0.mountPoint) == holder.name
@@ -23,7 +23,7 @@ struct HiddenMount: Hashable {
 
     /// By what was said: the folder it was mounted on, or its store.
     static func at(_ path: String) -> HiddenMount? {
-        if let store = AbsolutePath.resolve(path), let found = ofStore(store) { return found }
+        if let store = try? StoreLocation.named(path), let found = ofStore(store) { return found }
         let places = MountPoint.candidates(path)
         return Set(MountCopy.all().map(\.mount.source)).lazy.compactMap(ofStore)
             .first { places.contains($0.mountPoint) }

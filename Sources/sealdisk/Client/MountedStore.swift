@@ -60,7 +60,7 @@ struct MountedStore: Hashable, Sendable {
 
     /// The process that serves it, by the store's lock; nil if it is gone or cannot be seen.
     var server: Int32? {
-        guard let holder = LockHolder.current(ofStoreAt: store),
+        guard let holder = LockHolder.current(ofStore: store),
             holder.name == Self.holderName(mountPoint)
         else { return nil }
         return holder.process

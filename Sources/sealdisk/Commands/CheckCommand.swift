@@ -24,8 +24,13 @@ struct CheckCommand: ParsableCommand {
               sealdisk check /backup/store --rate 50M --json
             """)
 
-    @Argument(help: ArgumentHelp("The store's folder.", valueName: "store"), completion: .directory)
+    @Argument(
+        help: ArgumentHelp("The store's folder or URI.", valueName: "store"),
+        completion: .directory)
     var store: String
+
+    @Option(help: EndpointHelp.text)
+    var endpoint: String?
 
     @Option(help: ArgumentHelp("Read no more than this in a second.", valueName: "size"))
     var rate: String?
@@ -38,7 +43,7 @@ struct CheckCommand: ParsableCommand {
 
     func run() throws {
         Hardening.apply()
-        let path = try AbsolutePath.existing(store, as: "store")
+        let path = try StoreLocation.named(store, endpoint: endpoint)
         let pace = Pace(bytesPerSecond: try rate.map(Pace.rate))
         let progress = CheckProgress(path, telling.progress)
         Interruption.watch()

@@ -51,6 +51,11 @@ extension ImageCommand {
         }
 
         private func there() throws(Failure) -> Client {
+            if (try? StoreURI(other)) != nil {
+                var options = options
+                (options.store, options.mount) = (other, nil)
+                return try Client(options)
+            }
             let path = try AbsolutePath.existing(other, as: "store or mount point")
             if let mount = MountedStore.all().first(where: { $0.mountPoint == path }) {
                 return try Client(at: mount, options)

@@ -2,7 +2,6 @@ import ArgumentParser
 import ControlPlane
 import DiskEngine
 import Glibc
-import LocalStore
 
 /// Where a store belongs when nobody says it: its keys are of an account in a region.
 enum Home {
@@ -18,13 +17,22 @@ struct InitCommand: ParsableCommand {
             The folder must be new or empty. Account and region choose the customer master key \
             that wraps the data keys of its disks; they cannot be changed later.
 
-            EXAMPLE:
+            A store may also lie in a bucket on S3, with keys for it in the environment or in the \
+            usual file, or in a Ceph pool; what their URIs may say stands in Backends.md.
+
+            EXAMPLES:
               sealdisk init /srv/store
+              sealdisk init s3://backups/store --endpoint https://s3.example.org
+              sealdisk init rados://rbd/store
             """)
 
     @Argument(
-        help: ArgumentHelp("The folder of the store.", valueName: "store"), completion: .directory)
+        help: ArgumentHelp("The folder of the store, or its URI.", valueName: "store"),
+        completion: .directory)
     var path: String
+
+    @Option(help: EndpointHelp.text)
+    var endpoint: String?
 
     @Option(help: "The account that the store's keys belong to.")
     var account = Home.account
@@ -44,13 +52,16 @@ struct InitCommand: ParsableCommand {
 
     func run() throws {
         let identity: StoreIdentity
+        let location = try StoreLocation(new: path, endpoint: endpoint)
         do {
             identity = try Store.create(
-                in: LocalStore.create(at: path), account: account, region: region)
+                in: location.create(), account: account, region: region)
+        } catch let failure as Failure {
+            throw failure
         } catch {
             throw Self.place(path) ?? Failure(Refusal(ofStore: error))
         }
-        let absolute = try AbsolutePath.existing(path, as: "store")
+        let absolute = try StoreLocation.named(location.text)
         guard !json else {
             let made: JSONObject = [
                 "Store": .string(absolute), "StoreId": .string(identity.storeID),
@@ -63,6 +74,7 @@ struct InitCommand: ParsableCommand {
 
     /// What is wrong with the place itself; nil if it is not that.
     static func place(_ path: String) -> Failure? {
+        if (try? StoreURI(path)) != nil { return nil }
         var status = stat()
         if stat(path, &status) == 0 {
             guard status.st_mode & S_IFMT != S_IFDIR else { return nil }

@@ -164,7 +164,7 @@ struct HomeOptions: ParsableArguments {
     }
 
     private func storeAtHand(_ options: GlobalOptions) throws(Failure) -> String? {
-        if let path = options.storePath { return try AbsolutePath.existing(path, as: "store") }
+        if let path = options.storePath { return try StoreLocation.named(path) }
         if let path = options.mountPath, options.mount != nil || MountPoint.mount(at: path) != nil {
             guard case .mount(let mount) = try Client(options).door else { return nil }
             return mount.store

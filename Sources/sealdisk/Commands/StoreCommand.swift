@@ -32,14 +32,15 @@ struct StoreCommand: ParsableCommand {
                 EXAMPLES:
                   sealdisk store copy /srv/store /backup/store
                   sealdisk store copy /srv/store /mnt/usb/store --rate 50M --progress lines
+                  sealdisk store copy /srv/store 's3://offsite/store?endpoint=https://s3.example.org'
                 """)
 
         @Argument(
-            help: ArgumentHelp("The store's folder.", valueName: "from"), completion: .directory)
+            help: ArgumentHelp("The store's folder or URI.", valueName: "from"), completion: .directory)
         var from: String
 
         @Argument(
-            help: ArgumentHelp("The folder of the copy.", valueName: "to"), completion: .directory)
+            help: ArgumentHelp("The folder of the copy, or its URI.", valueName: "to"), completion: .directory)
         var to: String
 
         @Option(help: ArgumentHelp("Read no more than this in a second.", valueName: "size"))
@@ -52,7 +53,7 @@ struct StoreCommand: ParsableCommand {
 
         func run() throws {
             let pace = Pace(bytesPerSecond: try rate.map(Pace.rate))
-            let copying = StoreCopying(from: try AbsolutePath.existing(from, as: "store"), to: to)
+            let copying = StoreCopying(from: try StoreLocation.named(from), to: try StoreLocation(new: to, endpoint: nil).text)
             let progress = StoreCopyProgress(copying, telling.progress)
             Interruption.watch()
             let report = try copying.run { step in

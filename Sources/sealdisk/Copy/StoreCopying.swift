@@ -12,6 +12,10 @@ struct StoreCopying {
 
     init(from: String, to: String) {
         self.from = from
+        guard (try? StoreURI(to)) == nil else {
+            self.to = to
+            return
+        }
         var path = AbsolutePath.ofFile(to)
         while path.count > 1, path.hasSuffix("/") { path.removeLast() }
         self.to = MountPlan.real(path)
@@ -23,15 +27,18 @@ struct StoreCopying {
         var status = stat()
         let isNew = lstat(to, &status) != 0
         do {
-            let source = try LocalStore(path: from, readOnly: true)
+            let place = try StoreLocation(from)
+            let source = try place.open(readOnly: place.isFolder)
+            let target = try target()
             let report = try StoreCopy(
-                from: CopyEnd(source), to: CopyEnd(try target()),
+                from: CopyEnd(source, survey: source), to: CopyEnd(target, survey: target),
                 holder: "sealdisk store copy \(from) \(to)", onProgress: onProgress
             ).run()
             return report
         } catch {
             // A folder that was made for nothing goes again: one that holds anything stays.
             if isNew { rmdir(to) }
+            if let failure = error as? Failure { throw failure }
             throw failure(error)
         }
     }
@@ -41,7 +48,8 @@ struct StoreCopying {
         func lies(_ path: String, in folder: String) -> Bool {
             path == folder || path.hasPrefix(folder == "/" ? "/" : folder + "/")
         }
-        guard !lies(to, in: from), !lies(from, in: to) else {
+        let areFolders = from.hasPrefix("/") && to.hasPrefix("/")
+        guard from != to, !areFolders || !lies(to, in: from) && !lies(from, in: to) else {
             throw Failure(
                 .invalid,
                 from == to
@@ -51,7 +59,9 @@ struct StoreCopying {
         }
     }
 
-    private func target() throws -> LocalStore {
+    private func target() throws -> StoreFiles {
+        let place = try StoreLocation(to)
+        guard place.isFolder else { return try place.open() }
         do {
             return try LocalStore.create(at: to)
         } catch {
@@ -87,7 +97,7 @@ struct StoreCopying {
 
     /// Whose the source or the target is, and the way out.
     private func inUse(_ failure: Failure) -> Failure {
-        let store = LockHolder.current(ofStoreAt: from) == nil ? to : from
+        let store = LockHolder.current(ofStore: from) == nil ? to : from
         if let hidden = HiddenMount.ofStore(store) { return hidden.refusal }
         guard let mount = MountedStore.all().first(where: { $0.store == store }) else {
             return failure.about(store)

@@ -43,6 +43,7 @@ struct StoreChecks {
     private func folder(of store: StoreState) -> Finding {
         let what = "store \(store.path)"
         var status = stat()
+        guard store.path.hasPrefix("/") else { return elsewhere(store) }
         guard stat(store.path, &status) == 0 else {
             return .failed(what, String(cString: strerror(errno)), "Name another with --store.")
         }
@@ -55,6 +56,17 @@ struct StoreChecks {
                 what, "others may look into its folder", "chmod 700 \(store.path)")
         }
         return .ok(what, "is whole as far as its folder tells, and not mounted")
+    }
+
+    /// A store on other machines that no process of this host has.
+    private func elsewhere(_ store: StoreState) -> Finding {
+        let what = "store \(store.path)"
+        do throws(Failure) {
+            _ = try storeIdentity(at: store.path)
+            return .ok(what, "is reached, and not mounted here")
+        } catch {
+            return .failed(what, error.message, error.advice)
+        }
     }
 
     private func mendDeadMount(_ store: StoreState) -> Finding {

@@ -21,6 +21,7 @@ struct MountCommand: ParsableCommand {
               sealdisk mount /srv/store /mnt/seal --key-file /root/sealdisk.key
               sealdisk mount /srv/store /mnt/seal -o attach=data:photos
               sealdisk mount --recover /srv/store /mnt/seal -o attach=data
+              sealdisk mount 's3://backups/store?durability=store' /mnt/seal
 
             OPTIONS OF -o, separated by commas, as in fstab(5):
               attach=NAME[:NAME…]     attach these disks; attach=all: every disk
@@ -41,11 +42,26 @@ struct MountCommand: ParsableCommand {
               key_policy=fence        cut encrypted disks off when that service disables the key
               key_check=SECONDS       how often it is asked then (default 60)
               log_level=LEVEL         from which level on it reports (default info)
+              endpoint=URL            the server of a store on S3, if its URI does not name one
               keystore=PATH, key_file=PATH, passphrase_command=COMMAND, log_file=PATH
             """)
 
-    @Argument(help: ArgumentHelp("The store's folder.", valueName: "store"), completion: .directory)
+    @Argument(
+        help: ArgumentHelp("The store's folder or URI.", valueName: "store"),
+        completion: .directory)
     var store: String
+
+    @Option(help: EndpointHelp.text)
+    var endpoint: String?
+
+    @Flag(
+        help: ArgumentHelp(
+            "Take the store over from another host that has it, or did not give it back.",
+            discussion: """
+                Of a store on S3 or in Ceph. From then on nothing that the other host writes becomes \
+                part of the store, and its users get errors; what it had not put there yet is lost.
+                """))
+    var fence = false
 
     @Argument(
         help: ArgumentHelp("The folder to mount it on.", valueName: "dir"), completion: .directory)
@@ -140,9 +156,10 @@ struct MountCommand: ParsableCommand {
         let mountPoint =
             if let taken { taken.mountPoint } else { try MountPoint.usable(directory) }
         let plan = MountPlan(
-            store: try AbsolutePath.existing(store, as: "store"),
+            store: try StoreLocation.named(store, endpoint: endpoint ?? flags.endpoint),
             mountPoint: mountPoint,
-            flags: flags, keys: try keys.keySource(withDefaultsFrom: flags), takenOver: taken)
+            flags: flags, keys: try keys.keySource(withDefaultsFrom: flags), takenOver: taken,
+            isFencing: fence)
         if taken == nil {
             try MountCover.check(
                 plan.mountPoint, store: plan.store, isNonemptyAllowed: flags.coversFiles)
@@ -157,7 +174,7 @@ struct MountCommand: ParsableCommand {
 
     private func mountToTakeOver() throws(Failure) -> MountedStore {
         let mount = try MountPoint.ofMount(directory)
-        guard mount.store == AbsolutePath.resolve(store) else {
+        guard mount == StoreLocation.mount(named: store) else {
             throw Failure(
                 .invalid,
                 "At \(mount.mountPoint) the store \(mount.store) is mounted, not \(store).",

@@ -7,7 +7,8 @@ enum MountCover {
     /// said, where the mount point holds something. Both paths are real ones.
     static func check(_ mountPoint: String, store: String, isNonemptyAllowed: Bool) throws(Failure)
     {
-        guard !lies(mountPoint, in: store), !lies(store, in: mountPoint) else {
+        let isFolder = store.hasPrefix("/")
+        guard !isFolder || !lies(mountPoint, in: store) && !lies(store, in: mountPoint) else {
             throw Failure(
                 .invalid,
                 "The mount point \(mountPoint) and the store \(store) lie one in the other: the"

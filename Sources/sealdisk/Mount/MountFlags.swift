@@ -26,6 +26,8 @@ struct MountFlags: Sendable, Hashable {
     var keyFile: String?
     var passphraseCommand: String?
     var logFile: String?
+    /// The server of a store on S3.
+    var endpoint: String?
     /// From which level on the operator is told.
     var logLevel = Logger.Level.info
     var anchor: AnchorChoice?
@@ -97,6 +99,7 @@ struct MountFlags: Sendable, Hashable {
         case ("anchor", let text?) where !text.isEmpty: anchor = AnchorChoice(text)
         case ("anchor_strict", nil): isAnchorStrict = true
         case ("log_level", let text?): logLevel = try Self.level(text)
+        case ("endpoint", let url?) where !url.isEmpty: endpoint = url
         case ("log_file", let path?) where !path.isEmpty: logFile = path
         default: throw Self.refusal(String(option), "is not an option that can be used here")
         }

@@ -9,11 +9,15 @@ struct MountPlan: Sendable {
     let keys: KeySource
     /// The mount that this process is to serve in place of another; nil for a new one.
     var takenOver: MountedStore?
+    /// Whether the store is taken from another host.
+    var isFencing = false
 
     /// What the process that serves a mount uses must not lie below it: it would wait for itself.
     /// (For the store, see `MountCover`.)
     func refuseCovered() throws(Failure) {
         try refuse("log file", flags.logFile)
+        let location = try StoreLocation(store)
+        if !location.isFolder { try refuse("store's cache", location.lockFolder) }
         try refuse("freshness anchor", flags.anchor?.path)
         if let service = keys.keyService {
             try refuse("key-use log", MeteredKeys.logPath(folder: keys.logFolder))

@@ -59,11 +59,7 @@ enum MountPoint {
     /// whose path cannot be resolved any more. Throws if there is none.
     static func ofMount(_ path: String) throws(Failure) -> MountedStore {
         if let mount = mount(at: path) { return mount }
-        if let store = AbsolutePath.resolve(path),
-            let mount = MountedStore.all().last(where: { $0.store == store })
-        {
-            return mount
-        }
+        if let mount = StoreLocation.mount(named: path) { return mount }
         let points = MountedStore.all().map(\.mountPoint)
         let there = points.isEmpty ? "" : " Mounts are: \(points.joined(separator: ", "))."
         throw Failure(

@@ -52,8 +52,8 @@ struct MountService {
 
     private func mountAnew(_ hardening: [String: String]) throws(Failure) -> Beginning {
         let opened = try openStore(
-            at: plan.store, keys: plan.keys, holder: holder, anchor: plan.flags.anchorChoice,
-            limits: limits)
+            at: plan.store, keys: plan.keys, holder: holder, fencing: plan.isFencing,
+            anchor: plan.flags.anchorChoice, limits: limits)
         do throws(Failure) {
             try plan.refuseCovered(rememberedBy: opened.keys.keystore)
             try unlock(opened.keys)

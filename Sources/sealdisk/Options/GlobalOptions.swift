@@ -6,9 +6,12 @@ import KeyManagement
 struct GlobalOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The store's folder. Default: $SEALDISK_STORE, else the one that is mounted.",
+            "The store's folder or URI. Default: $SEALDISK_STORE, else the one that is mounted.",
             valueName: "path"), completion: .directory)
     var store: String?
+
+    @Option(help: EndpointHelp.text)
+    var endpoint: String?
 
     @Option(
         help: ArgumentHelp(

@@ -11,6 +11,6 @@ struct StoreOption: ParsableArguments {
     /// Its absolute path; nil if none is named. Throws if it is not there.
     func path() throws(Failure) -> String? {
         guard let path = store ?? environmentVariable("SEALDISK_STORE") else { return nil }
-        return try AbsolutePath.existing(path, as: "store")
+        return try StoreLocation.named(path)
     }
 }

@@ -88,7 +88,7 @@ struct S3Location: Sendable {
             options.lease = LeaseTerm(length: seconds)
         }
         if let text = uri.value("cache_size") {
-            guard let bytes = try? ByteSize.bytes(text), bytes >= 64 << 20 else {
+            guard let bytes = try? ByteSize.diskSize(text), bytes >= 64 << 20 else {
                 throw refusal("cache_size=\(text) is no size of 64M or more.")
             }
             options.cacheBytes = bytes
@@ -130,7 +130,7 @@ enum HostFolderName {
     static func of(_ name: String) -> String {
         let start = name.prefix { $0 != " " }.split(separator: "/").dropFirst()
             .joined(separator: "-").filter { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }
-        let hash = (try? SHA256.digest(of: Array(name.utf8))).map { Hex.text(Array($0.prefix(8))) }
+        let hash = (try? SHA256.hash(Array(name.utf8))).map { Hex.text(Array($0.prefix(8))) }
         return "\(start.prefix(40))-\(hash ?? "")"
     }
 }

@@ -62,8 +62,6 @@ extension S3Location {
         options.isFencing = fencing
         let cache: any ChunkStore =
             readOnly ? MemoryStore() : try StoreLocation.hostFolder(cache)
-        var random = SystemRandomNumberGenerator()
-        _ = random.next()
         return try S3Store(
             client, cache: cache, options: options, threads: SystemThreads(), time: HostTime(),
             wallSeconds: { UInt64(max(0, time(nil))) }
@@ -73,10 +71,15 @@ extension S3Location {
         }
     }
 
+    private static let variables = [
+        "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE",
+        "AWS_SHARED_CREDENTIALS_FILE", "HOME",
+    ]
+
     /// The process's own, with what the URI says of credentials.
     private var environment: [String: String] {
         var values: [String: String] = [:]
-        for name in S3Credentials.variables {
+        for name in Self.variables {
             if let value = environmentVariable(name) { values[name] = value }
         }
         if let credentialsFile {

@@ -29,6 +29,17 @@ enum StoreLocation: Sendable {
         self = try Self.remote(text, endpoint: nil) ?? .folder(text)
     }
 
+    /// Of a store that is to be made.
+    init(new text: String, endpoint: String?) throws(Failure) {
+        if let location = try Self.remote(text, endpoint: endpoint) {
+            self = location
+        } else if endpoint == nil {
+            self = .folder(text)
+        } else {
+            self = .folder(try Self.named(text, endpoint: endpoint))
+        }
+    }
+
     private static func remote(
         _ text: String, endpoint: String?
     ) throws(Failure) -> StoreLocation? {

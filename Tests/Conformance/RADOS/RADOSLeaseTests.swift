@@ -89,6 +89,28 @@ extension RADOSHostTests {
             taken.release()
         }
 
+        /// A process that was killed, and begins again on its host.
+        @Test func aHolderThatEndedHereIsNotWaitedFor() throws {
+            let ended = Process()
+            ended.executableURL = URL(fileURLWithPath: "/bin/true")
+            try ended.run()
+            ended.waitUntilExit()
+            let usual = LeaseTiming()
+            let lease = try Lease.take(first.session, usual, holder: "killed", fencing: false)
+            expect(.locked, about: "it is free 3 s after that process has ended") {
+                _ = try second.lockExclusively(holder: "the next")
+            }
+            let record = HolderRecord(
+                cookie: lease.cookie, client: lease.record.client, address: lease.record.address,
+                holder: "killed", process: ended.processIdentifier)
+            let change = WriteOperation(first.session)
+            change.set("holder", record.encoded)
+            #expect(try change.run(on: "lock", "test") == 0)
+            let lock = try second.lockExclusively(holder: "the next")
+            expect(.fenced) { try first.replaceObject(try name("object"), with: [1]) }
+            lock.release()
+        }
+
         /// A host that stood still: its lease ran out, and what it sends later is refused.
         @Test func aLeaseThatRanOutIsTakenOverAndItsHolderRefused() throws {
             let lease = try Lease.take(first.session, Self.short, holder: "gone", fencing: false)
@@ -142,8 +164,8 @@ extension RADOSHostTests {
             try second.lockExclusively(holder: "next").release()
         }
 
-        /// A change of which it is not known whether it will still be done ends the session, and the
-        /// store's next holder has the client refused.
+        /// A change of which it is not known whether it will still be done ends the session, and
+        /// the store's next holder has the client refused.
         @Test func aChangeWithoutAnAnswerEndsTheSession() throws {
             let lock = try first.lockExclusively(holder: "unlucky")
             let code = Result { () throws in try first.session.change("write") { -ETIMEDOUT } }

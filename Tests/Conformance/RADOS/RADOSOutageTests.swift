@@ -56,43 +56,48 @@ extension RADOSHostTests {
             defer { try? cluster.order("ceph osd pool set-quota small max_bytes 0") }
             let reserve = try name("reserve")
             #expect(try store.reserve(500_000, name: reserve) == 500_000)
-            try fill(try store.createFile(try name("a/chunk"), length: 8 << 20))
+            try fill(store)
+            // What each host holds is told every second or so.
+            for _ in 0..<500 where try store.capacity().available > 0 { usleep(10_000) }
             #expect(try store.capacity() == StoreCapacity(total: 2_000_000, available: 0))
             expect(.noSpace, about: "create a/other") {
                 _ = try store.createFile(try name("a/other"), length: 1 << 20, beginning: [1])
             }
-            #expect(try store.list(try name("a")).map(\.name) == ["chunk"])
+            #expect(Set(try store.list(try name("a")).map(\.name)) == ["chunk", "more"])
             let large = [UInt8](repeating: 2, count: 1 << 20)
             try store.replaceObject(try name("a/object"), with: [1])
             expect(.noSpace) { try store.replaceObject(try name("a/object"), with: large) }
             #expect(try store.readObject(try name("a/object"), limit: 1) == [1])
             #expect(try store.reserve(1 << 20, name: reserve) == 500_000)
             #expect(try store.reserve(0, name: reserve) == 0)
-            try store.remove(try name("a/chunk"))
-            let again = try store.createFile(try name("a/again"), length: 1000)
+            try store.removeFolder(try name("a"))
+            let again = try name("a/again")
             for _ in 0..<1000 {
-                if (try? again.write([1], at: 0)) != nil { break }
+                if (try? store.createFile(again, length: 1000, beginning: [1])) != nil { break }
                 usleep(10_000)
             }
-            #expect(try again.bytes(1) == [1])
+            #expect(try store.openFile(again).bytes(1) == [1])
         }
 
-        /// Until the pool refuses; what is there can be written all the same.
-        private func fill(_ file: any ChunkFile) throws {
-            try file.write([UInt8](repeating: 1, count: 3 << 20), at: 0)
+        /// Until the pool refuses; what has its space can be written all the same.
+        private func fill(_ store: RADOSStore) throws {
+            let file = try store.createFile(try name("a/chunk"), length: 8 << 20)
             // The monitors look every second or so.
             var refusal: StoreError?
             for round in 0..<1000 where refusal == nil {
                 do {
-                    try file.write([1], at: UInt64(4 << 20 + round))
+                    _ = try store.createFile(try name("a/more/\(round)"), length: 1)
                     usleep(10_000)
                 } catch let error as StoreError {
                     refusal = error
                 }
             }
             #expect(refusal?.code == .noSpace)
-            try file.write([2, 2], at: 0)
-            #expect(try file.bytes(3) == [2, 2, 1])
+            try file.write([UInt8](repeating: 2, count: 1 << 20), at: 7 << 20)
+            #expect(try file.bytes(3, at: (8 << 20) - 2) == [2, 2])
+            try file.deallocate(at: 0, length: 4 << 20)
+            expect(.noSpace, about: "write a/chunk") { try file.write([1], at: 0) }
+            try file.write([3], at: 4 << 20)
         }
     }
 }
