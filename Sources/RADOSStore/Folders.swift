@@ -99,18 +99,22 @@ final class Folders: Sendable {
     }
 
     func list(_ folder: ObjectName, _ operation: String) throws(StoreError) -> [(String, Entry)] {
-        guard let all = try values(of: folder.path).all(prefix: Self.entries, operation) else {
-            if let found = try find(folder, operation), found.entry != .folder {
-                throw StoreError(.foreign, operation: operation, cause: "it is not a folder")
-            }
-            return []
+        let all = try list(path: folder.path, operation)
+        if all.isEmpty, let found = try find(folder, operation), found.entry != .folder {
+            throw StoreError(.foreign, operation: operation, cause: "it is not a folder")
         }
-        return all.compactMap { name, encoded in
-            guard ObjectName(name) != nil, !name.contains("/"), let entry = Entry(encoded) else {
-                return nil
-            }
+        return all.compactMap { name, entry in
+            guard ObjectName(name) != nil, !name.contains("/"), let entry else { return nil }
             return (name, entry)
         }
+    }
+
+    /// Whatever stands in a folder, the top one (the empty path) included; nil: it makes no sense.
+    func list(
+        path: String, _ operation: String
+    ) throws(StoreError) -> [(name: String, entry: Entry?)] {
+        let all = try values(of: path).all(prefix: Self.entries, operation) ?? []
+        return all.map { ($0.0, Entry($0.1)) }
     }
 
     /// The last step of removing a folder: the object first, then its name above, so that what is

@@ -54,9 +54,6 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
         try body(store)
     }
 
-    /// Whether a file that was created has its space. A pool of Ceph keeps none for it.
-    var keepsSpace: Bool { self != .rados }
-
     private static func withLocalStore(_ body: (any ChunkStore) throws -> Void) throws {
         let folder = try TemporaryFolder()
         try body(try LocalStore.create(at: folder.path + "/store"))

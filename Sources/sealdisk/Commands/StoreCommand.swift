@@ -36,11 +36,13 @@ struct StoreCommand: ParsableCommand {
                 """)
 
         @Argument(
-            help: ArgumentHelp("The store's folder or URI.", valueName: "from"), completion: .directory)
+            help: ArgumentHelp("The store's folder or URI.", valueName: "from"),
+            completion: .directory)
         var from: String
 
         @Argument(
-            help: ArgumentHelp("The folder of the copy, or its URI.", valueName: "to"), completion: .directory)
+            help: ArgumentHelp("The folder of the copy, or its URI.", valueName: "to"),
+            completion: .directory)
         var to: String
 
         @Option(help: ArgumentHelp("Read no more than this in a second.", valueName: "size"))
@@ -53,7 +55,9 @@ struct StoreCommand: ParsableCommand {
 
         func run() throws {
             let pace = Pace(bytesPerSecond: try rate.map(Pace.rate))
-            let copying = StoreCopying(from: try StoreLocation.named(from), to: try StoreLocation(new: to, endpoint: nil).text)
+            let copying = StoreCopying(
+                from: try StoreLocation.named(from),
+                to: try StoreLocation(new: to, endpoint: nil).text)
             let progress = StoreCopyProgress(copying, telling.progress)
             Interruption.watch()
             let report = try copying.run { step in

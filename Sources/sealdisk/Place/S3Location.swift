@@ -49,7 +49,7 @@ struct S3Location: Sendable {
             uri.set("region", usual)
         }
         let style = try Self.style(uri.value("style"))
-        do {
+        do throws(StoreError) {
             place = try S3Place(
                 "s3://\(uri.place)", endpoint: uri.value("endpoint"), region: uri.value("region"),
                 addressing: style)
@@ -60,7 +60,11 @@ struct S3Location: Sendable {
         for name in ["cache", "ca", "credentials"] {
             if let path = uri.value(name) { uri.set(name, AbsolutePath.ofFile(path)) }
         }
-        cache = try uri.value("cache") ?? Self.usualCache(of: place)
+        if let path = uri.value("cache") {
+            cache = path
+        } else {
+            cache = try Self.usualCache(of: place)
+        }
         certificates = uri.value("ca")
         credentialsFile = uri.value("credentials")
         profile = uri.value("profile")
@@ -129,7 +133,9 @@ enum HostFolderName {
     /// What can be read of the name, and a hash that tells it from others.
     static func of(_ name: String) -> String {
         let start = name.prefix { $0 != " " }.split(separator: "/").dropFirst()
-            .joined(separator: "-").filter { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-") }
+            .joined(separator: "-").filter {
+                $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-")
+            }
         let hash = (try? SHA256.hash(Array(name.utf8))).map { Hex.text(Array($0.prefix(8))) }
         return "\(start.prefix(40))-\(hash ?? "")"
     }
