@@ -10,6 +10,24 @@ extension Uploads {
         }
     }
 
+    /// The same, for as long as the bucket may take: who waits for this would be told of a failure
+    /// that ends its session.
+    func publishPatiently(_ chunk: CachedChunk) throws(StoreError) {
+        try patiently { () throws(StoreError) in try publish(chunk) }
+    }
+
+    func patiently(_ body: () throws(StoreError) -> Void) throws(StoreError) {
+        let end = time.now() + options.patience
+        while true {
+            do {
+                return try body()
+            } catch {
+                guard error.code.isTransient, time.now() < end else { throw error }
+            }
+            time.sleep(for: .milliseconds(200))
+        }
+    }
+
     private func waitingChunks(before chunk: CachedChunk) -> [CachedChunk] {
         let group = CachedChunk.group(of: chunk.name)
         return waitingChunks { $0.order < chunk.order && CachedChunk.group(of: $0.name) == group }
@@ -26,7 +44,9 @@ extension Uploads {
     /// nil: to any.
     func publishAll(below folder: String?) throws(StoreError) {
         let prefix = folder.map { $0 + "/" } ?? ""
-        for chunk in waitingChunks({ $0.name.path.hasPrefix(prefix) }) { try publish(chunk) }
+        for chunk in waitingChunks({ $0.name.path.hasPrefix(prefix) }) {
+            try publishPatiently(chunk)
+        }
     }
 
     /// Bytes that wait for their upload, and for how many milliseconds the first of them does.
