@@ -42,10 +42,10 @@ extension Uploads {
 
     /// Returns when everything is in the bucket that was written before to chunks below a folder;
     /// nil: to any.
-    func publishAll(below folder: String?) throws(StoreError) {
+    func publishAll(below folder: String?, isPatient: Bool = true) throws(StoreError) {
         let prefix = folder.map { $0 + "/" } ?? ""
         for chunk in waitingChunks({ $0.name.path.hasPrefix(prefix) }) {
-            try publishPatiently(chunk)
+            if isPatient { try publishPatiently(chunk) } else { try publish(chunk) }
         }
     }
 
