@@ -1,3 +1,4 @@
+import ChunkStore
 import DiskFormat
 
 @testable import DiskEngine
@@ -80,9 +81,22 @@ extension World {
 
     private func fault(in found: [History.Stamp], of disk: SimulatedDisk) -> String? {
         if let other = disk.rollingBackTo, found == other { return nil }
-        var history = disk.history
-        if let size = disk.resizingTo, found.count == size { history.grow(to: size) }
-        return history.fault(inPrefix: found, must: disk.must ?? 0)
+        func fault(in history: History, must: Int) -> String? {
+            var history = history
+            if let size = disk.resizingTo, found.count == size { history.grow(to: size) }
+            return history.fault(inPrefix: found, must: must)
+        }
+        guard let text = fault(in: disk.history, must: disk.must ?? 0) else { return nil }
+        let isEarlier = disk.isHostLost && disk.earlier.contains {
+            fault(in: $0, must: $0.stored) == nil
+        }
+        return isEarlier ? nil : text
+    }
+
+    /// What was acknowledged before `time` is in the bucket.
+    func noteStored(_ id: DiskID, begunAt time: Int) {
+        guard remote != nil else { return }
+        disks[id]?.store(begunAt: time)
     }
 
     /// Snapshots and clones that a crash came between may be there or not. Only a snapshot's disk
@@ -218,9 +232,13 @@ extension World {
     func compareWithReplay(_ store: Store) {
         counts.replays += 1
         let copy = host.copy()
+        let bucket = remote?.bucket.copy()
         attempt("replay a copy") {
+            let files: any ChunkStore =
+                try remote?.open(over: copy, path: "copy", copy: bucket)
+                ?? LocalStore(path: "copy", host: copy)
             let other = try Store(
-                opening: LocalStore(path: "copy", host: copy), keys: keys, holder: "copy",
+                opening: files, keys: keys, holder: "copy",
                 environment: environment, limits: limits)
             defer { try? other.close() }
             for id in disks.keys.sorted() {
