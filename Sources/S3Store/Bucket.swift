@@ -116,6 +116,7 @@ final class Bucket: Sendable {
                 failure = error
             }
             let isRepeated = mayCome
+            var isDecided = false
             if failure.code == .unanswered { mayCome = true }
             // A put that was sent once more may have met its own first attempt.
             let mayBeMet = failure.code == .alreadyExists || failure.code == .conflict
@@ -123,19 +124,18 @@ final class Bucket: Sendable {
             do {
                 let found = try find(key, limit: Self.longest, operation)
                 if let found, found.envelope == envelope { return found.tag }
-                guard mayCome, isStill(condition, found) else {
-                    throw StoreError(
-                        condition == .absent ? .alreadyExists : .conflict, operation: operation,
-                        cause: "the bucket has another object of that name")
-                }
-                // It may come yet, but not after a put on the same condition.
-                if !isRepeated { continue }
+                isDecided = !(mayCome && isStill(condition, found))
             } catch {
-                guard mayCome, error.code != .alreadyExists, error.code != .conflict else {
-                    throw error
-                }
+                guard mayCome else { throw error }
                 failure = error
             }
+            if isDecided {
+                throw StoreError(
+                    condition == .absent ? .alreadyExists : .conflict, operation: operation,
+                    cause: "the bucket has another object of that name")
+            }
+            // It may come yet, but not after a put on the same condition.
+            if !isRepeated { continue }
             guard mustDecide else {
                 throw StoreError(.unanswered, operation: operation, cause: failure.cause)
             }

@@ -22,6 +22,9 @@ struct Campaign {
         }
         if let text = value("FROM"), let number = UInt64(text) { campaign.first = number }
         if let text = value("SEEDS"), let number = UInt64(text) { campaign.count = number }
+        if place == .bucket, let text = value("BUCKET_SEEDS"), let number = UInt64(text) {
+            campaign.count = number
+        }
         campaign.minutes = value("MINUTES").flatMap(Double.init)
         campaign.isTraced = value("TRACE") != nil
         campaign.enough = value("ENOUGH").flatMap(Int.init) ?? campaign.enough
