@@ -58,7 +58,6 @@ extension Uploads {
         let step = min(options.lag / 4, .milliseconds(200))
         while !monitor.withLock({ isStopping }) {
             time.sleep(for: step)
-            gate.tick()
             monitor.withLock {
                 monitor.announce(.work)
                 monitor.announce()
@@ -76,9 +75,13 @@ extension Uploads {
             switch job {
             case .publish(let chunk, let anew): upload(chunk, anew: anew)
             case .evict(let chunk):
-                // One that is busy is not asked again and again.
-                if (try? chunk.evict()) != true { touch(chunk) }
-                monitor.withLock { letGo(chunk) }
+                let isGone = (try? chunk.evict()) == true
+                // One that is busy is not asked again and again, nor a cache that refuses.
+                if !isGone { touch(chunk) }
+                monitor.withLock {
+                    if !isGone { evictsAgain = milliseconds() + 100 }
+                    letGo(chunk)
+                }
             }
         }
     }
@@ -156,6 +159,7 @@ extension Uploads {
 
     /// Called under `monitor`: the copy that was used longest ago, if all take too much.
     private func nextToEvict() -> CachedChunk? {
+        guard milliseconds() >= evictsAgain else { return nil }
         var total: UInt64 = 0
         var oldest: CachedChunk?
         for chunk in chunks.values {

@@ -21,7 +21,7 @@ struct LateCallTests {
     }
 
     @Test func aRenewalWhoseAnswerWasLostIsNotAnothersLease() throws {
-        let (bucket, arm) = silent(Bucket.lease, for: 1)
+        let (bucket, arm) = silent(Bucket.lease, for: 2)
         let host = try Host(bucket) { $0.lease = LeaseTerm(length: .seconds(60)) }
         let lock = try host.store.lockExclusively(holder: "first")
         arm()
@@ -34,7 +34,7 @@ struct LateCallTests {
     }
 
     @Test func anIndexWhoseAnswerWasLostIsPutAgain() throws {
-        let (bucket, arm) = silent(Bucket.index(try chunk(1)), for: 1)
+        let (bucket, arm) = silent(Bucket.index(try chunk(1)), for: 2)
         let host = try Host(bucket) { $0.durability = .store }
         let lock = try host.store.lockExclusively(holder: "first")
         let file = try host.store.createFile(try chunk(1), length: chunkLength)
@@ -100,6 +100,25 @@ struct LateCallTests {
         let next = try second.store.lockExclusively(holder: "second", fencing: true)
         #expect(ContinuousClock.now - start > .seconds(2))
         next.release()
+        lock.release()
+    }
+
+    /// Whoever closes while the lease cannot be renewed is not held for ever.
+    @Test func aStoreClosesThoughTheBucketIsGone() throws {
+        let isGone = Atomic(false)
+        let bucket = MemoryObjects { call throws(StoreError) in
+            if isGone.load(ordering: .relaxed) { throw .noAnswer }
+        }
+        let host = try Host(bucket) {
+            $0.patience = .milliseconds(400)
+            $0.lag = .milliseconds(10)
+        }
+        let lock = try host.store.lockExclusively(holder: "first")
+        let file = try host.store.createFile(try chunk(1), length: chunkLength)
+        isGone.store(true, ordering: .relaxed)
+        for page in 0..<64 { try file.fill(1, pages: page..<page + 1) }
+        // By now the lease has run out, and those who upload wait for it.
+        for _ in 0..<16 { HostPause.short() }
         lock.release()
     }
 

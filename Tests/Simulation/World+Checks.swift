@@ -36,7 +36,7 @@ extension World {
                 // Without a disk of its lineage nobody has its key.
                 if disks[snapshot.disk] != nil { verify(id, store) } else { snapshots[id] = nil }
             } else {
-                if !snapshot.isBeingDeleted, !host.faults.haveHappened {
+                if !snapshot.isBeingDeleted, !haveCallsFailed {
                     violate("snapshot \(id) is gone")
                 }
                 snapshots[id] = nil
@@ -50,7 +50,7 @@ extension World {
         guard let summary = try? store.disk(id) else {
             if expected.isBeingDeleted {
                 disks[id] = nil
-            } else if !host.faults.haveHappened, !host.isDown {
+            } else if !haveCallsFailed, !host.isDown {
                 violate("disk \(id) is gone: \(store.damage())")
             }
             return !host.isDown && violations.isEmpty
@@ -108,7 +108,7 @@ extension World {
                     $0.count * Content.sectorSize == Int(summary.size)
                 })
             else {
-                if !host.faults.haveHappened { violate("nobody made disk \(summary.id)") }
+                if !haveCallsFailed { violate("nobody made disk \(summary.id)") }
                 continue
             }
             disks[summary.id] = SimulatedDisk(id: summary.id, content: base)
@@ -135,7 +135,7 @@ extension World {
             if let made = request.id, !listed.contains(where: { $0.id == made }) {
                 violate("snapshot \(made) is gone")
             }
-            if !host.faults.haveHappened { snapshotsInTheMaking[start] = nil }
+            if !haveCallsFailed { snapshotsInTheMaking[start] = nil }
         }
     }
 
@@ -204,7 +204,7 @@ extension World {
             var place: UInt64? = 0
             while let offset = place, !host.isDown {
                 let piece = try store.scrub(id, from: offset, limit: 1 << 20)
-                if let found = piece.findings.first, !host.faults.haveHappened, !host.isDown {
+                if let found = piece.findings.first, !haveCallsFailed, !host.isDown {
                     violate("scrub of disk \(id): \(found)")
                 }
                 place = piece.next

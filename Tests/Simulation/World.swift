@@ -123,10 +123,11 @@ final class World: @unchecked Sendable {
     func isExcused(_ error: any Error) -> Bool {
         // What crashes leave is never older than the anchor knows it.
         if (error as? DiskError)?.code == .rolledBack { return false }
-        if host.isDown || host.faults.haveHappened || isAway { return true }
-        if remote?.haveFailed ?? false { return true }
+        if host.isDown || haveCallsFailed || isAway { return true }
         return isSmall && (error as? DiskError)?.code == .noSpace
     }
+
+    var haveCallsFailed: Bool { host.faults.haveHappened || remote?.haveFailed ?? false }
 
     /// A client has seen its answer; the moment after, everything may end.
     func answered() {

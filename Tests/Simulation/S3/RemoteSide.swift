@@ -43,8 +43,8 @@ final class RemoteSide: @unchecked Sendable {
     func arm(isQuiet: Bool) {
         var rates = SimulatedBucket.Rates()
         if !isQuiet, generator.chance(65) {
-            if generator.chance(60) { rates.busy = generator.pick([8, 60, 400]) ?? 60 }
-            if generator.chance(75) { rates.unanswered = generator.pick([8, 60, 400]) ?? 60 }
+            if generator.chance(60) { rates.busy = generator.pick([6, 30, 200]) ?? 60 }
+            if generator.chance(75) { rates.unanswered = generator.pick([6, 30, 200]) ?? 30 }
         }
         bucket.rates = rates
         failedBefore = bucket.failedCalls
