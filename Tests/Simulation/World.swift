@@ -96,9 +96,6 @@ final class World: @unchecked Sendable {
             }
         }
         if let text = seals.violation { violate(text) }
-        if seals.twice > 0, counts.failedCalls == 0, !isSmall {
-            violate("\(seals.twice) slots were sealed twice, and no write had failed")
-        }
         if end != .completed { violate("\(end)") }
         counts.seeds = 1
         counts.seals = seals.sealed
@@ -106,6 +103,9 @@ final class World: @unchecked Sendable {
         counts.powerLosses += host.powerLosses
         counts.failedBucketCalls = remote?.bucket.failedCalls ?? 0
         counts.lateBucketCalls = remote?.bucket.lateCalls ?? 0
+        if seals.twice > 0, counts.failedCalls + counts.failedBucketCalls == 0, !isSmall {
+            violate("\(seals.twice) slots were sealed twice, and no write had failed")
+        }
         counts.steps = scheduler.steps
     }
 
@@ -192,7 +192,7 @@ final class World: @unchecked Sendable {
         }
         if isLast {
             finish(store)
-        } else if let remote, away == nil, !host.isDown, generator.chance(25) {
+        } else if let remote, away == nil, !host.isDown, generator.chance(35) {
             leaveHostRunning(remote, store)
         } else if generator.chance(60) {
             die(store)

@@ -10,6 +10,8 @@ import Scheduling
 struct HostAway {
     let store: Store
     let host: SimulatedHost
+    /// Calls that had failed when it was left.
+    let failedBefore: Int
     var threads: [any RunningThread] = []
     /// From here on nothing of it may become part of a disk.
     var isTaken = false
@@ -51,6 +53,7 @@ extension World {
         (counts.kills, counts.powerLosses) = (
             counts.kills + host.kills, counts.powerLosses + host.powerLosses
         )
+        counts.failedCalls += host.faults.failedCalls
         host = SimulatedHost(
             scheduler: scheduler, seed: generator.next(), capacity: host.capacity, seals: seals)
         remote.beginHost()
@@ -81,7 +84,8 @@ extension World {
     func leaveHostRunning(_ remote: RemoteSide, _ store: Store) {
         counts.fencedHosts += 1
         scheduler.note("the host is left running")
-        away = HostAway(store: store, host: host)
+        away = HostAway(
+            store: store, host: host, failedBefore: host.faults.failedCalls)
         for number in 0..<generator.number(in: 1..<4) {
             let seed = generator.next()
             attempt("start client \(number) of the host that is left") {
@@ -106,6 +110,7 @@ extension World {
         for thread in away.threads { thread.join() }
         try? away.store.close()
         if !away.host.isDown { away.host.crash(.kill) }
+        counts.failedCalls += away.host.faults.failedCalls - away.failedBefore
         if !away.isTaken, let remote {
             // Nobody took the store: it is a host that was lost.
             noteLoss(remote)
