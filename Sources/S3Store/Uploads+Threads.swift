@@ -51,7 +51,14 @@ extension Uploads {
             return running
         }
         for thread in ending { thread.join() }
-        monitor.withLock { (isStarted, isStopping) = (false, false) }
+        monitor.withLock {
+            for next in ahead {
+                next.chunk.handles -= 1
+                letGo(next.chunk)
+            }
+            ahead = []
+            (isStarted, isStopping) = (false, false)
+        }
     }
 
     private func tick() {
@@ -79,6 +86,7 @@ extension Uploads {
                 // One that is busy is not asked again and again, nor a cache that refuses.
                 if !isGone { touch(chunk) }
                 monitor.withLock {
+                    taken.remove(chunk.name)
                     if !isGone { evictsAgain = milliseconds() + 100 }
                     letGo(chunk)
                 }
@@ -117,7 +125,10 @@ extension Uploads {
                     taken.insert(chunk.name)
                     return .publish(chunk, anew: true)
                 }
-                if let chunk = nextToEvict() { return .evict(chunk) }
+                if let chunk = nextToEvict() {
+                    taken.insert(chunk.name)
+                    return .evict(chunk)
+                }
                 monitor.wait(for: .work)
             }
             return nil
@@ -165,7 +176,9 @@ extension Uploads {
         for chunk in chunks.values {
             let bytes = chunk.localBytes
             total += bytes
-            guard bytes > 0, !chunk.isMarked.load(ordering: .acquiring) else { continue }
+            guard bytes > 0, !chunk.isMarked.load(ordering: .acquiring),
+                !taken.contains(chunk.name)
+            else { continue }
             let use = chunk.lastUse.load(ordering: .relaxed)
             if oldest.map({ use < $0.lastUse.load(ordering: .relaxed) }) ?? true { oldest = chunk }
         }
@@ -181,6 +194,7 @@ extension Uploads {
             guard let next else { return }
             // Who reads it meets the failure himself.
             try? next.chunk.fetchAhead(next.pages)
+            closed(next.chunk)
         }
     }
 }

@@ -8,7 +8,9 @@ import Testing
 @Suite("S3: answers that are lost, calls that come late")
 struct LateCallTests {
     /// A put that takes effect without an answer, with nobody to ask for some calls after it.
-    private func silent(_ key: ObjectKey, for gets: Int) -> (HookedBucket, arm: @Sendable () -> Void) {
+    private func silent(_ key: ObjectKey, for gets: Int) -> (
+        HookedBucket, arm: @Sendable () -> Void
+    ) {
         let left = Flag()
         let bucket = HookedBucket { call throws(StoreError) in
             guard case .get(key, _) = call, left.takeOne() else { return }

@@ -48,7 +48,9 @@ struct Campaign {
                 "seed \(seed): \(texts)\n    to see it again:"
                     + " Tests/simulate --world \(place.rawValue) --from \(seed) --seeds 1 --trace")
         }
-        print("simulation, \(place.rawValue): \(total); \(failures.count) failed, \(time(nil) - start) s")
+        print(
+            "simulation, \(place.rawValue): \(total); \(failures.count) failed, \(time(nil) - start) s"
+        )
         return failures
     }
 

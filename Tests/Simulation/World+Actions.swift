@@ -50,6 +50,10 @@ extension World {
         }
         guard isDone != nil, !host.isDown else { return }
         disks[id]?.history.grow(to: size)
+        // A snapshot that was made before and that nobody could read yet has another size.
+        for (start, request) in snapshotsInTheMaking where request.disk == id {
+            snapshotsInTheMaking[start]?.isForgotten = true
+        }
         disks[id]?.resizingTo = nil
         noteStored(id, begunAt: start)
     }

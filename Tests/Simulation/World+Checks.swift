@@ -87,9 +87,11 @@ extension World {
             return history.fault(inPrefix: found, must: must)
         }
         guard let text = fault(in: disk.history, must: disk.must ?? 0) else { return nil }
-        let isEarlier = disk.isHostLost && disk.earlier.contains {
-            fault(in: $0, must: $0.stored) == nil
-        }
+        let isEarlier =
+            disk.isHostLost
+            && disk.earlier.contains {
+                fault(in: $0, must: $0.stored) == nil
+            }
         return isEarlier ? nil : text
     }
 

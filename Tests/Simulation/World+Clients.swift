@@ -19,7 +19,8 @@ extension World {
     func work(_ seed: UInt64, on store: Store) {
         var generator = SeededGenerator(seed: seed)
         for _ in 0..<generator.magnitude(in: 5..<60) {
-            guard isAway ? violations.isEmpty : !isOver, let id = generator.pick(disks.keys.sorted()),
+            guard isAway ? violations.isEmpty : !isOver,
+                let id = generator.pick(disks.keys.sorted()),
                 let disk = store.attached(id)
             else { return }
             switch generator.number(in: 0..<100) {

@@ -62,10 +62,11 @@ final class SimulatedBucket: @unchecked Sendable {
         let span = generator.magnitude(in: 1..<1000)
         scheduler.note("  \(call) will arrive late")
         lateCalls += 1
-        late.append(Late(due: scheduler.nanoseconds + latest / 1000 * span) { [scheduler] in
-            scheduler.note("  arrives late: \(call)")
-            apply()
-        })
+        late.append(
+            Late(due: scheduler.nanoseconds + latest / 1000 * span) { [scheduler] in
+                scheduler.note("  arrives late: \(call)")
+                apply()
+            })
     }
 
     fileprivate enum Fate { case done, busy, lostBefore, lostAfter, late }

@@ -9,6 +9,7 @@ struct SimulatedTime: StoreTime {
 
     func sleep(for duration: Duration) {
         let (seconds, attoseconds) = duration.components
-        scheduler.sleep(nanoseconds: max(0, Int(seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000)))
+        scheduler.sleep(
+            nanoseconds: max(0, Int(seconds) * 1_000_000_000 + Int(attoseconds / 1_000_000_000)))
     }
 }

@@ -29,6 +29,10 @@ extension World {
             let files = try remote.open(over: host, path: "store")
             do {
                 if let away, !away.isTaken {
+                    // That of the other knows of flushes that are on its host alone.
+                    if remote.options.durability == .host, anchoring != nil {
+                        anchoring = newAnchor()
+                    }
                     return try open(FencingStore(base: files) { self.fenced() })
                 }
                 return try open(files)
