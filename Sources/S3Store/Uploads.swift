@@ -17,6 +17,8 @@ final class Uploads: @unchecked Sendable {
     let time: any StoreTime
     let gate: LeaseGate
     let monitor: Monitor
+    /// Chunks that were dropped from the cache, with what was in them and in no bucket.
+    let forgotten = Atomic<Int>(0)
     let uses = Atomic<UInt64>(0)
 
     // Guarded by `monitor`.
@@ -78,6 +80,10 @@ final class Uploads: @unchecked Sendable {
 
     /// Another has had the store since: what waits here never becomes part of it.
     func forgetWaiting() throws(StoreError) {
+        let marked = monitor.withLock {
+            chunks.values.filter { $0.isMarked.load(ordering: .acquiring) }.count
+        }
+        forgotten.add(marked, ordering: .relaxed)
         try cache.forgetWaiting()
         monitor.withLock {
             chunks = chunks.filter { !$0.value.isMarked.load(ordering: .acquiring) }
