@@ -36,8 +36,8 @@ final class Uploads: @unchecked Sendable {
     /// Why the last attempt to upload failed; nil after one that did not.
     var failure: StoreError?
     var compactedUntil = Duration.zero
-    /// No copy is given up before: the last attempt failed, or that copy was in use.
-    var evictsAgain: UInt64 = 0
+    /// Copies that are to go.
+    var evictions: [CachedChunk] = []
 
     init(
         bucket: Bucket, cache: Cache, options: S3StoreOptions, threads: any Threads,
