@@ -143,7 +143,9 @@ extension Uploads {
             let since = chunk.waitingSince.load(ordering: .acquiring)
             // A quarter of the time is for the upload itself.
             guard since > 0, chunk.isFilled || now >= since + lag * 3 / 4,
-                now >= chunk.notBefore.load(ordering: .acquiring)
+                now >= chunk.notBefore.load(ordering: .acquiring),
+                // What is being removed, or could not be yet, is never uploaded any more.
+                !chunk.monitor.withLock({ chunk.isRemoved })
             else { continue }
             if best.map({ chunk.order < $0.order }) ?? true { best = chunk }
         }

@@ -27,8 +27,8 @@ final class Uploads: @unchecked Sendable {
     var running: [any RunningThread] = []
     var isStarted = false
     var isStopping = false
-    /// Chunks that a thread works at, so that no other takes them. They stay in `chunks`: another of
-    /// that name would have the same files.
+    /// Chunks that a thread works at, so that no other takes them. They stay in `chunks`: another
+    /// of that name would have the same files.
     var taken: Set<ObjectName> = []
     /// To be put anew, as one or without what is dead.
     var anew: Set<ObjectName> = []
