@@ -66,6 +66,7 @@ extension Uploads {
         let step = min(options.lag / 4, .milliseconds(200))
         while !monitor.withLock({ isStopping }) {
             time.sleep(for: step)
+            chooseEvictions()
             monitor.withLock {
                 monitor.announce(.work)
                 monitor.announce()
@@ -96,7 +97,6 @@ extension Uploads {
         var failed: StoreError?
         do {
             try publish(chunk, anew: anew)
-            if !anew, chunk.isScattered, chunk.waiting.isEmpty { askAnew(chunk) }
         } catch {
             failed = error
         }
