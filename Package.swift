@@ -111,7 +111,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "Conformance",
-            dependencies: ["ChunkStore", "LocalStore", "RADOSStore", "S3Store", "DiskEngine"],
+            dependencies: [
+                "ChunkStore", "LocalStore", "RADOSStore", "S3Store", "DiskEngine", "ServerFixtures",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "DiskFormatTests", dependencies: ["DiskFormat"], swiftSettings: strict),
@@ -138,7 +140,8 @@ let package = Package(
             name: "sealdiskTests",
             dependencies: ["sealdisk", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
-        .testTarget(name: "MountTests", dependencies: ["sealdisk"], swiftSettings: strict),
+        .testTarget(
+            name: "MountTests", dependencies: ["sealdisk", "ServerFixtures"], swiftSettings: strict),
         .testTarget(name: "Tidy", swiftSettings: strict),
     ]
 )
@@ -164,7 +167,7 @@ if Context.environment["SEALDISK_ENGINE_ALONE"] != nil {
     let needed: Set = [
         "COpenSSL", "CXXHash", "CLinuxFile", "CRados", "Scheduling", "CryptoPrimitives",
         "KeyManagement", "ChunkStore", "LocalStore", "RADOSStore", "S3Store", "DiskFormat",
-        "DiskEngine", "CRuntimeCounts", "CryptoPrimitivesTests",
+        "DiskEngine", "CRuntimeCounts", "ServerFixtures", "CryptoPrimitivesTests",
         "Conformance", "DiskEngineTests", "Simulation",
     ]
     package.products = []
