@@ -123,8 +123,8 @@ let package = Package(
         .testTarget(
             name: "Simulation",
             dependencies: [
-                "DiskEngine", "DiskFormat", "LocalStore", "ChunkStore", "KeyManagement",
-                "CryptoPrimitives",
+                "DiskEngine", "DiskFormat", "LocalStore", "S3Store", "ChunkStore",
+                "KeyManagement", "CryptoPrimitives",
             ],
             swiftSettings: strict),
         .testTarget(
@@ -168,7 +168,7 @@ if Context.environment["SEALDISK_ENGINE_ALONE"] != nil {
         "COpenSSL", "CXXHash", "CLinuxFile", "CRados", "Scheduling", "CryptoPrimitives",
         "KeyManagement", "ChunkStore", "LocalStore", "RADOSStore", "S3Store", "DiskFormat",
         "DiskEngine", "CRuntimeCounts", "ServerFixtures", "CryptoPrimitivesTests",
-        "Conformance", "DiskEngineTests", "Simulation",
+        "Conformance", "DiskEngineTests", "S3StoreTests", "Simulation",
     ]
     package.products = []
     package.targets.removeAll { !needed.contains($0.name) }

@@ -7,13 +7,22 @@ import Synchronization
 /// what indexes point to.
 final class Bucket: Sendable {
     let objects: any ObjectStorage
+    private let gate: LeaseGate
+    private let time: any StoreTime
+    private let patience: Duration
     private let random: @Sendable (Int) -> [UInt8]
     /// The epoch that puts are made under; and the lowest that counts.
     let epoch = Atomic<UInt64>(0)
     let floor = Atomic<UInt64>(0)
 
-    init(_ objects: any ObjectStorage, random: @escaping @Sendable (Int) -> [UInt8]) {
+    init(
+        _ objects: any ObjectStorage, gate: LeaseGate, time: any StoreTime, patience: Duration,
+        random: @escaping @Sendable (Int) -> [UInt8]
+    ) {
         self.objects = objects
+        self.gate = gate
+        self.time = time
+        self.patience = patience
         self.random = random
     }
 
@@ -84,32 +93,69 @@ final class Bucket: Sendable {
     /// Puts an object under a condition, and finds out whether it did if the answer was lost: the
     /// condition holds once, so what is there then is this put's or was never this put's.
     ///
+    /// A put that is not decided yet may come later. With `mustDecide` this asks until it is, and
+    /// where it is not within the store's patience this process is fenced: nothing that it says of
+    /// the object would hold. Without, `.unanswered` is thrown, and the caller puts on the same
+    /// condition before it relies on what is there.
+    ///
     /// Precondition: the condition is `.absent` or a tag.
     func put(
         _ key: ObjectKey, _ content: [UInt8], isRemoved: Bool = false, if condition: PutCondition,
-        _ operation: String
+        mustDecide: Bool = false, _ operation: String
     ) throws(StoreError) -> ObjectTag {
         let envelope = ObjectEnvelope(
             epoch: epoch.load(ordering: .acquiring), mark: random(16), isRemoved: isRemoved)
         let bytes = envelope.encoded(with: content)
-        do {
-            return try put(key, bytes, condition)
-        } catch {
-            switch error.code {
-            case .unanswered, .alreadyExists, .conflict:
-                // A put that the client sent once more may have met its own first attempt.
-                let found = try find(key, limit: ChunkIndex.sizeLimit, operation)
+        let start = time.now()
+        var mayCome = false
+        while true {
+            var failure: StoreError
+            do {
+                return try put(key, bytes, condition)
+            } catch {
+                failure = error
+            }
+            let isRepeated = mayCome
+            var isDecided = false
+            if failure.code == .unanswered { mayCome = true }
+            // A put that was sent once more may have met its own first attempt.
+            let mayBeMet = failure.code == .alreadyExists || failure.code == .conflict
+            guard mayCome || mayBeMet else { throw failure }
+            do {
+                let found = try find(key, limit: Self.longest, operation)
                 if let found, found.envelope == envelope { return found.tag }
-                if error.code == .unanswered, isStill(condition, found) {
-                    // It may come yet, but not after a put on the same condition.
-                    return try put(key, bytes, condition)
-                }
+                isDecided = !(mayCome && isStill(condition, found))
+            } catch {
+                guard mayCome else { throw error }
+                failure = error
+            }
+            if isDecided {
                 throw StoreError(
                     condition == .absent ? .alreadyExists : .conflict, operation: operation,
                     cause: "the bucket has another object of that name")
-            default: throw error
             }
+            // It may come yet, but not after a put on the same condition.
+            if !isRepeated { continue }
+            guard mustDecide else {
+                throw StoreError(.unanswered, operation: operation, cause: failure.cause)
+            }
+            try giveUp(since: start, operation, failure)
         }
+    }
+
+    /// Objects that are replaced are smaller, and so are indexes.
+    static let longest = 16 << 20
+
+    /// Waits a moment before the next attempt to find out; not for ever.
+    private func giveUp(
+        since start: Duration, _ operation: String, _ failure: StoreError
+    ) throws(StoreError) {
+        if time.now() - start < patience, !gate.isFenced {
+            return time.sleep(for: min(.milliseconds(250), patience / 4))
+        }
+        let cause = "it cannot be told what became of a change (\(operation): \(failure.cause))"
+        gate.fence(cause)
+        throw StoreError(.fenced, operation: operation, cause: cause)
     }
 
     private func isStill(_ condition: PutCondition, _ found: Found?) -> Bool {

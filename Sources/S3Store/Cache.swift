@@ -5,6 +5,7 @@ import ChunkStore
 /// - `whole/NAME`: a chunk that was made here, with all its bytes.
 /// - `part/NAME`: a chunk of which parts were read from the bucket; `map/NAME` says which, of a
 ///   cache that was closed in order.
+/// - `filling/NAME`: that chunk's whole file is being made of its part, and is none yet.
 /// - `waiting/NAME`: that chunk's whole file may hold what the bucket has not.
 /// - `owner`: whose cache it is, and the epoch of the lease that `waiting` is of.
 ///
@@ -23,6 +24,7 @@ struct Cache: Sendable {
     static func whole(_ name: ObjectName) -> ObjectName { within("whole", name) }
     static func part(_ name: ObjectName) -> ObjectName { within("part", name) }
     static func map(_ name: ObjectName) -> ObjectName { within("map", name) }
+    static func filling(_ name: ObjectName) -> ObjectName { within("filling", name) }
     static func waiting(_ name: ObjectName) -> ObjectName { within("waiting", name) }
 
     private static func within(_ folder: String, _ name: ObjectName) -> ObjectName {
@@ -34,6 +36,19 @@ struct Cache: Sendable {
         _ name: ObjectName, length: UInt64, beginning: [UInt8]
     ) throws(StoreError) -> any ChunkFile {
         try files.createFile(Self.whole(name), length: length, beginning: beginning)
+    }
+
+    /// A whole file that counts as none until `endFilling`.
+    func beginFilling(
+        _ name: ObjectName, length: UInt64
+    ) throws(StoreError) -> any ChunkFile {
+        try files.replaceObject(Self.filling(name), with: [])
+        try removeWhole(name)
+        return try createWhole(name, length: length, beginning: [])
+    }
+
+    func endFilling(_ name: ObjectName) throws(StoreError) {
+        try removeIfThere(Self.filling(name))
     }
 
     func openWhole(_ name: ObjectName) throws(StoreError) -> any ChunkFile {
@@ -111,6 +126,10 @@ struct Cache: Sendable {
     func chunks() throws(StoreError) -> [Chunk] {
         let waiting = Set(try names(below: "waiting"))
         var found: [Chunk] = []
+        for name in try names(below: "filling") {
+            try removeWhole(name)
+            try endFilling(name)
+        }
         for name in try names(below: "whole") {
             let length = try files.openFile(Self.whole(name)).size().length
             found.append(

@@ -86,12 +86,21 @@ extension CachedChunk {
         } catch {
             // It waits again: nothing says that the bucket has it.
             for pages in image.taken { waiting.insert(pages) }
+            if anew { forgetCopies() }
             if since > 0 { waitingSince.store(since, ordering: .releasing) }
             throw error
         }
         for pages in leftOut { dead.remove(pages) }
         try monitor.withLock { () throws(StoreError) in try unmarkIfClean() }
         deleteObjects(of: known, besides: image.index)
+    }
+
+    /// What was to be put anew and is a copy waits for nothing, whether that was done or not.
+    private func forgetCopies() {
+        monitor.withLock {
+            // Whoever writes has marked it under this lock before.
+            if !isMarked.load(ordering: .sequentiallyConsistent) { waiting.removeAll() }
+        }
     }
 
     /// Takes the image, and puts of it what does not fit into memory.
@@ -202,8 +211,10 @@ extension CachedChunk {
                 guard error.code == .conflict || error.code == .alreadyExists else { throw error }
                 let found = try bucket.find(key, limit: ChunkIndex.sizeLimit, "upload \(name)")
                 let epoch = bucket.epoch.load(ordering: .acquiring)
-                guard found?.tag != old, found?.envelope.epoch ?? 0 < epoch else { throw error }
-                old = found?.tag
+                // What was removed stays so; and under one epoch only this process puts.
+                guard let found, found.tag != old, found.envelope.epoch <= epoch, epoch > 0
+                else { throw error }
+                old = found.tag
             }
         }
     }

@@ -118,8 +118,10 @@ final class CachedChunk: @unchecked Sendable {
     func makeWhole() throws(StoreError) {
         let part = try localFile(holding: 0..<pageCount)
         try monitor.withLock { () throws(StoreError) in
+            // What is put anew at this moment is read from the part.
+            while isPublishing { monitor.wait() }
             if isWhole { return }
-            let file = try cache.createWhole(name, length: length, beginning: [])
+            let file = try cache.beginFilling(name, length: length)
             let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
             defer { room.deallocate() }
             var offset: UInt64 = 0
@@ -130,6 +132,7 @@ final class CachedChunk: @unchecked Sendable {
                 offset += UInt64(count)
             }
             try file.synchronize()
+            try cache.endFilling(name)
             local = file
             isWhole = true
             try cache.removePart(name)

@@ -29,7 +29,6 @@ final class LeaseGate: @unchecked Sendable {
         monitor.withLock {
             guard fencedBy == nil else { return }
             validUntil.store(moment?.wholeNanoseconds ?? .max, ordering: .releasing)
-            monitor.announce()
         }
     }
 
@@ -38,12 +37,8 @@ final class LeaseGate: @unchecked Sendable {
         monitor.withLock {
             if fencedBy == nil { fencedBy = by }
             validUntil.store(0, ordering: .releasing)
-            monitor.announce()
         }
     }
-
-    /// Lets waiting threads look at the time.
-    func tick() { monitor.withLock { monitor.announce() } }
 
     /// Returns if the store is this process's at this moment; waits for a renewal that is late.
     func check(_ operation: @autoclosure () -> String) throws(StoreError) {
@@ -51,22 +46,21 @@ final class LeaseGate: @unchecked Sendable {
         try wait(operation())
     }
 
+    /// By the clock alone: whoever would wake it may have ended.
     private func wait(_ operation: String) throws(StoreError) {
         let start = time.now()
-        try monitor.withLock { () throws(StoreError) in
-            while true {
-                if let fencedBy {
-                    throw StoreError(.fenced, operation: operation, cause: fencedBy)
-                }
-                let now = time.now()
-                if now.wholeNanoseconds < validUntil.load(ordering: .acquiring) { return }
-                if now - start > patience {
-                    throw StoreError(
-                        .unanswered, operation: operation,
-                        cause: "the lease of the store ran out and could not be renewed")
-                }
-                monitor.wait()
+        while true {
+            if let by = monitor.withLock({ fencedBy }) {
+                throw StoreError(.fenced, operation: operation, cause: by)
             }
+            let now = time.now()
+            if now.wholeNanoseconds < validUntil.load(ordering: .acquiring) { return }
+            if now - start > patience {
+                throw StoreError(
+                    .unanswered, operation: operation,
+                    cause: "the lease of the store ran out and could not be renewed")
+            }
+            time.sleep(for: .milliseconds(20))
         }
     }
 }

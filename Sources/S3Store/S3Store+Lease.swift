@@ -73,6 +73,8 @@ final class S3Lease: @unchecked Sendable {
         let owner = try store.cache.readOwner()
         let cache = owner?.cache ?? Self.hex(store.random(16))
         let (found, isAlone) = try free(for: cache, fencing: fencing)
+        // The other stops by the term that it has, which need not be this host's.
+        let foreign = Duration.milliseconds(Int64(found?.record.termMilliseconds ?? 0))
         let isClean = found.map { $0.record.holder == nil } ?? true
         let epoch = (found?.record.epoch ?? 0) + 1
         monitor.withLock {
@@ -86,7 +88,7 @@ final class S3Lease: @unchecked Sendable {
         try startRenewing()
         do {
             if !isAlone {
-                try waitOut(term.length + term.margin)
+                try waitOut(foreign + foreign / 5)
             }
             // What waits in the cache is of the store only if nobody had the store since.
             let isOurs = owner.map { $0.epoch == found?.record.epoch } ?? false
@@ -177,23 +179,35 @@ final class S3Lease: @unchecked Sendable {
                 monitor.announce()
             }
         }
-        let before = store.time.now()
-        var (next, old) = monitor.withLock { (record, tag) }
-        next.renewed = store.wallSeconds()
-        let condition = old.map(PutCondition.tag) ?? .absent
-        do {
-            let put = try store.bucket.put(
-                Bucket.lease, next.encoded(), if: condition, "renew the store's lease")
-            monitor.withLock { tag = put }
-            store.gate.hold(until: before + term.length - term.margin)
-        } catch {
-            guard error.code == .conflict || error.code == .alreadyExists else { throw error }
+        while true {
+            do {
+                return try putRecord()
+            } catch {
+                guard error.code == .conflict || error.code == .alreadyExists else { throw error }
+            }
             let now = try find()
+            // An earlier renewal, whose answer was lost, has come.
+            let mine = monitor.withLock { record }
+            if let now, now.record.holder == mine.holder, now.record.epoch == mine.epoch {
+                monitor.withLock { tag = now.tag }
+                continue
+            }
             let name = now.map { $0.record.name } ?? "nobody any more"
             let cause = "another host has taken the store: `\(name)`"
             store.gate.fence(cause)
             throw StoreError(.locked, operation: "renew the store's lease", cause: cause)
         }
+    }
+
+    private func putRecord() throws(StoreError) {
+        let before = store.time.now()
+        var (next, old) = monitor.withLock { (record, tag) }
+        next.renewed = store.wallSeconds()
+        let put = try store.bucket.put(
+            Bucket.lease, next.encoded(), if: old.map(PutCondition.tag) ?? .absent,
+            "renew the store's lease")
+        monitor.withLock { tag = put }
+        store.gate.hold(until: before + term.length - term.margin)
     }
 
     private func startRenewing() throws(StoreError) {

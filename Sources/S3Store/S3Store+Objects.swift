@@ -35,7 +35,7 @@ extension S3Store {
         case .version(let version):
             let tag = ObjectTag(String(decoding: version.token, as: UTF8.self))
             return note(
-                name, try bucket.put(key, bytes, if: .tag(tag), operation))
+                name, try bucket.put(key, bytes, if: .tag(tag), mustDecide: true, operation))
         case .absent, .always:
             var old = known.withLock { $0[name]?.tag }
             while true {
@@ -49,7 +49,8 @@ extension S3Store {
                 }
                 do {
                     let on = old.map(PutCondition.tag) ?? .absent
-                    return note(name, try bucket.put(key, bytes, if: on, operation))
+                    return note(
+                        name, try bucket.put(key, bytes, if: on, mustDecide: true, operation))
                 } catch {
                     guard error.code == .conflict || error.code == .alreadyExists else {
                         throw error
@@ -70,7 +71,8 @@ extension S3Store {
             }
             do {
                 let tag = try bucket.put(
-                    Bucket.object(name), [], isRemoved: true, if: .tag(found.tag), operation)
+                    Bucket.object(name), [], isRemoved: true, if: .tag(found.tag),
+                    mustDecide: true, operation)
                 known.withLock { $0[name] = KnownObject(tag: tag, counts: false) }
                 return
             } catch {
@@ -80,8 +82,7 @@ extension S3Store {
         }
     }
 
-    /// More than any object that is replaced has.
-    static let longest = 16 << 20
+    static let longest = Bucket.longest
 
     /// What an object depends on: the chunks of its lineage, or none.
     private static func scope(of name: ObjectName) -> String? {

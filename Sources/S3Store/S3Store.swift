@@ -40,7 +40,6 @@ public final class S3Store: ChunkStore {
         threads: any Threads, time: any StoreTime, wallSeconds: @escaping @Sendable () -> UInt64,
         random: @escaping @Sendable (Int) -> [UInt8]
     ) throws(StoreError) {
-        bucket = Bucket(objects, random: random)
         self.cache = Cache(files: cache)
         self.options = options
         self.threads = threads
@@ -48,6 +47,8 @@ public final class S3Store: ChunkStore {
         self.wallSeconds = wallSeconds
         self.random = random
         gate = LeaseGate(threads: threads, time: time, patience: options.patience)
+        bucket = Bucket(
+            objects, gate: gate, time: time, patience: options.patience, random: random)
         uploads = Uploads(
             bucket: bucket, cache: self.cache, options: options, threads: threads, time: time,
             gate: gate)
@@ -120,6 +121,8 @@ public final class S3Store: ChunkStore {
 
     public func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] {
         var entries: Set<StoreEntry> = []
+        // Asked before the bucket is: what ceases to wait meanwhile is there.
+        let waiting = uploads.names(onlyWaiting: true)
         for top in ["objects", "chunks"] {
             let found = try bucket.objects.list("\(top)/\(folder)/", isDeep: false)
             for name in found.folders { entries.insert(StoreEntry(name: name, isFolder: true)) }
@@ -130,7 +133,7 @@ public final class S3Store: ChunkStore {
                 entries.insert(StoreEntry(name: leaf, isFolder: false))
             }
         }
-        for name in uploads.names(onlyWaiting: true) where name.path.hasPrefix("\(folder)/") {
+        for name in waiting where name.path.hasPrefix("\(folder)/") {
             let rest = name.path.dropFirst(folder.path.utf8.count + 1)
             let leaf = rest.prefix { $0 != "/" }
             entries.insert(StoreEntry(name: String(leaf), isFolder: leaf.count < rest.count))

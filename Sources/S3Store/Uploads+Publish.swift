@@ -96,6 +96,8 @@ extension Uploads {
         monitor.withLock {
             // A hint: what is not fetched soon is fetched when it is read.
             guard ahead.count < options.uploads * 4 else { return }
+            // It is open until that is done.
+            chunk.handles += 1
             ahead.append((chunk, pages))
             monitor.announce(.work)
         }

@@ -51,14 +51,20 @@ extension Uploads {
             return running
         }
         for thread in ending { thread.join() }
-        monitor.withLock { (isStarted, isStopping) = (false, false) }
+        monitor.withLock {
+            for next in ahead {
+                next.chunk.handles -= 1
+                letGo(next.chunk)
+            }
+            ahead = []
+            (isStarted, isStopping) = (false, false)
+        }
     }
 
     private func tick() {
         let step = min(options.lag / 4, .milliseconds(200))
         while !monitor.withLock({ isStopping }) {
             time.sleep(for: step)
-            gate.tick()
             monitor.withLock {
                 monitor.announce(.work)
                 monitor.announce()
@@ -76,9 +82,14 @@ extension Uploads {
             switch job {
             case .publish(let chunk, let anew): upload(chunk, anew: anew)
             case .evict(let chunk):
-                // One that is busy is not asked again and again.
-                if (try? chunk.evict()) != true { touch(chunk) }
-                monitor.withLock { letGo(chunk) }
+                let isGone = (try? chunk.evict()) == true
+                // One that is busy is not asked again and again, nor a cache that refuses.
+                if !isGone { touch(chunk) }
+                monitor.withLock {
+                    taken.remove(chunk.name)
+                    if !isGone { evictsAgain = milliseconds() + 100 }
+                    letGo(chunk)
+                }
             }
         }
     }
@@ -114,7 +125,10 @@ extension Uploads {
                     taken.insert(chunk.name)
                     return .publish(chunk, anew: true)
                 }
-                if let chunk = nextToEvict() { return .evict(chunk) }
+                if let chunk = nextToEvict() {
+                    taken.insert(chunk.name)
+                    return .evict(chunk)
+                }
                 monitor.wait(for: .work)
             }
             return nil
@@ -156,12 +170,15 @@ extension Uploads {
 
     /// Called under `monitor`: the copy that was used longest ago, if all take too much.
     private func nextToEvict() -> CachedChunk? {
+        guard milliseconds() >= evictsAgain else { return nil }
         var total: UInt64 = 0
         var oldest: CachedChunk?
         for chunk in chunks.values {
             let bytes = chunk.localBytes
             total += bytes
-            guard bytes > 0, !chunk.isMarked.load(ordering: .acquiring) else { continue }
+            guard bytes > 0, !chunk.isMarked.load(ordering: .acquiring),
+                !taken.contains(chunk.name)
+            else { continue }
             let use = chunk.lastUse.load(ordering: .relaxed)
             if oldest.map({ use < $0.lastUse.load(ordering: .relaxed) }) ?? true { oldest = chunk }
         }
@@ -177,6 +194,7 @@ extension Uploads {
             guard let next else { return }
             // Who reads it meets the failure himself.
             try? next.chunk.fetchAhead(next.pages)
+            closed(next.chunk)
         }
     }
 }

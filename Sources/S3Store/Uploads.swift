@@ -25,7 +25,8 @@ final class Uploads: @unchecked Sendable {
     var running: [any RunningThread] = []
     var isStarted = false
     var isStopping = false
-    /// Chunks that a thread works at, so that no other takes them.
+    /// Chunks that a thread works at, so that no other takes them. They stay in `chunks`: another of
+    /// that name would have the same files.
     var taken: Set<ObjectName> = []
     /// To be put anew, as one or without what is dead.
     var anew: Set<ObjectName> = []
@@ -33,6 +34,8 @@ final class Uploads: @unchecked Sendable {
     /// Why the last attempt to upload failed; nil after one that did not.
     var failure: StoreError?
     var compactedUntil = Duration.zero
+    /// No copy is given up before: the last attempt failed, or that copy was in use.
+    var evictsAgain: UInt64 = 0
 
     init(
         bucket: Bucket, cache: Cache, options: S3StoreOptions, threads: any Threads,
@@ -196,7 +199,9 @@ final class Uploads: @unchecked Sendable {
 
     /// Called under `monitor`.
     func letGo(_ chunk: CachedChunk) {
-        guard chunk.handles == 0, chunk.closeIfIdle(), chunk.localBytes == 0 else { return }
+        guard chunk.handles == 0, !taken.contains(chunk.name), chunk.closeIfIdle(),
+            chunk.localBytes == 0
+        else { return }
         if chunks[chunk.name] === chunk { chunks[chunk.name] = nil }
     }
 }

@@ -38,7 +38,7 @@ final class Host {
     }
 
     static func open(
-        _ bucket: any ObjectStorage, _ cache: MemoryStore, _ options: S3StoreOptions
+        _ bucket: any ObjectStorage, _ cache: any ChunkStore, _ options: S3StoreOptions
     ) throws -> S3Store {
         try S3Store(
             bucket, cache: cache, options: options, threads: SystemThreads(), time: HostTime(),

@@ -7,19 +7,24 @@ struct Campaign {
 
     var first: UInt64 = 1
     var count: UInt64 = 100
+    var place = World.Place.host
     var minutes: Double?
     var isTraced = false
     var withKnown = false
     /// A campaign that found so many failures need not look for more.
     var enough = 20
 
-    static func fromEnvironment() -> Campaign {
+    static func fromEnvironment(_ place: World.Place) -> Campaign {
         var campaign = Campaign()
+        campaign.place = place
         func value(_ name: String) -> String? {
             getenv("SEALDISK_SIMULATE_\(name)").map { String(cString: $0) }
         }
         if let text = value("FROM"), let number = UInt64(text) { campaign.first = number }
         if let text = value("SEEDS"), let number = UInt64(text) { campaign.count = number }
+        if place == .bucket, let text = value("BUCKET_SEEDS"), let number = UInt64(text) {
+            campaign.count = number
+        }
         campaign.minutes = value("MINUTES").flatMap(Double.init)
         campaign.isTraced = value("TRACE") != nil
         campaign.enough = value("ENOUGH").flatMap(Int.init) ?? campaign.enough
@@ -33,7 +38,7 @@ struct Campaign {
         var total = WorldCounts()
         let start = time(nil)
         for seed in seeds(since: start) where failures.count < enough {
-            let world = World(seed: seed, isTraced: isTraced)
+            let world = World(seed: seed, place: place, isTraced: isTraced)
             world.run()
             total.add(world.counts)
             for line in world.scheduler.trace ?? [] { print(line) }
@@ -41,9 +46,11 @@ struct Campaign {
             let texts = world.violations.joined(separator: "\n    ")
             failures.append(
                 "seed \(seed): \(texts)\n    to see it again:"
-                    + " Tests/simulate --from \(seed) --seeds 1 --trace")
+                    + " Tests/simulate --world \(place.rawValue) --from \(seed) --seeds 1 --trace")
         }
-        print("simulation: \(total); \(failures.count) failed, \(time(nil) - start) s")
+        print(
+            "simulation, \(place.rawValue): \(total); \(failures.count) failed, \(time(nil) - start) s"
+        )
         return failures
     }
 
@@ -69,6 +76,12 @@ struct WorldCounts: CustomStringConvertible {
     var lives = 0
     var powerLosses = 0
     var kills = 0
+    var lostHosts = 0
+    /// Hosts that another took the store from while they ran.
+    var fencedHosts = 0
+    var failedBucketCalls = 0
+    /// Calls of the bucket that took effect after they had failed.
+    var lateBucketCalls = 0
     /// Crashes that came while a store was being opened or its disks recovered.
     var crashedRecoveries = 0
     var failedCalls = 0
@@ -86,7 +99,9 @@ struct WorldCounts: CustomStringConvertible {
     private static var parts: [(name: String, path: WritableKeyPath<WorldCounts, Int>)] {
         [
             ("seeds", \.seeds), ("lives", \.lives), ("power losses", \.powerLosses),
-            ("kills", \.kills), ("crashes of recoveries", \.crashedRecoveries),
+            ("kills", \.kills), ("lost hosts", \.lostHosts), ("fenced hosts", \.fencedHosts),
+            ("failed calls of the bucket", \.failedBucketCalls),
+            ("late ones", \.lateBucketCalls), ("crashes of recoveries", \.crashedRecoveries),
             ("failed calls", \.failedCalls), ("writes", \.writes), ("flushes", \.flushes),
             ("snapshots", \.snapshots), ("replays compared", \.replays), ("seals", \.seals),
             ("steps", \.steps),

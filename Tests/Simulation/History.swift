@@ -27,6 +27,8 @@ struct History {
     private var bySector: [Int: [Stamp]] = [:]
     /// When the last acknowledged flush began.
     private(set) var flushed = 0
+    /// When the last action began that has put into a bucket what was acknowledged before.
+    private(set) var stored = 0
     /// No write has come back yet.
     var isQuiet: Bool { events.values.allSatisfy { $0.end != nil } }
 
@@ -48,6 +50,7 @@ struct History {
     }
 
     mutating func flush(begunAt time: Int) { flushed = max(flushed, time) }
+    mutating func store(begunAt time: Int) { stored = max(stored, time) }
 
     /// The content is known: what was before matters no more.
     mutating func settle(on content: [Stamp]) {
@@ -55,6 +58,7 @@ struct History {
         events = [:]
         bySector = [:]
         flushed = 0
+        stored = 0
     }
 
     /// What is wrong with a content that is to be one prefix of the log: one that holds what was

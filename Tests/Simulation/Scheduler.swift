@@ -46,6 +46,10 @@ final class Scheduler: Threads, @unchecked Sendable {
     private var lowest = 0
     private let stepLimit: Int
     private(set) var steps = 0
+    /// The time, of which so much passes with each step.
+    private(set) var nanoseconds = 0
+    var nanosecondsPerStep = 1000
+    private var sleepers: [(until: Int, thread: SimulatedThread)] = []
     private var end = End.completed
     private let finished = Turn()
     /// Lines that tell what happened; nil if nobody wants them.
@@ -156,6 +160,7 @@ final class Scheduler: Threads, @unchecked Sendable {
     func point() {
         guard let me = current else { return }
         steps += 1
+        nanoseconds += nanosecondsPerStep
         if steps > stepLimit {
             giveUp(.endless(stuck))
             me.turn.takeForEver()
@@ -185,7 +190,30 @@ final class Scheduler: Threads, @unchecked Sendable {
         me.turn.take()
     }
 
+    /// Holds the present thread back for as long, or longer.
+    func sleep(nanoseconds span: Int) {
+        point()
+        block("its time") { sleepers.append((nanoseconds + span, $0)) }
+    }
+
+    /// Who waits for a time that has come goes on.
+    private func wake() {
+        guard sleepers.contains(where: { $0.until <= nanoseconds }) else { return }
+        for sleeper in sleepers where sleeper.until <= nanoseconds { sleeper.thread.isReady = true }
+        sleepers.removeAll { $0.until <= nanoseconds }
+    }
+
+    /// Time passes at once where everybody waits for it.
     private func choose() -> SimulatedThread? {
+        wake()
+        if let next = chooseReady() { return next }
+        guard let next = sleepers.map(\.until).min() else { return nil }
+        nanoseconds = next
+        wake()
+        return chooseReady()
+    }
+
+    private func chooseReady() -> SimulatedThread? {
         switch manner {
         case .random(let staying):
             if let current, current.isReady, generator.next() % 100 < UInt64(staying) {

@@ -11,6 +11,10 @@ struct SimulatedDisk {
     var resizingTo: Int?
     var rollingBackTo: [History.Stamp]?
     var isBeingDeleted = false
+    /// What it was before its content was last known, as far as the bucket may not know better.
+    private(set) var earlier: [History] = []
+    /// Whether what is found next comes from the bucket alone.
+    private(set) var isHostLost = false
 
     init(id: DiskID, content: [History.Stamp]) {
         self.id = id
@@ -26,8 +30,24 @@ struct SimulatedDisk {
         must = min(must ?? .max, level)
     }
 
-    /// The content is known, and durable.
+    /// The same if the whole host is lost: what is left is in the bucket.
+    mutating func lost() {
+        must = min(must ?? .max, history.stored)
+        isHostLost = true
+    }
+
+    mutating func store(begunAt time: Int) {
+        history.store(begunAt: time)
+        earlier = []
+    }
+
+    /// The bucket has the content that was last known.
+    mutating func isAllStored() { earlier = [] }
+
+    /// The content is known, and durable where it was found.
     mutating func settle(on content: [History.Stamp]) {
+        if isHostLost { earlier = [] } else { earlier.append(history) }
+        isHostLost = false
         history.settle(on: content)
         must = nil
         resizingTo = nil

@@ -4,6 +4,10 @@ import Testing
 /// more; only there a seed gives the same run in each process, since dictionaries have one order.
 @Suite struct SimulationTests {
     @Test func seeds() {
-        for failure in Campaign.fromEnvironment().run() { Issue.record("\(failure)") }
+        for failure in Campaign.fromEnvironment(.host).run() { Issue.record("\(failure)") }
+    }
+
+    @Test func seedsOverABucket() {
+        for failure in Campaign.fromEnvironment(.bucket).run() { Issue.record("\(failure)") }
     }
 }

@@ -27,11 +27,16 @@ extension World {
             guard let disk = store.attached(id), disks[id]?.history.isQuiet ?? false else {
                 continue
             }
+            let start = tick()
             let isDone: Void? = attempt("flush \(id)") { try disk.flush() }
+            if isDone != nil, !host.isDown, remote?.options.durability == .store {
+                noteStored(id, begunAt: start)
+            }
             guard isDone != nil, let found = attempt("read", { try content(of: disk) }),
                 !host.isDown
             else { return }
             settle(id, on: found)
+            if remote?.options.durability == .store { disks[id]?.isAllStored() }
         }
     }
 
@@ -39,12 +44,18 @@ extension World {
         guard let disk = disks[id], !isSmall, disk.blockCount < 3000 else { return }
         let size = disk.history.base.count + 8 * generator.magnitude(in: 1..<600)
         disks[id]?.resizingTo = size
+        let start = tick()
         let isDone: Void? = attempt("resize \(id) to \(size)") {
             try store.resize(id, to: UInt64(size * Content.sectorSize))
         }
         guard isDone != nil, !host.isDown else { return }
         disks[id]?.history.grow(to: size)
+        // A snapshot that was made before and that nobody could read yet has another size.
+        for (start, request) in snapshotsInTheMaking where request.disk == id {
+            snapshotsInTheMaking[start]?.isForgotten = true
+        }
         disks[id]?.resizingTo = nil
+        noteStored(id, begunAt: start)
     }
 
     private func rollBack(_ store: Store) {
@@ -58,6 +69,7 @@ extension World {
         }
         guard isDone != nil, !host.isDown else { return }
         settle(snapshot.disk, on: snapshot.content)
+        disks[snapshot.disk]?.isAllStored()
     }
 
     private func clone(_ store: Store) {
@@ -87,6 +99,7 @@ extension World {
             violate("disk \(id) after a detach: \(fault)")
         }
         settle(id, on: found)
+        disks[id]?.isAllStored()
     }
 
     private func delete(_ id: DiskID, _ store: Store) {

@@ -1,3 +1,4 @@
+import ChunkStore
 import DiskFormat
 
 @testable import DiskEngine
@@ -35,7 +36,7 @@ extension World {
                 // Without a disk of its lineage nobody has its key.
                 if disks[snapshot.disk] != nil { verify(id, store) } else { snapshots[id] = nil }
             } else {
-                if !snapshot.isBeingDeleted, !host.faults.haveHappened {
+                if !snapshot.isBeingDeleted, !haveCallsFailed {
                     violate("snapshot \(id) is gone")
                 }
                 snapshots[id] = nil
@@ -49,7 +50,7 @@ extension World {
         guard let summary = try? store.disk(id) else {
             if expected.isBeingDeleted {
                 disks[id] = nil
-            } else if !host.faults.haveHappened, !host.isDown {
+            } else if !haveCallsFailed, !host.isDown {
                 violate("disk \(id) is gone: \(store.damage())")
             }
             return !host.isDown && violations.isEmpty
@@ -80,9 +81,24 @@ extension World {
 
     private func fault(in found: [History.Stamp], of disk: SimulatedDisk) -> String? {
         if let other = disk.rollingBackTo, found == other { return nil }
-        var history = disk.history
-        if let size = disk.resizingTo, found.count == size { history.grow(to: size) }
-        return history.fault(inPrefix: found, must: disk.must ?? 0)
+        func fault(in history: History, must: Int) -> String? {
+            var history = history
+            if let size = disk.resizingTo, found.count == size { history.grow(to: size) }
+            return history.fault(inPrefix: found, must: must)
+        }
+        guard let text = fault(in: disk.history, must: disk.must ?? 0) else { return nil }
+        let isEarlier =
+            disk.isHostLost
+            && disk.earlier.contains {
+                fault(in: $0, must: $0.stored) == nil
+            }
+        return isEarlier ? nil : text
+    }
+
+    /// What was acknowledged before `time` is in the bucket.
+    func noteStored(_ id: DiskID, begunAt time: Int) {
+        guard remote != nil else { return }
+        disks[id]?.store(begunAt: time)
     }
 
     /// Snapshots and clones that a crash came between may be there or not. Only a snapshot's disk
@@ -94,7 +110,7 @@ extension World {
                     $0.count * Content.sectorSize == Int(summary.size)
                 })
             else {
-                if !host.faults.haveHappened { violate("nobody made disk \(summary.id)") }
+                if !haveCallsFailed { violate("nobody made disk \(summary.id)") }
                 continue
             }
             disks[summary.id] = SimulatedDisk(id: summary.id, content: base)
@@ -121,7 +137,7 @@ extension World {
             if let made = request.id, !listed.contains(where: { $0.id == made }) {
                 violate("snapshot \(made) is gone")
             }
-            if !host.faults.haveHappened { snapshotsInTheMaking[start] = nil }
+            if !haveCallsFailed { snapshotsInTheMaking[start] = nil }
         }
     }
 
@@ -190,7 +206,7 @@ extension World {
             var place: UInt64? = 0
             while let offset = place, !host.isDown {
                 let piece = try store.scrub(id, from: offset, limit: 1 << 20)
-                if let found = piece.findings.first, !host.faults.haveHappened, !host.isDown {
+                if let found = piece.findings.first, !haveCallsFailed, !host.isDown {
                     violate("scrub of disk \(id): \(found)")
                 }
                 place = piece.next
@@ -218,9 +234,13 @@ extension World {
     func compareWithReplay(_ store: Store) {
         counts.replays += 1
         let copy = host.copy()
+        let bucket = remote?.bucket.copy()
         attempt("replay a copy") {
+            let files: any ChunkStore =
+                try remote?.open(over: copy, path: "copy", copy: bucket)
+                ?? LocalStore(path: "copy", host: copy)
             let other = try Store(
-                opening: LocalStore(path: "copy", host: copy), keys: keys, holder: "copy",
+                opening: files, keys: keys, holder: "copy",
                 environment: environment, limits: limits)
             defer { try? other.close() }
             for id in disks.keys.sorted() {

@@ -5,32 +5,35 @@ import DiskFormat
 extension World {
     /// Clients at work at the same time, until each has done its share.
     func runClients() {
+        guard let store else { return }
         let count = generator.number(in: 1..<5)
         let clients = (0..<count).compactMap { number in
             let seed = generator.next()
             return attempt("start client \(number)") {
-                try scheduler.start(name: "client \(number)") { self.work(seed) }
+                try scheduler.start(name: "client \(number)") { self.work(seed, on: store) }
             }
         }
         for client in clients { client.join() }
     }
 
-    private func work(_ seed: UInt64) {
+    func work(_ seed: UInt64, on store: Store) {
         var generator = SeededGenerator(seed: seed)
         for _ in 0..<generator.magnitude(in: 5..<60) {
-            guard !isOver, let store, let id = generator.pick(disks.keys.sorted()),
+            guard isAway ? violations.isEmpty : !isOver,
+                let id = generator.pick(disks.keys.sorted()),
                 let disk = store.attached(id)
             else { return }
             switch generator.number(in: 0..<100) {
             case 0..<45: write(disk, &generator)
             case 45..<55: discard(disk, &generator)
-            case 55..<69: flush(disk)
+            case 55..<69: flush(disk, store)
             case 69..<84: read(disk, &generator)
             case 84..<90: takeSnapshot(of: disk, store)
+            case 90..<97 where isAway: checkpoint(disk)
             case 90..<93: dropSnapshot(store, &generator)
             case 93..<96: readSnapshot(store, &generator)
             case 96..<97: scrub(disk.id, store)
-            default: attempt("checkpoint") { _ = try disk.checkpoint() }
+            default: checkpoint(disk)
             }
         }
     }
@@ -54,7 +57,7 @@ extension World {
         lastStamp += 1
         let stamp = lastStamp
         counts.writes += 1
-        disks[disk.id]?.history.begin(stamp, sectors, isDiscard: false, at: tick())
+        begin(stamp, sectors, of: disk.id, isDiscard: false)
         let bytes = Content.bytes(stamp, sectors)
         let offset = UInt64(sectors.lowerBound * Content.sectorSize)
         let isWritten: Void? = attempt("write \(stamp) to \(sectors) of \(disk.id)") {
@@ -75,7 +78,7 @@ extension World {
         let sectors = place(on: disk.id, &generator, whole: generator.chance(80))
         lastStamp += 1
         let stamp = lastStamp
-        disks[disk.id]?.history.begin(stamp, sectors, isDiscard: true, at: tick())
+        begin(stamp, sectors, of: disk.id, isDiscard: true)
         let offset = UInt64(sectors.lowerBound * Content.sectorSize)
         let length = UInt64(sectors.count * Content.sectorSize)
         let isDone: Void? = attempt("discard \(stamp) of \(sectors) of \(disk.id)") {
@@ -84,23 +87,44 @@ extension World {
         note(stamp, of: disk.id, isDone != nil)
     }
 
+    /// What is written on a host that has lost the store, nobody may ever see.
+    private func begin(
+        _ stamp: History.Stamp, _ sectors: Range<Int>, of id: DiskID, isDiscard: Bool
+    ) {
+        guard !isFenced else { return }
+        disks[id]?.history.begin(stamp, sectors, isDiscard: isDiscard, at: tick())
+    }
+
+    /// Whether an answer that comes now is seen by anybody who counts.
+    private var isHeard: Bool { isAway ? !isFenced : !host.isDown }
+
     /// An answer that comes after the crash was never seen by anybody.
     private func note(_ stamp: History.Stamp, of id: DiskID, _ isDone: Bool) {
-        guard !host.isDown else { return }
+        guard isHeard else { return }
         disks[id]?.history.end(stamp, isAcknowledged: isDone, at: tick())
         answered()
     }
 
-    private func flush(_ disk: Disk) {
-        let start = tick()
+    private func flush(_ disk: Disk, _ store: Store) {
+        let (start, wasFenced) = (tick(), isFenced)
         let isDone: Void? = attempt("flush \(disk.id)") {
             try disk.flush()
-            try store?.recordFreshness()
+            try store.recordFreshness()
         }
-        guard isDone != nil, !host.isDown else { return }
+        if isDone != nil { checkFenced("a flush", wasFenced: wasFenced) }
+        guard isDone != nil, isHeard else { return }
         counts.flushes += 1
         disks[disk.id]?.history.flush(begunAt: start)
+        if remote?.options.durability == .store { noteStored(disk.id, begunAt: start) }
         answered()
+    }
+
+    private func checkpoint(_ disk: Disk) {
+        let (start, wasFenced) = (tick(), isFenced)
+        let isDone: Void? = attempt("checkpoint") { _ = try disk.checkpoint() }
+        guard isDone != nil else { return }
+        checkFenced("a checkpoint", wasFenced: wasFenced)
+        if isHeard { noteStored(disk.id, begunAt: start) }
     }
 
     private func read(_ disk: Disk, _ generator: inout SeededGenerator) {
@@ -111,7 +135,7 @@ extension World {
                 "read \(sectors) of \(disk.id)",
                 {
                     try stamps(of: sectors) { try disk.read(into: $0, at: $1) }
-                }), let history = disks[disk.id]?.history
+                }), let history = disks[disk.id]?.history, !isAway
         else { return }
         if let fault = history.fault(inRead: found, of: sectors, from: start, to: tick()) {
             violate("read of \(sectors) of disk \(disk.id): \(fault)")
@@ -120,18 +144,23 @@ extension World {
 
     private func takeSnapshot(of disk: Disk, _ store: Store) {
         guard snapshots.count < 5 else { return }
-        let start = tick()
-        snapshotsInTheMaking[start] = SnapshotRequest(disk: disk.id, start: start)
+        let (start, wasFenced) = (tick(), isFenced)
+        if !isFenced {
+            snapshotsInTheMaking[start] = SnapshotRequest(disk: disk.id, start: start)
+        }
         guard
             let made = attempt(
                 "snapshot of \(disk.id)", { try store.createSnapshot(of: disk.id, attributes: [:]) }
-            ), !host.isDown
+            )
         else { return }
+        checkFenced("a snapshot", wasFenced: wasFenced)
+        guard isHeard else { return }
         snapshotsInTheMaking[start]?.end = tick()
         snapshotsInTheMaking[start]?.id = made.id
+        noteStored(disk.id, begunAt: start)
         counts.snapshots += 1
         answered()
-        adopt(made.id, start, store)
+        if !isAway { adopt(made.id, start, store) }
     }
 
     private func dropSnapshot(_ store: Store, _ generator: inout SeededGenerator) {

@@ -16,7 +16,11 @@ final class World: @unchecked Sendable {
     let seed: UInt64
     var generator: SeededGenerator
     let scheduler: Scheduler
-    let host: SimulatedHost
+    var host: SimulatedHost
+    /// nil: the store is a folder of the host.
+    let remote: RemoteSide?
+    /// A host that still runs, and that another takes the store from.
+    var away: HostAway?
     let seals = SealRegistry()
     let keys: InMemoryKMS
     let environment: Environment
@@ -24,7 +28,7 @@ final class World: @unchecked Sendable {
     /// Whether the medium may be full.
     let isSmall: Bool
     /// Remembers the store's past on another medium, which nothing happens to; nil: nobody does.
-    let anchoring: Anchoring?
+    var anchoring: Anchoring?
 
     var store: Store?
     var disks: [DiskID: SimulatedDisk] = [:]
@@ -38,12 +42,12 @@ final class World: @unchecked Sendable {
     private(set) var violations: [String] = []
     var counts = WorldCounts()
 
-    init(seed: UInt64, isTraced: Bool = false) {
+    init(seed: UInt64, place: Place = .host, isTraced: Bool = false) {
         self.seed = seed
         generator = SeededGenerator(seed: seed)
         scheduler = Scheduler(seed: generator.next())
         if isTraced { scheduler.trace = [] }
-        isSmall = generator.chance(12)
+        isSmall = generator.chance(12) && place == .host
         host = SimulatedHost(
             scheduler: scheduler, seed: generator.next(),
             capacity: isSmall ? generator.number(in: 900..<2500) : 1 << 28, seals: seals)
@@ -63,9 +67,20 @@ final class World: @unchecked Sendable {
         limits.leastDiscardBlocks = generator.pick([8, 256]) ?? 8
         limits.detectZeroes = generator.chance(30)
         self.limits = limits
-        anchoring =
-            generator.chance(70)
-            ? Anchoring(InMemoryAnchor(), isStrict: generator.chance(50)) : nil
+        if generator.chance(70) {
+            anchoring = Anchoring(InMemoryAnchor(), isStrict: generator.chance(50))
+        }
+        remote =
+            place == .bucket ? RemoteSide(scheduler: scheduler, seed: generator.next()) : nil
+    }
+
+    /// Where a world's store lies.
+    enum Place: String, Sendable {
+        case host, bucket
+    }
+
+    func newAnchor() -> Anchoring {
+        Anchoring(InMemoryAnchor(), isStrict: anchoring?.isStrict ?? false)
     }
 
     /// Runs it; `violations` says what is wrong.
@@ -75,18 +90,22 @@ final class World: @unchecked Sendable {
                 try self.begin()
                 let lives = self.generator.number(in: 1..<5)
                 for life in 0..<lives { self.live(isLast: life == lives - 1) }
+                self.endHostAway()
             } catch {
                 self.violate("outside of any life: \(error)")
             }
         }
         if let text = seals.violation { violate(text) }
-        if seals.twice > 0, counts.failedCalls == 0, !isSmall {
-            violate("\(seals.twice) slots were sealed twice, and no write had failed")
-        }
         if end != .completed { violate("\(end)") }
         counts.seeds = 1
         counts.seals = seals.sealed
-        (counts.kills, counts.powerLosses) = (host.kills, host.powerLosses)
+        counts.kills += host.kills
+        counts.powerLosses += host.powerLosses
+        counts.failedBucketCalls = remote?.bucket.failedCalls ?? 0
+        counts.lateBucketCalls = remote?.bucket.lateCalls ?? 0
+        if seals.twice > 0, counts.failedCalls + counts.failedBucketCalls == 0, !isSmall {
+            violate("\(seals.twice) slots were sealed twice, and no write had failed")
+        }
         counts.steps = scheduler.steps
     }
 
@@ -104,13 +123,15 @@ final class World: @unchecked Sendable {
     func isExcused(_ error: any Error) -> Bool {
         // What crashes leave is never older than the anchor knows it.
         if (error as? DiskError)?.code == .rolledBack { return false }
-        if host.isDown || host.faults.haveHappened { return true }
+        if host.isDown || haveCallsFailed || isAway { return true }
         return isSmall && (error as? DiskError)?.code == .noSpace
     }
 
+    var haveCallsFailed: Bool { host.faults.haveHappened || remote?.haveFailed ?? false }
+
     /// A client has seen its answer; the moment after, everything may end.
     func answered() {
-        if let crash = host.faults.answered() { host.crash(crash) }
+        if !isAway, let crash = host.faults.answered() { host.crash(crash) }
     }
 
     /// Runs `body`; an error that nothing excuses is a violation. nil if it failed.
@@ -128,7 +149,8 @@ final class World: @unchecked Sendable {
 
     /// A store with one or two disks.
     private func begin() throws {
-        let files = try LocalStore(path: "store", host: host)
+        let files: any ChunkStore =
+            try remote?.open(over: host, path: "store") ?? LocalStore(path: "store", host: host)
         try Store.create(
             in: files, account: "account", region: "region", environment: environment)
         let store = try open()
@@ -143,7 +165,8 @@ final class World: @unchecked Sendable {
     }
 
     func open() throws -> Store {
-        try Store(
+        if let remote { return try openOverBucket(remote) }
+        return try Store(
             opening: LocalStore(path: "store", host: host), keys: keys, holder: "simulation",
             anchor: anchoring, environment: environment, limits: limits)
     }
@@ -153,10 +176,12 @@ final class World: @unchecked Sendable {
     private func live(isLast: Bool) {
         host.start()
         if !isLast { arm() }
+        remote?.arm(isQuiet: isLast)
         counts.lives += 1
         defer {
             store = nil
             counts.failedCalls += host.faults.failedCalls
+            if away?.isTaken ?? false { endHostAway() }
         }
         guard let store = attempt("open the store", open) else { return dieEarly(nil) }
         self.store = store
@@ -167,6 +192,8 @@ final class World: @unchecked Sendable {
         }
         if isLast {
             finish(store)
+        } else if let remote, away == nil, !host.isDown, generator.chance(35) {
+            leaveHostRunning(remote, store)
         } else if generator.chance(60) {
             die(store)
         } else {
@@ -184,6 +211,10 @@ final class World: @unchecked Sendable {
 
     /// A crash, if none was yet; the threads of the store end with errors.
     private func die(_ store: Store?) {
+        if let remote, generator.chance(35) {
+            loseHost(remote, store)
+            return
+        }
         let kind: SimulatedHost.Crash = generator.chance(60) ? .powerLoss : .kill
         if !host.isDown { host.crash(kind) }
         for id in disks.keys.sorted() {
@@ -199,6 +230,11 @@ final class World: @unchecked Sendable {
         if !host.isDown, generator.chance(70) { host.crash(.powerLoss) }
         for id in disks.keys.sorted() {
             disks[id]?.crashed(isClean ? .kill : .powerLoss, at: tick())
+        }
+        if let remote, generator.chance(30) {
+            // Whoever detached in order has put everything away.
+            if closed != nil { for id in disks.keys { disks[id]?.store(begunAt: tick()) } }
+            loseHost(remote, nil)
         }
     }
 

@@ -1,0 +1,83 @@
+import ChunkStore
+
+@testable import LocalStore
+@testable import S3Store
+
+/// What a world has besides its host if its store lies in a bucket: the bucket, and how a process
+/// of a host reaches it.
+final class RemoteSide: @unchecked Sendable {
+    // @unchecked: used by who has the scheduler's turn.
+    let bucket: SimulatedBucket
+    let options: S3StoreOptions
+    let scheduler: Scheduler
+    private var generator: SeededGenerator
+    /// Seconds by which the present host's clock is wrong.
+    var clockError = 0
+    /// The process that came last.
+    private(set) var client: BucketClient?
+    private(set) var process: S3Store?
+    private var failedBefore = 0
+    /// Whether a call has failed since `arm`.
+    var haveFailed: Bool { bucket.failedCalls > failedBefore }
+
+    init(scheduler: Scheduler, seed: UInt64) {
+        self.scheduler = scheduler
+        generator = SeededGenerator(seed: seed)
+        var options = S3StoreOptions()
+        options.durability = generator.chance(50) ? .host : .store
+        options.lag = .milliseconds(generator.pick([20, 400, 10_000]) ?? 20)
+        options.cacheBytes = generator.pick([1 << 15, 1 << 19, 1 << 30]) ?? 1 << 19
+        options.waitingBytes = generator.pick([1 << 17, 1 << 20, 1 << 30]) ?? 1 << 20
+        options.uploads = generator.number(in: 1..<4)
+        options.patience = .seconds(60)
+        let term = generator.pick([500, 3000, 30_000]) ?? 3000
+        options.lease = LeaseTerm(length: .milliseconds(term))
+        options.compactionRate = generator.pick([1 << 16, 1 << 25]) ?? 1 << 25
+        self.options = options
+        scheduler.nanosecondsPerStep = generator.pick([2_000, 20_000, 100_000]) ?? 20_000
+        bucket = SimulatedBucket(
+            scheduler: scheduler, seed: generator.next(), latest: 3 * term * 1_000_000)
+    }
+
+    /// What goes wrong with the bucket from now on.
+    func arm(isQuiet: Bool) {
+        var rates = SimulatedBucket.Rates()
+        if !isQuiet, generator.chance(65) {
+            if generator.chance(60) { rates.busy = generator.pick([6, 30, 200]) ?? 60 }
+            if generator.chance(75) { rates.unanswered = generator.pick([6, 30, 200]) ?? 30 }
+        }
+        bucket.rates = rates
+        failedBefore = bucket.failedCalls
+    }
+
+    /// A process of a host opens the store; `copy` is the bucket of a copy.
+    func open(
+        over host: SimulatedHost, path: String, copy: SimulatedBucket? = nil
+    ) throws -> S3Store {
+        let boot = host.boot
+        let client = BucketClient(copy ?? bucket) { host.boot == boot && !host.isDown }
+        if copy == nil { self.client = client }
+        let (scheduler, clockError) = (scheduler, clockError)
+        let process = try S3Store(
+            client, cache: LocalStore(path: path, host: host), options: options,
+            threads: scheduler, time: SimulatedTime(scheduler: scheduler),
+            wallSeconds: {
+                UInt64(1_700_000_000 + scheduler.nanoseconds / 1_000_000_000 + clockError)
+            },
+            random: { count in self.random(count) })
+        if copy == nil { self.process = process }
+        return process
+    }
+
+    /// Another host: with another clock.
+    func beginHost() { clockError = generator.pick([0, 0, 1000, -1000]) ?? 0 }
+
+    func pause(terms: Int) {
+        let term = options.lease.length.wholeNanoseconds
+        scheduler.sleep(nanoseconds: Int(term) * terms / 4)
+    }
+
+    private func random(_ count: Int) -> [UInt8] {
+        (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
+    }
+}

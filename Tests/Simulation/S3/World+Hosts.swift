@@ -1,0 +1,129 @@
+import ChunkStore
+import DiskFormat
+import Scheduling
+
+@testable import DiskEngine
+@testable import LocalStore
+@testable import S3Store
+
+/// A host that another has taken the store from, or is about to, while it still runs.
+struct HostAway {
+    let store: Store
+    let host: SimulatedHost
+    /// Calls that had failed when it was left.
+    let failedBefore: Int
+    var threads: [any RunningThread] = []
+    /// From here on nothing of it may become part of a disk.
+    var isTaken = false
+}
+
+// Worlds whose store lies in a bucket: hosts are lost, and fenced while they run.
+extension World {
+    /// Whether the present thread is one of a host that has lost the store, or will.
+    var isAway: Bool { away != nil && scheduler.currentName.hasPrefix("away") }
+    var isFenced: Bool { isAway && away?.isTaken ?? false }
+
+    func openOverBucket(_ remote: RemoteSide) throws -> Store {
+        var attempts = 0
+        while true {
+            let files = try remote.open(over: host, path: "store")
+            do {
+                if let away, !away.isTaken {
+                    // That of the other knows of flushes that are on its host alone.
+                    if remote.options.durability == .host, anchoring != nil {
+                        anchoring = newAnchor()
+                    }
+                    return try open(FencingStore(base: files) { self.fenced() })
+                }
+                return try open(files)
+            } catch {
+                // Who lost the store without a word has it until its lease has run out.
+                let isLocked = (error as? DiskError)?.code == .storeLocked
+                guard isLocked, !host.isDown, attempts < 40 else { throw error }
+                attempts += 1
+                remote.pause(terms: 1)
+            }
+        }
+    }
+
+    private func open(_ files: any ChunkStore) throws -> Store {
+        try Store(
+            opening: files, keys: keys, holder: "simulation", anchor: anchoring,
+            environment: environment, limits: limits)
+    }
+
+    /// Another host, with nothing in it.
+    func replaceHost(_ remote: RemoteSide) {
+        (counts.kills, counts.powerLosses) = (
+            counts.kills + host.kills, counts.powerLosses + host.powerLosses
+        )
+        counts.failedCalls += host.faults.failedCalls
+        host = SimulatedHost(
+            scheduler: scheduler, seed: generator.next(), capacity: host.capacity, seals: seals)
+        remote.beginHost()
+    }
+
+    /// The host is gone, with all that was on it alone.
+    func loseHost(_ remote: RemoteSide, _ store: Store?) {
+        counts.lostHosts += 1
+        scheduler.note("the host is lost")
+        if !host.isDown { host.crash(.kill) }
+        try? store?.close()
+        replaceHost(remote)
+        noteLoss(remote)
+    }
+
+    /// What was in the bucket is what is left.
+    private func noteLoss(_ remote: RemoteSide) {
+        for id in disks.keys.sorted() { disks[id]?.lost() }
+        if remote.options.durability == .host, anchoring != nil {
+            // It knows of flushes that were on the host alone.
+            anchoring = newAnchor()
+        }
+    }
+
+    // MARK: A host that is taken from
+
+    /// Clients go on here while another host takes the store.
+    func leaveHostRunning(_ remote: RemoteSide, _ store: Store) {
+        counts.fencedHosts += 1
+        scheduler.note("the host is left running")
+        away = HostAway(
+            store: store, host: host, failedBefore: host.faults.failedCalls)
+        for number in 0..<generator.number(in: 1..<4) {
+            let seed = generator.next()
+            attempt("start client \(number) of the host that is left") {
+                away?.threads.append(
+                    try scheduler.start(name: "away \(number)") { self.work(seed, on: store) })
+            }
+        }
+        if generator.chance(30) { remote.pause(terms: generator.number(in: 1..<5)) }
+        replaceHost(remote)
+    }
+
+    /// Another host has the store now.
+    private func fenced() {
+        scheduler.note("the host that is left is fenced")
+        away?.isTaken = true
+        if let remote { noteLoss(remote) }
+    }
+
+    /// The host that was left has heard of it, and ends.
+    func endHostAway() {
+        guard let away else { return }
+        for thread in away.threads { thread.join() }
+        try? away.store.close()
+        if !away.host.isDown { away.host.crash(.kill) }
+        counts.failedCalls += away.host.faults.failedCalls - away.failedBefore
+        if !away.isTaken, let remote {
+            // Nobody took the store: it is a host that was lost.
+            noteLoss(remote)
+        }
+        self.away = nil
+    }
+
+    /// What an answer tells that comes to a client of a host which has lost the store.
+    func checkFenced(_ what: String, wasFenced: Bool) {
+        if wasFenced { violate("\(what) on a host that had lost the store") }
+    }
+}
