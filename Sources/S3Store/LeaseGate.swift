@@ -57,7 +57,7 @@ final class LeaseGate: @unchecked Sendable {
             if now.wholeNanoseconds < validUntil.load(ordering: .acquiring) { return }
             if now - start > patience {
                 throw StoreError(
-                    .unanswered, operation: operation,
+                    .busy, operation: operation,
                     cause: "the lease of the store ran out and could not be renewed")
             }
             time.sleep(for: .milliseconds(20))

@@ -226,7 +226,7 @@ final class S3ChunkFile: ChunkFile {
         try store.gate.check("synchronize \(chunk.name)")
         switch store.options.durability {
         case .host: try chunk.synchronizeLocally()
-        case .store: try store.uploads.publish(chunk)
+        case .store: try store.uploads.publishForFlush(chunk)
         }
         try store.gate.check("synchronize \(chunk.name)")
     }

@@ -10,6 +10,44 @@ extension Uploads {
         }
     }
 
+    /// The same, for as long as the bucket may take: who waits for this would be told of a failure
+    /// that ends its session.
+    func publishPatiently(_ chunk: CachedChunk) throws(StoreError) {
+        try patiently { () throws(StoreError) in try publish(chunk) }
+    }
+
+    /// The same for a flush that is to be answered: waits also for a bucket that takes no more, or
+    /// has no use for this host's keys. Throws `.busy` if it does not come round: then all of it
+    /// waits here still, and the next flush puts it.
+    func publishForFlush(_ chunk: CachedChunk) throws(StoreError) {
+        let end = time.now() + options.patience
+        while true {
+            do {
+                return try publish(chunk)
+            } catch {
+                let code = error.code
+                guard code.isTransient || code == .noSpace || code == .denied, !chunk.hasLost
+                else { throw error }
+                guard time.now() < end else {
+                    throw StoreError(.busy, operation: error.operation, cause: error.cause)
+                }
+            }
+            time.sleep(for: .milliseconds(200))
+        }
+    }
+
+    func patiently(_ body: () throws(StoreError) -> Void) throws(StoreError) {
+        let end = time.now() + options.patience
+        while true {
+            do {
+                return try body()
+            } catch {
+                guard error.code.isTransient, time.now() < end else { throw error }
+            }
+            time.sleep(for: .milliseconds(200))
+        }
+    }
+
     private func waitingChunks(before chunk: CachedChunk) -> [CachedChunk] {
         let group = CachedChunk.group(of: chunk.name)
         return waitingChunks { $0.order < chunk.order && CachedChunk.group(of: $0.name) == group }
@@ -24,9 +62,11 @@ extension Uploads {
 
     /// Returns when everything is in the bucket that was written before to chunks below a folder;
     /// nil: to any.
-    func publishAll(below folder: String?) throws(StoreError) {
+    func publishAll(below folder: String?, isPatient: Bool = true) throws(StoreError) {
         let prefix = folder.map { $0 + "/" } ?? ""
-        for chunk in waitingChunks({ $0.name.path.hasPrefix(prefix) }) { try publish(chunk) }
+        for chunk in waitingChunks({ $0.name.path.hasPrefix(prefix) }) {
+            if isPatient { try publishPatiently(chunk) } else { try publish(chunk) }
+        }
     }
 
     /// Bytes that wait for their upload, and for how many milliseconds the first of them does.

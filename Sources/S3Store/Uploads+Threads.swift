@@ -32,7 +32,8 @@ extension Uploads {
     func close() throws(StoreError) {
         var first: StoreError?
         do {
-            if !gate.isFenced { try publishAll(below: nil) }
+            // What waits stays in the cache: nobody is kept from leaving by a bucket that is gone.
+            if !gate.isFenced { try publishAll(below: nil, isPatient: false) }
         } catch {
             first = error
         }

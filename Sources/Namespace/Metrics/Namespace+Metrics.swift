@@ -21,6 +21,7 @@ extension Namespace {
         addLog(to: &text)
         addStore(status, to: &text)
         addReclamation(status, to: &text)
+        addBackend(to: &text)
         addKeyCalls(to: &text)
         return text.text
     }

@@ -1,0 +1,209 @@
+"""Measures and prints tables; see Tests/Benchmarks/remote."""
+
+import argparse
+import json
+import subprocess
+import time
+from pathlib import Path
+from statistics import median
+from typing import Callable, Sequence
+
+from ..report import markdown_table, number
+from ..subjects import Encrypted, Subject, Tools
+from ..system import drop_caches, parse_size, run
+from .servers import BUCKET, Ceph, S3Server
+from .subjects import Rbd, RbdLuks, Remote, SharedS3Backer, in_ceph, on_s3
+
+MIB = 1 << 20
+
+
+def fio(file: Path, *options: str, seconds: int) -> float:
+    """IOPS of 4 KiB at random."""
+    text = run("fio", "--name=job", f"--filename={file}", "--bs=4k", "--direct=1",
+               "--ioengine=libaio", "--norandommap", f"--runtime={seconds}", "--time_based",
+               "--output-format=json", *options, timeout=seconds + 120)
+    job = json.loads(text[text.index("{"):])["jobs"][0]
+    return max(job["read"]["iops"], job["write"]["iops"])
+
+
+def fill(subject: Subject) -> float:
+    """MiB/s of writing all of it in order, with random bytes, up to the flush."""
+    start = time.monotonic()
+    run("fio", "--name=fill", f"--filename={subject.path}", "--rw=write", "--bs=1M", "--direct=1",
+        f"--size={subject.size}", "--ioengine=libaio", "--iodepth=4", "--end_fsync=1",
+        "--refill_buffers", timeout=1200)
+    return subject.size / MIB / (time.monotonic() - start)
+
+
+def rounds(subjects: Sequence[Subject], count: int,
+           measure: Callable[[Subject], float]) -> dict[str, float]:
+    """Medians; every round meets all subjects in turn."""
+    figures: dict[str, list[float]] = {subject.name: [] for subject in subjects}
+    for _ in range(count):
+        for subject in subjects:
+            figures[subject.name].append(measure(subject))
+    return {name: median(found) for name, found in figures.items()}
+
+
+def status(subject: Remote) -> dict:
+    """What the mount says of its backend."""
+    return json.loads((subject.mount_point / "status.json").read_text())["backend"]
+
+
+def uploaded(subject: Remote) -> float:
+    """Waits until nothing waits, and returns how long that took."""
+    start = time.monotonic()
+    while status(subject)["waitingBytes"] > 0:
+        time.sleep(0.05)
+    return time.monotonic() - start
+
+
+def put_loop(server: S3Server, folder: Path, total: int, size: int) -> float:
+    """MiB/s of a plain loop of PUTs by one curl, objects of one size."""
+    body = folder / "body"
+    body.write_bytes(Path("/dev/urandom").open("rb").read(size))
+    count = max(1, total // size)
+    targets: list[object] = []
+    for index in range(count):
+        targets += ["-T", body, f"{server.endpoint}/{BUCKET}/plain/{index}"]
+    start = time.monotonic()
+    run(*server.signed(*targets), timeout=1200)
+    return count * size / MIB / (time.monotonic() - start)
+
+
+def ranged_get(server: S3Server, count: int) -> float:
+    """Milliseconds of one ranged GET of 4 KiB, by one curl that keeps its connection."""
+    ranges = ",".join(str(index * 40960) for index in range(count))
+    config = "".join(
+        f'url = "{server.endpoint}/{BUCKET}/plain/0"\nrange = {start}-{int(start) + 4095}\n'
+        'output = "/dev/null"\nwrite-out = "%{time_starttransfer} %{time_total}\\n"\nnext\n'
+        'aws-sigv4 = "aws:amz:us-east-1:s3"\n'
+        f'user = "{server.user}:{server.password}"\n'
+        for start in ranges.split(","))
+    head = (f'aws-sigv4 = "aws:amz:us-east-1:s3"\nuser = "{server.user}:{server.password}"\n')
+    done = subprocess.run(["curl", "--silent", "-K", "-"], input=head + config, text=True,
+                          capture_output=True, timeout=300, check=False)
+    times = [float(line.split()[1]) for line in done.stdout.splitlines() if len(line.split()) == 2]
+    return median(times) * 1000
+
+
+def cold_reads(subject: Remote, count: int) -> float:
+    """Milliseconds of a random 4 KiB read of what this host has not."""
+    subject.remount()
+    drop_caches()
+    text = run("fio", "--name=cold", f"--filename={subject.path}", "--rw=randread", "--bs=4k",
+               "--direct=1", "--ioengine=psync", f"--number_ios={count}",
+               "--output-format=json", timeout=300)
+    job = json.loads(text[text.index("{"):])["jobs"][0]
+    return job["read"]["clat_ns"]["percentile"]["50.000000"] / 1e6
+
+
+def s3_tables(arguments: argparse.Namespace, tools: Tools) -> str:
+    """Figures over S3."""
+    folder, size = arguments.folder, arguments.size
+    server = S3Server(folder / "server", tools.weed)
+    local = Encrypted(folder, size, tools)
+    host, store = (on_s3(folder, size, tools, server, kind) for kind in ("host", "store"))
+    peer = SharedS3Backer(folder, size, tools, server)
+    subjects: list[Subject] = [local, host, store, peer]
+    started: list[Subject] = []
+    try:
+        for subject in subjects:
+            started.append(subject)
+            subject.start()
+        begin = time.monotonic()
+        fill(host)
+        uploaded(host)
+        sustained = size / MIB / (time.monotonic() - begin)
+        plain = put_loop(server, folder, size, 32 * MIB)
+        sent = status(host)
+        fill(local)
+        rows = []
+        jobs = [
+            ("random write 4K, depth 1", ["--rw=randwrite", "--iodepth=1"]),
+            ("random write 4K, depth 16", ["--rw=randwrite", "--iodepth=16"]),
+            ("random write 4K + fdatasync", ["--rw=randwrite", "--iodepth=1", "--fdatasync=1"]),
+        ]
+        for name, options in jobs:
+            found = rounds(subjects, arguments.rounds,
+                           lambda each, words=options: fio(
+                               each.path, f"--size={each.size}", *words,
+                               seconds=arguments.seconds))
+            rows.append([name, *(number(found[each.name]) for each in subjects),
+                         number(found[host.name] / found[local.name]),
+                         number(found[host.name] / found[peer.name])])
+        uploaded(host)
+        cold, get = cold_reads(host, arguments.reads), ranged_get(server, arguments.reads)
+    finally:
+        for subject in reversed(started):
+            subject.stop()
+        server.stop()
+    heads = ["job (IOPS)", *(each.name for each in subjects), "s3-host / encrypted",
+             "s3-host / s3backer"]
+    gib = size / (1 << 30)
+    requests = sent["requests"]
+    more = [
+        ["upload, MiB/s", number(sustained)], ["curl, PUTs of 32 MiB, MiB/s", number(plain)],
+        ["ratio", number(sustained / plain)], ["cold random read 4K, ms", number(cold)],
+        ["curl, ranged GET of 4 KiB, ms", number(get)], ["ratio", number(cold / get)],
+        ["PUTs per GiB written", number(requests["puts"] / gib)],
+        ["bytes sent / bytes written", number(requests["bytesSent"] / size)],
+    ]
+    return markdown_table(heads, rows) + "\n" + markdown_table(["figure", "value"], more)
+
+
+def ceph_table(arguments: argparse.Namespace, tools: Tools) -> str:
+    """Figures over RADOS."""
+    folder, size = arguments.folder, arguments.size
+    cluster = Ceph(folder / "ceph", arguments.cluster)
+    subjects: list[Subject] = [in_ceph(folder, size, tools, cluster),
+                               Rbd(folder, size, tools, cluster),
+                               RbdLuks(folder, size, tools, cluster)]
+    started: list[Subject] = []
+    try:
+        for subject in subjects:
+            started.append(subject)
+            subject.start()
+            fill(subject)
+        rows = []
+        for kind in ("randwrite", "randread"):
+            for depth in (1, 16):
+                def measure(each: Subject) -> float:
+                    drop_caches()
+                    return fio(each.path, f"--size={each.size}", f"--rw={kind}",
+                               f"--iodepth={depth}", seconds=arguments.seconds)
+                found = rounds(subjects, arguments.rounds, measure)
+                names = [each.name for each in subjects]
+                ours = found[names[0]]
+                rows.append([f"{kind} 4K, depth {depth}", *(number(found[n]) for n in names),
+                             number(ours / found[names[1]]), number(ours / found[names[2]])])
+    finally:
+        for subject in reversed(started):
+            subject.stop()
+        cluster.stop()
+    heads = ["job (IOPS)", *(each.name for each in subjects), "rados / librbd",
+             "rados / librbd-luks"]
+    return markdown_table(heads, rows)
+
+
+def main() -> None:
+    """Parses, measures, prints."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--sealdisk", type=Path, required=True)
+    parser.add_argument("--weed", type=Path, required=True)
+    parser.add_argument("--cluster", type=Path, required=True)
+    parser.add_argument("--only", choices=("s3", "ceph"))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--reads", type=int, default=100)
+    parser.add_argument("--size", type=parse_size, default=parse_size("512M"))
+    arguments = parser.parse_args()
+    tools = Tools(sealdisk=arguments.sealdisk, limit=Path("/"), weed=arguments.weed)
+    if arguments.only != "ceph":
+        print("*On S3*\n\n" + s3_tables(arguments, tools), flush=True)
+    if arguments.only != "s3":
+        print("*In Ceph*\n\n" + ceph_table(arguments, tools), flush=True)
+
+
+main()
