@@ -9,6 +9,13 @@ extension MountSuite {
 
         init() throws { server = try SeaweedFS.shared.get() }
 
+        /// With Ceph's server the tags of objects are written otherwise.
+        @Test func aSessionOnTwoHostsByCephsServer() throws {
+            let store = BucketStore(try Gateway.shared.get())
+            let first = try store.firstHost()
+            try StoreSession(first: first, other: try store.host(2, keysOf: first)).run()
+        }
+
         @Test func aSessionOnTwoHostsAndCopies() throws {
             let store = BucketStore(server)
             let first = try store.firstHost()

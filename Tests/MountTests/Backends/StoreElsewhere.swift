@@ -36,16 +36,18 @@ struct StoreInFolder: StoreElsewhere {
     var environment: [String: String] { [:] }
 }
 
-/// In a bucket of SeaweedFS.
+/// In a bucket.
 struct BucketStore: StoreElsewhere {
-    let server: SeaweedFS
+    let server: any S3Server
     /// As a URI ends: `lease=3&durability=store`.
     var settings: String
     /// By which the first host reaches the server, if not directly.
     var proxy: FaultProxy?
     private let prefix = "mount-\(UUID().uuidString.prefix(8))"
 
-    init(_ server: SeaweedFS, _ settings: String = "lease=3", through proxy: FaultProxy? = nil) {
+    init(
+        _ server: any S3Server, _ settings: String = "lease=3", through proxy: FaultProxy? = nil
+    ) {
         self.server = server
         self.settings = settings
         self.proxy = proxy
