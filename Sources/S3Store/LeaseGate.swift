@@ -23,7 +23,9 @@ final class LeaseGate: @unchecked Sendable {
         self.patience = patience
     }
 
-    var isFenced: Bool { monitor.withLock { fencedBy != nil } }
+    var isFenced: Bool { whyFenced != nil }
+    /// Why nothing of this process reaches the store any more.
+    var whyFenced: String? { monitor.withLock { fencedBy } }
 
     func hold(until moment: Duration?) {
         monitor.withLock {

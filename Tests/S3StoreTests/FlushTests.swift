@@ -44,8 +44,9 @@ import Testing
         refuses.store(true, ordering: .relaxed)
         expect(.busy, about: "not now") { try file.synchronize() }
         try file.fill(8, pages: 1..<2)
-        let helper = try host.store.threads.start(name: "mends it") {
-            host.store.time.sleep(for: .milliseconds(200))
+        let store = host.store
+        let helper = try store.threads.start(name: "mends it") {
+            store.time.sleep(for: .milliseconds(200))
             refuses.store(false, ordering: .relaxed)
         }
         try file.synchronize()

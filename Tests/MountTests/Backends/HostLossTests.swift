@@ -9,7 +9,7 @@ extension MountSuite {
     /// SEALDISK_HOST_LOSSES is how often.
     @Suite struct HostLossTests {
         private static let rounds =
-            ProcessInfo.processInfo.environment["SEALDISK_HOST_LOSSES"].flatMap(Int.init) ?? 2
+            ProcessInfo.processInfo.environment["SEALDISK_HOST_LOSSES"].flatMap(Int.init) ?? 1
 
         @Test(arguments: ["host", "store"])
         func whatWasPromisedIsThere(durability: String) throws {

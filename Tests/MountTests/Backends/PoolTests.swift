@@ -14,8 +14,7 @@ extension MountSuite {
             let first = try store.firstHost()
             let session = StoreSession(first: first, other: try store.host(2, keysOf: first))
             try session.run()
-            let folder = try StoreInFolder().host(1, keysOf: first)
-            try session.copy(to: [folder, try PoolStore(cluster).host(1, keysOf: first)])
+            try session.copy(to: [try StoreInFolder().host(1, keysOf: first)])
         }
 
         /// The processes are of one host of the cluster: nobody waits for one that ended.

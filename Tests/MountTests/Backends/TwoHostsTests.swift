@@ -25,6 +25,7 @@ extension MountSuite {
                 #expect(
                     outcome.errors.contains("in use by `sealdisk mount \(first.mountPoint)`"),
                     "\(outcome)")
+                #expect(outcome.errors.contains("mount --fence"), "\(outcome)")
                 usleep(900_000)
             }
             try first.crash()
@@ -44,7 +45,7 @@ extension MountSuite {
         /// store, whatever it does.
         @Test(arguments: ["host", "store"])
         func whoIsFencedGetsErrorsAndChangesNothing(durability: String) throws {
-            let store = BucketStore(server, "lease=3&lag=1&durability=\(durability)")
+            let store = BucketStore(server, "lease=2&lag=1&durability=\(durability)")
             let first = try store.firstHost()
             let other = try store.host(2, keysOf: first)
             try FencedHost(first: first, other: other, disk: "data").run(
@@ -67,6 +68,7 @@ struct FencedHost {
         let ended = try first.sealdisk("unmount", first.mountPoint)
         #expect(ended.status == 8, "\(ended)")
         #expect(ended.errors.contains("not everything is durable"), "\(ended)")
+        #expect(ended.errors.contains("that host has it"), "\(ended)")
         #expect(!first.isListed)
 
         #expect(try other.hash(ofDisk: disk) == before)
@@ -106,6 +108,10 @@ struct FencedHost {
                 try another.synchronize()
             }
             usleep(500_000)
+        }
+        if let backend = try first.status()["backend"] as? [String: Any] {
+            let failure = backend["failure"] as? String
+            #expect(failure?.contains("another host has taken the store") == true)
         }
         for request in ["CreateSnapshot DiskId=\(disk)", "CreateDisk Size=1MiB"] {
             #expect(try first.tryRequest(request).errno != 0, "\(request)")
