@@ -155,9 +155,9 @@ struct HomeOptions: ParsableArguments {
     func service(_ options: GlobalOptions) throws(Failure) -> HostKeys {
         var (account, region) = (self.account, self.region)
         if account == nil || region == nil, let path = try storeAtHand(options) {
-            let identity = try storeIdentity(at: path)
-            account = account ?? identity.account
-            region = region ?? identity.region
+            let home = try MountedHome(ofStore: path) ?? MountedHome(storeIdentity(at: path))
+            account = account ?? home.account
+            region = region ?? home.region
         }
         return try options.keys.keySource().service(
             account: account ?? Home.account, region: region ?? Home.region)
@@ -171,6 +171,29 @@ struct HomeOptions: ParsableArguments {
         }
         let mounts = MountedStore.usable(among: MountedStore.all())
         return mounts.count == 1 ? mounts[0].store : nil
+    }
+}
+
+/// Whose a store is. One that is mounted says so by its mount: who asks may have no access to the
+/// store itself, as to a bucket.
+private struct MountedHome {
+    let account: String
+    let region: String
+
+    init(_ identity: StoreIdentity) {
+        account = identity.account
+        region = identity.region
+    }
+
+    /// nil if it is not mounted, or its mount does not say.
+    init?(ofStore path: String) {
+        guard let mount = MountedStore.all().last(where: { $0.store == path }), mount.isTrusted,
+            MountProbe.of(mount.mountPoint) == .answers,
+            let bytes = HostText.bytes(mount.mountPoint + "/status.json"),
+            let identity = try? JSON(parsing: bytes)["identity"],
+            let account = identity["account"]?.string, let region = identity["region"]?.string
+        else { return nil }
+        (self.account, self.region) = (account, region)
     }
 }
 
