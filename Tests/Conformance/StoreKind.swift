@@ -85,8 +85,8 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
         options.lag = .milliseconds(200)
         let store = try S3Store(
             objects, cache: MemoryStore(), options: options, threads: SystemThreads(),
-            time: HostTime(), wallSeconds: { UInt64(time(nil)) }
-        ) { count in (0..<count).map { _ in UInt8.random(in: 0...255) } }
+            time: HostTime(), wallSeconds: { UInt64(time(nil)) },
+            random: { count in (0..<count).map { _ in UInt8.random(in: 0...255) } })
         defer { try? store.close() }
         try body(store)
     }

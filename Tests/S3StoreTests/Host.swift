@@ -42,8 +42,8 @@ final class Host {
     ) throws -> S3Store {
         try S3Store(
             bucket, cache: cache, options: options, threads: SystemThreads(), time: HostTime(),
-            wallSeconds: { UInt64(time(nil)) }
-        ) { count in (0..<count).map { _ in UInt8.random(in: 0...255) } }
+            wallSeconds: { UInt64(time(nil)) },
+            random: { count in (0..<count).map { _ in UInt8.random(in: 0...255) } })
     }
 }
 

@@ -4,8 +4,8 @@ import Synchronization
 import Testing
 
 extension MountSuite {
-    /// What stands between a host and its bucket breaks, or the server does: users wait, or are told
-    /// the truth.
+    /// What stands between a host and its bucket breaks, or the server does: users wait, or are
+    /// told the truth.
     ///
     /// SEALDISK_SERVER_TROUBLE is for how many seconds the load runs.
     @Suite struct ServerTroubleTests {
@@ -27,7 +27,7 @@ extension MountSuite {
                 case 0...2: .answer("503 Slow Down")
                 case 3...4: .resetBefore
                 case 5...6: .resetAfter
-                // A server of which a part works says so; to a put it may have done it all the same.
+                // Of a server of which a part works: what it says so to may be done.
                 case 7: .answer("500 Internal Server Error")
                 case 8: request.method == "GET" ? .cutBody : .forward
                 case 9: .delay(0.3)
