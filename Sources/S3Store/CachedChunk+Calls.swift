@@ -90,8 +90,10 @@ extension CachedChunk {
 
     /// Whether it lies in so many pieces that it is better put anew, and nothing more is to come.
     var isScattered: Bool {
-        let objects = monitor.withLock { index?.objects.count ?? 0 }
-        return objects > Self.mostObjects
+        monitor.withLock {
+            guard let index, index.objects.count > Self.mostObjects else { return false }
+            return index.extents.last?.end == length
+        }
     }
 }
 

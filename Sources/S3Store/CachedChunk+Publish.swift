@@ -152,6 +152,13 @@ extension CachedChunk {
                     offset: part.offset, length: UInt64(part.count), source: .object(object),
                     at: UInt64(part.start)))
         }
+        // The first page lies in the index as well: who opens a chunk begins with it.
+        if let first = image.parts.first, first.offset == 0 {
+            let count = min(first.count, Int(PageSet.pageSize))
+            image.index.place(
+                inline: UnsafeRawBufferPointer(
+                    rebasing: image.room[first.start..<first.start + count]), at: 0)
+        }
         image.parts = []
         image.used = 0
     }

@@ -9,6 +9,8 @@ final class PageSet: @unchecked Sendable {
     let limit: Int
     private let words: UnsafeMutablePointer<Atomic<UInt64>>
     private let wordCount: Int
+    /// Of bits that are set; right whenever nobody changes the set.
+    private let members = Atomic<Int>(0)
 
     init(limit: Int) {
         self.limit = limit
@@ -22,9 +24,7 @@ final class PageSet: @unchecked Sendable {
         words.deallocate()
     }
 
-    var count: Int {
-        (0..<wordCount).reduce(0) { $0 + words[$1].load(ordering: .relaxed).nonzeroBitCount }
-    }
+    var count: Int { members.load(ordering: .relaxed) }
 
     var isEmpty: Bool {
         (0..<wordCount).allSatisfy { words[$0].load(ordering: .acquiring) == 0 }
@@ -43,7 +43,8 @@ final class PageSet: @unchecked Sendable {
     func insert(_ pages: Range<Int>) {
         _ = forEachWord(of: pages) { word, mask in
             if word.load(ordering: .sequentiallyConsistent) & mask != mask {
-                word.bitwiseOr(mask, ordering: .sequentiallyConsistent)
+                let old = word.bitwiseOr(mask, ordering: .sequentiallyConsistent).oldValue
+                members.add((mask & ~old).nonzeroBitCount, ordering: .relaxed)
             }
             return true
         }
@@ -51,7 +52,8 @@ final class PageSet: @unchecked Sendable {
 
     func remove(_ pages: Range<Int>) {
         _ = forEachWord(of: pages) { word, mask in
-            word.bitwiseAnd(~mask, ordering: .acquiringAndReleasing)
+            let old = word.bitwiseAnd(~mask, ordering: .acquiringAndReleasing).oldValue
+            members.subtract((mask & old).nonzeroBitCount, ordering: .relaxed)
             return true
         }
     }

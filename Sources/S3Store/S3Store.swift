@@ -58,6 +58,10 @@ public final class S3Store: ChunkStore {
     /// Uploads what waits and ends this store's threads. Nothing may be called afterwards.
     public func close() throws(StoreError) { try uploads.close() }
 
+    /// Chunks that this host wrote and had not uploaded when another took the store: they were
+    /// dropped from the cache when this process took it back.
+    public var forgottenChunks: Int { uploads.forgotten.load(ordering: .relaxed) }
+
     // MARK: Chunks
 
     public func createFile(

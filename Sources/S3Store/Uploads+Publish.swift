@@ -8,6 +8,7 @@ extension Uploads {
         try chunk.publish(anew: anew) { () throws(StoreError) in
             for earlier in waitingChunks(before: chunk) { try publish(earlier) }
         }
+        if !anew, chunk.isScattered { askAnew(chunk) }
     }
 
     /// The same, for as long as the bucket may take: who waits for this would be told of a failure

@@ -66,6 +66,7 @@ extension Uploads {
         let step = min(options.lag / 4, .milliseconds(200))
         while !monitor.withLock({ isStopping }) {
             time.sleep(for: step)
+            chooseEvictions()
             monitor.withLock {
                 monitor.announce(.work)
                 monitor.announce()
@@ -83,12 +84,9 @@ extension Uploads {
             switch job {
             case .publish(let chunk, let anew): upload(chunk, anew: anew)
             case .evict(let chunk):
-                let isGone = (try? chunk.evict()) == true
-                // One that is busy is not asked again and again, nor a cache that refuses.
-                if !isGone { touch(chunk) }
+                if (try? chunk.evict()) != true { touch(chunk) }
                 monitor.withLock {
                     taken.remove(chunk.name)
-                    if !isGone { evictsAgain = milliseconds() + 100 }
                     letGo(chunk)
                 }
             }
@@ -99,7 +97,6 @@ extension Uploads {
         var failed: StoreError?
         do {
             try publish(chunk, anew: anew)
-            if !anew, chunk.isScattered, chunk.waiting.isEmpty { askAnew(chunk) }
         } catch {
             failed = error
         }
@@ -126,7 +123,7 @@ extension Uploads {
                     taken.insert(chunk.name)
                     return .publish(chunk, anew: true)
                 }
-                if let chunk = nextToEvict() {
+                if let chunk = evictions.popLast() {
                     taken.insert(chunk.name)
                     return .evict(chunk)
                 }
@@ -146,7 +143,9 @@ extension Uploads {
             let since = chunk.waitingSince.load(ordering: .acquiring)
             // A quarter of the time is for the upload itself.
             guard since > 0, chunk.isFilled || now >= since + lag * 3 / 4,
-                now >= chunk.notBefore.load(ordering: .acquiring)
+                now >= chunk.notBefore.load(ordering: .acquiring),
+                // What is being removed, or could not be yet, is never uploaded any more.
+                !chunk.monitor.withLock({ chunk.isRemoved })
             else { continue }
             if best.map({ chunk.order < $0.order }) ?? true { best = chunk }
         }
@@ -169,21 +168,26 @@ extension Uploads {
         return nil
     }
 
-    /// Called under `monitor`: the copy that was used longest ago, if all take too much.
-    private func nextToEvict() -> CachedChunk? {
-        guard milliseconds() >= evictsAgain else { return nil }
-        var total: UInt64 = 0
-        var oldest: CachedChunk?
-        for chunk in chunks.values {
-            let bytes = chunk.localBytes
-            total += bytes
-            guard bytes > 0, !chunk.isMarked.load(ordering: .acquiring),
-                !taken.contains(chunk.name)
-            else { continue }
-            let use = chunk.lastUse.load(ordering: .relaxed)
-            if oldest.map({ use < $0.lastUse.load(ordering: .relaxed) }) ?? true { oldest = chunk }
+    /// The copies that were used longest ago, as many as are too many. Looked for now and then: who
+    /// is busy, or in a cache that refuses, is not asked again and again.
+    private func chooseEvictions() {
+        monitor.withLock {
+            guard evictions.isEmpty else { return }
+            var total: UInt64 = 0
+            var copies: [(use: UInt64, bytes: UInt64, chunk: CachedChunk)] = []
+            for chunk in chunks.values {
+                let bytes = chunk.localBytes
+                total += bytes
+                guard bytes > 0, !chunk.isMarked.load(ordering: .acquiring) else { continue }
+                copies.append((chunk.lastUse.load(ordering: .relaxed), bytes, chunk))
+            }
+            guard total > options.cacheBytes else { return }
+            copies.sort { $0.use < $1.use }
+            for copy in copies where total > options.cacheBytes {
+                evictions.append(copy.chunk)
+                total -= copy.bytes
+            }
         }
-        return total > options.cacheBytes ? oldest : nil
     }
 
     private func fetchAhead() {

@@ -17,6 +17,8 @@ final class Uploads: @unchecked Sendable {
     let time: any StoreTime
     let gate: LeaseGate
     let monitor: Monitor
+    /// Chunks that were dropped from the cache, with what was in them and in no bucket.
+    let forgotten = Atomic<Int>(0)
     let uses = Atomic<UInt64>(0)
 
     // Guarded by `monitor`.
@@ -25,8 +27,8 @@ final class Uploads: @unchecked Sendable {
     var running: [any RunningThread] = []
     var isStarted = false
     var isStopping = false
-    /// Chunks that a thread works at, so that no other takes them. They stay in `chunks`: another of
-    /// that name would have the same files.
+    /// Chunks that a thread works at, so that no other takes them. They stay in `chunks`: another
+    /// of that name would have the same files.
     var taken: Set<ObjectName> = []
     /// To be put anew, as one or without what is dead.
     var anew: Set<ObjectName> = []
@@ -34,8 +36,8 @@ final class Uploads: @unchecked Sendable {
     /// Why the last attempt to upload failed; nil after one that did not.
     var failure: StoreError?
     var compactedUntil = Duration.zero
-    /// No copy is given up before: the last attempt failed, or that copy was in use.
-    var evictsAgain: UInt64 = 0
+    /// Copies that are to go.
+    var evictions: [CachedChunk] = []
 
     init(
         bucket: Bucket, cache: Cache, options: S3StoreOptions, threads: any Threads,
@@ -78,6 +80,10 @@ final class Uploads: @unchecked Sendable {
 
     /// Another has had the store since: what waits here never becomes part of it.
     func forgetWaiting() throws(StoreError) {
+        let marked = monitor.withLock {
+            chunks.values.filter { $0.isMarked.load(ordering: .acquiring) }.count
+        }
+        forgotten.add(marked, ordering: .relaxed)
         try cache.forgetWaiting()
         monitor.withLock {
             chunks = chunks.filter { !$0.value.isMarked.load(ordering: .acquiring) }

@@ -110,6 +110,7 @@ func openStore(
             opening: files, keys: keys.metered, holder: holder,
             anchor: try anchor.anchoring(ofStore: identity.storeID, at: path),
             environment: Environment(), limits: limits)
+        if let note = StoreLocation.lossNote(of: files) { Report.line(note) }
         return OpenedStore(path: path, store: store, keys: keys)
     } catch let failure as Failure {
         throw failure

@@ -5,9 +5,8 @@ extension Disk {
     /// Makes every write acknowledged before this call survive power loss.
     ///
     /// Throws `.io` if the medium failed: the session is over then, because what the medium holds
-    /// is no longer known, and this throws `.sessionOver` ever after. Throws `.io` also if the
-    /// medium only refused, or a strict freshness anchor could not follow; the next flush tries
-    /// again.
+    /// is no longer known, and this throws `.sessionOver` ever after; not if it only refused.
+    /// Throws `.io` also if a strict freshness anchor could not follow; the next flush tries again.
     public func flush() throws {
         try operation(on: 0, 0) {
             do {

@@ -32,7 +32,7 @@ struct StoreCommand: ParsableCommand {
                 EXAMPLES:
                   sealdisk store copy /srv/store /backup/store
                   sealdisk store copy /srv/store /mnt/usb/store --rate 50M --progress lines
-                  sealdisk store copy /srv/store 's3://offsite/store?endpoint=https://s3.example.org'
+                  sealdisk store copy /srv/store 's3://offsite/store?endpoint=https://s3.example'
                 """)
 
         @Argument(

@@ -37,6 +37,16 @@ enum Manual {
                 + " strict."
         ),
         ("SEALDISK_JOURNAL", "The socket of the journal, if it is not the usual one."),
+        (
+            "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN",
+            "The keys to a store on S3; else those of AWS_PROFILE in AWS_SHARED_CREDENTIALS_FILE"
+                + " (~/.aws/credentials)."
+        ),
+        (
+            "AWS_ENDPOINT_URL, AWS_REGION",
+            "The server of a store on S3, and its region, where its URI names none."
+        ),
+        ("CEPH_CONF", "The configuration of a store's Ceph cluster, where its URI names none."),
         ("NO_COLOR", "If it is set and not empty, nothing is coloured; nor if TERM is dumb."),
         (
             "XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR",

@@ -58,8 +58,9 @@ struct MountCommand: ParsableCommand {
         help: ArgumentHelp(
             "Take the store over from another host that has it, or did not give it back.",
             discussion: """
-                Of a store on S3 or in Ceph. From then on nothing that the other host writes becomes \
-                part of the store, and its users get errors; what it had not put there yet is lost.
+                Of a store on S3 or in Ceph. From then on nothing that the other host writes \
+                becomes part of the store, and its users get errors; what it had not put there \
+                yet is lost.
                 """))
     var fence = false
 

@@ -37,6 +37,13 @@ extension StoreLocation {
         return files
     }
 
+    /// What the operator is told of writes that the store will never have; nil: there are none.
+    static func lossNote(of files: StoreFiles) -> String? {
+        guard let count = (files as? S3Store)?.forgottenChunks, count > 0 else { return nil }
+        return "another host has had the store since this one: what this host had written to"
+            + " \(count) chunks and not uploaded was removed from its cache (RemoteStores.md)"
+    }
+
     /// Of the host, for caches and locks of stores elsewhere.
     fileprivate static func hostFolder(_ path: String) throws -> LocalStore {
         if let cause = StateFolder.make(path) {
