@@ -63,7 +63,20 @@ extension MountSuite {
             let host = try BucketStore(server, "lease=3&lag=1").firstHost()
             try host.mount()
             try host.attachDisk("data", mebibytes: 128)
-            let file = try OpenedFile(host.file("data"), O_RDWR)
+            try host.withDisk("data") { try write($0, of: host, to: server) }
+            try eventually("all is uploaded") { try host.waitingBytes() == 0 }
+            #expect(try host.backend()["failure"] == nil)
+            let before = try host.hash(ofDisk: "data")
+            try unmountAndLoseCache(host)
+            try host.mount("attach=data")
+            #expect(try host.hash(ofDisk: "data") == before)
+            try host.unmount()
+            try host.succeed("check", host.store)
+        }
+
+        private func write(
+            _ file: OpenedFile, of host: Rig, to server: SeaweedFS
+        ) throws {
             let bytes = (0..<(4 << 20)).map { _ in UInt8.random(in: 0...255) }
             for part in 0..<8 { try file.write(bytes, at: part * bytes.count) }
             try file.synchronize()
@@ -75,14 +88,6 @@ extension MountSuite {
             usleep(500_000)
             try server.process.start()
             try file.synchronize()
-            try eventually("all is uploaded") { try host.waitingBytes() == 0 }
-            #expect(try host.backend()["failure"] == nil)
-            let before = try host.hash(ofDisk: "data")
-            try unmountAndLoseCache(host)
-            try host.mount("attach=data")
-            #expect(try host.hash(ofDisk: "data") == before)
-            try host.unmount()
-            try host.succeed("check", host.store)
         }
 
         private func unmountAndLoseCache(_ host: Rig) throws {
@@ -124,8 +129,9 @@ extension MountSuite {
             }
             #expect(refused == ENOSPC, "\(refused)")
             #expect(try file.read(at: 0, count: bytes.count) == bytes)
-            let failure = try host.backend()["failure"] as? String
-            #expect(failure?.contains("no room") == true, "\(failure ?? "none")")
+            try eventually("it says why") {
+                (try host.backend()["failure"] as? String)?.contains("no room") == true
+            }
             proxy.on { _ in .forward }
             try eventually("all is uploaded") { try host.waitingBytes() == 0 }
             try eventually("there is room") {

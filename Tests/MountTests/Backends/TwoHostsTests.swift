@@ -87,8 +87,8 @@ struct FencedHost {
         let load = SequencedLoad(blocks: 500, isFlushed: true)
         let writer = load.start(on: try OpenedFile(first.file(disk), O_RDWR))
         try load.waitFor(50, by: writer)
-        try first.request("CreateSnapshot DiskId=\(disk) SnapshotName=s")
         let sure = load.acknowledged
+        try first.request("CreateSnapshot DiskId=\(disk) SnapshotName=s")
         try load.waitFor(sure + 20, by: writer)
 
         try other.mount("attach=\(disk)", isFencing: true)
