@@ -142,7 +142,8 @@ let package = Package(
             dependencies: ["sealdisk", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
         .testTarget(
-            name: "MountTests", dependencies: ["sealdisk", "ServerFixtures"], swiftSettings: strict),
+            name: "MountTests", dependencies: ["sealdisk", "ServerFixtures"],
+            swiftSettings: strict),
         .testTarget(name: "Tidy", swiftSettings: strict),
     ]
 )

@@ -7,7 +7,24 @@ extension S3Client {
     /// a put, and in which form; the object is gone afterwards. Throws `.io` if it does not, and
     /// whatever else is wrong there: this is the first call that needs keys and bucket to be right,
     /// and is made before any other put on a tag.
+    ///
+    /// A put on a condition is sent once, so one without an answer proves nothing: then another
+    /// object is tried, for as long as any other call would be.
     public func proveConditions() throws(StoreError) {
+        let start = time.now()
+        for attempt in 1... {
+            do throws(StoreError) {
+                return try proveOnce()
+            } catch {
+                guard error.code == .unanswered, attempt < policy.attempts,
+                    time.now() - start < policy.patience
+                else { throw error }
+                time.sleep(for: policy.firstWait)
+            }
+        }
+    }
+
+    private func proveOnce() throws(StoreError) {
         let random: [UInt8]
         do throws(CryptoError) {
             random = try SystemEntropy().bytes(16)

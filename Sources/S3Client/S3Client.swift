@@ -32,6 +32,8 @@ public final class S3Client: ObjectStorage {
 
     public let place: S3Place
     let credentials: S3Credentials
+    let policy: RetryPolicy
+    let time: any StoreTime
     let retrying: Retrying
     let meter = S3Meter()
     private let http: HTTPClient
@@ -49,6 +51,8 @@ public final class S3Client: ObjectStorage {
         self.credentials = credentials
         http = HTTPClient(options.http)
         wallClock = options.wallClock
+        policy = options.policy
+        self.time = time
         retrying = Retrying(policy: options.policy, time: time, random: options.random)
     }
 

@@ -26,7 +26,7 @@ final class Rig {
         try makeStore()
     }
 
-    /// A host of that store, with a folder of its own, and the keys of another host if there is one.
+    /// A host of that store, with a folder of its own, and the keys of another if there is one.
     init(
         in folder: String, store: String, keysOf other: Rig? = nil,
         environment: [String: String] = [:], seconds: Double = 300

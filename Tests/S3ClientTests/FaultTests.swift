@@ -71,6 +71,16 @@ struct FaultTests {
         #expect(storeError { _ = try client.get("new", 0, 1) }?.code == .notFound)
     }
 
+    /// What became of a put without an answer proves nothing.
+    @Test func theProofIsTriedAnewWhereAnAnswerIsLost() throws {
+        let client = try client()
+        proxy.script(.forward, .forward, .resetAfter, .forward, .forward, .resetBefore)
+        try client.proveConditions()
+        #expect(try client.list("", isDeep: true).objects.isEmpty)
+        proxy.on { _ in .resetAfter }
+        #expect(storeError { try client.proveConditions() }?.code == .unanswered)
+    }
+
     @Test func deletesAndListsAreRepeated() throws {
         let client = try client()
         _ = try client.put("k", [1])

@@ -11,12 +11,18 @@ public final class ServerProcess: Sendable {
     private let guardian: Process
 
     /// Starts the server, and starts and stops it as it is told, until nobody can tell it anything.
+    /// No `wait`: what a test starts may have SIGCHLD blocked.
     private static let script = """
         start() { "$@" </dev/null >>"$HOME/log" 2>&1 & echo started; }
         start "$0" "$@"
         while read -r order; do
             case "$order" in
-            kill) kill -9 $!; wait $! 2>/dev/null; echo killed ;;
+            kill)
+                kill -9 $!
+                while read -r _ _ state _ </proc/$!/stat && [ "$state" != Z ]; do sleep 0.05; done
+                sleep 0.1
+                echo killed
+                ;;
             start) start "$0" "$@" ;;
             esac
         done

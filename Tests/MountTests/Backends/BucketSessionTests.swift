@@ -32,10 +32,11 @@ extension MountSuite {
             let host = try store.firstHost()
             try host.mount()
             try host.attachDisk("data", mebibytes: 64)
-            let file = try OpenedFile(host.file("data"), O_RDWR)
             let bytes = (0..<(8 << 20)).map { _ in UInt8.random(in: 0...255) }
-            try file.write(bytes, at: 0)
-            try file.synchronize()
+            try host.withDisk("data") { file in
+                try file.write(bytes, at: 0)
+                try file.synchronize()
+            }
             try eventually("all is uploaded", seconds: 10) { try host.waitingBytes() == 0 }
             let backend = try host.backend()
             #expect(backend["durability"] as? String == "host")
@@ -57,7 +58,7 @@ extension MountSuite {
             try host.mount()
             try host.attachDisk("data", mebibytes: 64)
             let bytes = (0..<(8 << 20)).map { _ in UInt8.random(in: 0...255) }
-            try OpenedFile(host.file("data"), O_RDWR).write(bytes, at: 12_345)
+            try host.withDisk("data") { _ = try $0.write(bytes, at: 12_345) }
             let before = try host.hash(ofDisk: "data")
             try host.unmount()
             try FileManager.default.removeItem(atPath: host.folder + "/cache")
@@ -66,7 +67,7 @@ extension MountSuite {
             let requests = try host.backend()["requests"] as? [String: Any]
             #expect(try #require(requests?["bytesReceived"] as? Int) > bytes.count)
             // And it can be written to as before.
-            try OpenedFile(host.file("data"), O_RDWR).write([~bytes[0]], at: 12_345)
+            try host.withDisk("data") { _ = try $0.write([~bytes[0]], at: 12_345) }
             let after = try host.hash(ofDisk: "data")
             #expect(after != before)
             try host.unmount()

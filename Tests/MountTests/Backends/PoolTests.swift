@@ -60,14 +60,16 @@ extension MountSuite {
             let host = try PoolStore(cluster).firstHost()
             try host.mount()
             try host.attachDisk("data", mebibytes: 64)
-            let load = SequencedLoad(blocks: 200, isFlushed: true)
-            let writer = load.start(on: try OpenedFile(host.file("data"), O_RDWR))
-            try load.waitFor(50, by: writer)
-            try cluster.killOSD { usleep(300_000) }
-            try load.waitFor(load.acknowledged + 50, by: writer)
-            load.stop()
-            writer.join()
-            try load.check(OpenedFile(host.file("data"), O_RDONLY), atLeast: load.acknowledged)
+            try host.withDisk("data") { file in
+                let load = SequencedLoad(blocks: 200, isFlushed: true)
+                let writer = load.start(on: file)
+                try load.waitFor(50, by: writer)
+                try cluster.killOSD { usleep(300_000) }
+                try load.waitFor(load.acknowledged + 50, by: writer)
+                load.stop()
+                writer.join()
+                try load.check(file, atLeast: load.acknowledged)
+            }
             let before = try host.hash(ofDisk: "data")
             try eventually("it is unmounted") {
                 try host.sealdisk("unmount", host.mountPoint).status == 0

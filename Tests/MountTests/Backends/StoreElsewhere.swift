@@ -98,6 +98,11 @@ extension Rig {
         try #require(try backend()["waitingBytes"] as? Int)
     }
 
+    /// Runs `body` with a disk open, which is closed afterwards.
+    func withDisk<R>(_ disk: String, _ body: (OpenedFile) throws -> R) throws -> R {
+        try body(OpenedFile(file(disk), O_RDWR))
+    }
+
     /// The daemon dies, and its mount is taken away.
     func crash() throws {
         try killDaemon()

@@ -32,7 +32,7 @@ struct StoreSession {
         let again = try other.succeed("disk", "attach", "data", "--loop")
         try withFiles(of: other, on: again) { place in
             let differences = try Command.succeed(
-                "rsync", "-aHAXSnci", "--delete", "--exclude=/lost+found", "--exclude=/new",
+                "rsync", "-aHAXSOnci", "--delete", "--exclude=/lost+found", "--exclude=/new",
                 files + "/", place + "/")
             #expect(differences.isEmpty, "\(differences)")
             #expect(try Data(contentsOf: .init(filePath: place + "/new")) == Data([1]))
