@@ -93,18 +93,6 @@ struct LateCallTests {
         #expect(try host.store.list(try name("lineages/a/chunks/0001/000000")).count == 1)
     }
 
-    @Test func whoFencesWaitsForAsLongAsTheOtherMayAct() throws {
-        let bucket = MemoryObjects()
-        let first = try Host(bucket) { $0.lease = LeaseTerm(length: .seconds(2)) }
-        let second = try Host(bucket) { $0.lease = LeaseTerm(length: .milliseconds(200)) }
-        let lock = try first.store.lockExclusively(holder: "first")
-        let start = ContinuousClock.now
-        let next = try second.store.lockExclusively(holder: "second", fencing: true)
-        #expect(ContinuousClock.now - start > .seconds(2))
-        next.release()
-        lock.release()
-    }
-
     /// Whoever closes while the lease cannot be renewed is not held for ever.
     @Test func aStoreClosesThoughTheBucketIsGone() throws {
         let isGone = Atomic(false)
