@@ -88,7 +88,10 @@ extension CachedChunk {
         return stored > 0 && UInt64(dead.count) * 2 > stored
     }
 
-    /// Whether it lies in so many pieces that it is better put anew, and nothing more is to come.
+    /// Whether the bucket has its last page: then nothing more is to come.
+    var hasItsEnd: Bool { monitor.withLock { index?.extents.last?.end == length } }
+
+    /// Whether it lies in so many pieces that it is better put anew.
     var isScattered: Bool {
         let objects = monitor.withLock { index?.objects.count ?? 0 }
         return objects > Self.mostObjects

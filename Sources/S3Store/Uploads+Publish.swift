@@ -14,6 +14,8 @@ extension Uploads {
     /// that ends its session.
     func publishPatiently(_ chunk: CachedChunk) throws(StoreError) {
         try patiently { () throws(StoreError) in try publish(chunk) }
+        // Who flushes often scatters a chunk; while more is to come that goes on.
+        if chunk.hasItsEnd, chunk.isScattered { askAnew(chunk) }
     }
 
     func patiently(_ body: () throws(StoreError) -> Void) throws(StoreError) {

@@ -66,6 +66,7 @@ extension Uploads {
         let step = min(options.lag / 4, .milliseconds(200))
         while !monitor.withLock({ isStopping }) {
             time.sleep(for: step)
+            chooseEvictions()
             monitor.withLock {
                 monitor.announce(.work)
                 monitor.announce()
@@ -123,7 +124,7 @@ extension Uploads {
                     taken.insert(chunk.name)
                     return .publish(chunk, anew: true)
                 }
-                if let chunk = evictions.popLast() {
+                if let chunk = nextToEvict() {
                     taken.insert(chunk.name)
                     return .evict(chunk)
                 }
@@ -178,7 +179,9 @@ extension Uploads {
             for chunk in chunks.values {
                 let bytes = chunk.localBytes
                 total += bytes
-                guard bytes > 0, !chunk.isMarked.load(ordering: .acquiring) else { continue }
+                guard bytes > 0, !chunk.isMarked.load(ordering: .acquiring),
+                    !taken.contains(chunk.name)
+                else { continue }
                 copies.append((chunk.lastUse.load(ordering: .relaxed), bytes, chunk))
             }
             guard total > options.cacheBytes else { return }
@@ -188,6 +191,15 @@ extension Uploads {
                 total -= copy.bytes
             }
         }
+    }
+
+    /// Called under `monitor`. What left the table since it was chosen has its files no more: they
+    /// may be another's of that name.
+    private func nextToEvict() -> CachedChunk? {
+        while let chunk = evictions.popLast() {
+            if chunks[chunk.name] === chunk, !taken.contains(chunk.name) { return chunk }
+        }
+        return nil
     }
 
     private func fetchAhead() {

@@ -35,7 +35,9 @@ struct KillTests {
         let bucket = MemoryObjects()
         let cache = KilledCache()
         let options = try Host(bucket).options
-        let store = try Host.open(bucket, cache.store, options)
+        // A process that is killed asks the bucket nothing more.
+        let dying = MortalBucket(bucket) { cache.copy != nil }
+        let store = try Host.open(dying, cache.store, options)
         try prepare(store)
         cache.arm(number)
         try body(store)

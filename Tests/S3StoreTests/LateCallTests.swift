@@ -42,11 +42,35 @@ struct LateCallTests {
         let file = try host.store.createFile(try chunk(1), length: chunkLength)
         try file.fill(1, pages: 0..<2)
         arm()
-        expect(.unanswered) { try file.synchronize() }
+        let opened = try #require(host.store.uploads.open(try chunk(1)))
+        expect(.unanswered) { try host.store.uploads.publish(opened) }
+        host.store.uploads.closed(opened)
         try file.fill(2, pages: 1..<2)
         try file.synchronize()
         #expect(try Host(bucket).store.openFile(try chunk(1)).values(0..<3) == [1, 2, 0])
         lock.release()
+    }
+
+    /// The chunk is there again, as far as its first page goes, and can be removed once more.
+    @Test func anIndexThatComesAfterItsChunkWasRemovedIsRemovedAgain() throws {
+        let bucket = MemoryObjects()
+        let host = try Host(bucket)
+        let file = try host.store.createFile(try chunk(1), length: chunkLength)
+        try file.fill(1, pages: 0..<64)
+        try host.store.uploads.publishAll(below: nil)
+        let key = Bucket.index(try chunk(1))
+        let late = try #require(try host.store.bucket.find(key, limit: 1 << 20, "look")).content
+        try host.store.remove(try chunk(1))
+        #expect(bucket.keys.isEmpty)
+        _ = try host.store.bucket.put(key, late, if: .absent, "come late")
+        let folder = try name("lineages/a/chunks/0001/000000")
+        #expect(try host.store.list(folder).count == 1)
+        let again = try host.store.openFile(try chunk(1))
+        #expect(try again.values(0..<1) == [1])
+        expect(.io, about: "lost a part") { _ = try again.values(1..<2) }
+        try host.store.remove(try chunk(1))
+        #expect(bucket.keys.isEmpty)
+        try host.store.close()
     }
 
     /// The first attempt arrives after somebody has looked for it, and before the second.
