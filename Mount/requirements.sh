@@ -103,7 +103,7 @@ SEALDISK_PROMTOOL"
 
 # require_ceph: the daemons of a small Ceph cluster, which Tests/ceph-cluster makes, and its client.
 require_ceph() {
-    require_packages ceph-mon ceph-mgr ceph-osd ceph-common librados2 python3
+    require_packages ceph-mon ceph-mgr ceph-osd radosgw ceph-common librados2 python3
 }
 
 # require_swift: puts swift into PATH if it is in one of the usual places.

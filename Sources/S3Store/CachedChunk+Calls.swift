@@ -25,7 +25,7 @@ extension CachedChunk {
     func synchronizeLocally() throws(StoreError) {
         let file = monitor.withLock { isWhole ? local : nil }
         // Of what was not opened nothing was written, and what is a copy needs not be durable.
-        try file?.synchronize()
+        if let file { try makeDurable(file) }
     }
 
     /// What is read next comes from the medium: of a copy that is the bucket.
@@ -35,7 +35,7 @@ extension CachedChunk {
             present.removeAll()
             return nil
         }
-        try file?.dropCache()
+        if let file { try makeDurable(file, isDropping: true) }
     }
 
     /// As far as it is a copy; what the bucket has not is what the medium has.
@@ -93,8 +93,10 @@ extension CachedChunk {
 
     /// Whether it lies in so many pieces that it is better put anew.
     var isScattered: Bool {
-        let objects = monitor.withLock { index?.objects.count ?? 0 }
-        return objects > Self.mostObjects
+        monitor.withLock {
+            guard let index, index.objects.count > Self.mostObjects else { return false }
+            return index.extents.last?.end == length
+        }
     }
 }
 

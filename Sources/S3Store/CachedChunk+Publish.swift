@@ -79,7 +79,7 @@ extension CachedChunk {
         }
         do {
             try take(image, of: known, anew: anew, from: file)
-            try file.synchronize()
+            try makeDurable(file)
             try settle(image)
             try earlier()
             try putIndex(image.index)

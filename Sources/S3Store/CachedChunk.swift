@@ -47,6 +47,9 @@ final class CachedChunk: @unchecked Sendable {
     var isLoadingIndex = false
     var isRemoved = false
     var isPublishing = false
+    var isSynchronizing = false
+    /// Why what was written here may not be on the medium.
+    var mediumFailure: StoreError?
     var fetching: [Range<Int>] = []
     /// Where the last read from the bucket ended: who goes on there reads in order.
     var lastFetchEnd = 0

@@ -23,7 +23,9 @@ final class LeaseGate: @unchecked Sendable {
         self.patience = patience
     }
 
-    var isFenced: Bool { monitor.withLock { fencedBy != nil } }
+    var isFenced: Bool { whyFenced != nil }
+    /// Why nothing of this process reaches the store any more.
+    var whyFenced: String? { monitor.withLock { fencedBy } }
 
     func hold(until moment: Duration?) {
         monitor.withLock {
@@ -57,7 +59,7 @@ final class LeaseGate: @unchecked Sendable {
             if now.wholeNanoseconds < validUntil.load(ordering: .acquiring) { return }
             if now - start > patience {
                 throw StoreError(
-                    .unanswered, operation: operation,
+                    .busy, operation: operation,
                     cause: "the lease of the store ran out and could not be renewed")
             }
             time.sleep(for: .milliseconds(20))

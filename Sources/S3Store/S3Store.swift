@@ -230,7 +230,7 @@ final class S3ChunkFile: ChunkFile {
         try store.gate.check("synchronize \(chunk.name)")
         switch store.options.durability {
         case .host: try chunk.synchronizeLocally()
-        case .store: try store.uploads.publishPatiently(chunk)
+        case .store: try store.uploads.publishForFlush(chunk)
         }
         try store.gate.check("synchronize \(chunk.name)")
     }

@@ -8,6 +8,7 @@ extension Uploads {
         try chunk.publish(anew: anew) { () throws(StoreError) in
             for earlier in waitingChunks(before: chunk) { try publish(earlier) }
         }
+        if !anew, chunk.isScattered { askAnew(chunk) }
     }
 
     /// The same, for as long as the bucket may take: who waits for this would be told of a failure
@@ -16,6 +17,26 @@ extension Uploads {
         try patiently { () throws(StoreError) in try publish(chunk) }
         // Who flushes often scatters a chunk; while more is to come that goes on.
         if chunk.hasItsEnd, chunk.isScattered { askAnew(chunk) }
+    }
+
+    /// The same for a flush that is to be answered: waits also for a bucket that takes no more, or
+    /// has no use for this host's keys. Throws `.busy` if it does not come round: then all of it
+    /// waits here still, and the next flush puts it.
+    func publishForFlush(_ chunk: CachedChunk) throws(StoreError) {
+        let end = time.now() + options.patience
+        while true {
+            do {
+                return try publish(chunk)
+            } catch {
+                let code = error.code
+                guard code.isTransient || code == .noSpace || code == .denied, !chunk.hasLost
+                else { throw error }
+                guard time.now() < end else {
+                    throw StoreError(.busy, operation: error.operation, cause: error.cause)
+                }
+            }
+            time.sleep(for: .milliseconds(200))
+        }
     }
 
     func patiently(_ body: () throws(StoreError) -> Void) throws(StoreError) {

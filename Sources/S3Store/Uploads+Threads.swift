@@ -97,7 +97,6 @@ extension Uploads {
         var failed: StoreError?
         do {
             try publish(chunk, anew: anew)
-            if !anew, chunk.isScattered, chunk.waiting.isEmpty { askAnew(chunk) }
         } catch {
             failed = error
         }

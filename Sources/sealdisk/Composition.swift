@@ -115,7 +115,7 @@ func openStore(
     } catch let failure as Failure {
         throw failure
     } catch {
-        let failure = Failure(Refusal(ofStore: error)).about(path)
+        let failure = Failure(Refusal(ofStore: error)).about(path).advised(for: path)
         if failure.exitCode == ErrorKind.busy.exitCode, let hidden = HiddenMount.ofStore(path) {
             throw hidden.refusal
         }
@@ -130,7 +130,7 @@ func storeIdentity(at path: String) throws(Failure) -> StoreIdentity {
     } catch let failure as Failure {
         throw failure
     } catch {
-        throw Failure(Refusal(ofStore: error)).about(path)
+        throw Failure(Refusal(ofStore: error)).about(path).advised(for: path)
     }
 }
 

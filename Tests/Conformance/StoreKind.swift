@@ -3,13 +3,21 @@ import Glibc
 import LocalStore
 import S3Store
 import Scheduling
+import ServerFixtures
 import Testing
 
 @testable import DiskEngine
 
+#if canImport(S3Client)
+    import S3Client
+#endif
+
 /// Every store that there is, and every decorator: what the contract says holds for each of them.
 enum StoreKind: CaseIterable, CustomTestStringConvertible {
     case memory, memoryOfWholeChunks, local, rados, s3, s3DurableInBucket
+    #if canImport(S3Client)
+        case seaweedFS, radosgw
+    #endif
     case faulty, relieved, metered, paced, retrying, retryingWhatIsBusy, allOverLocal
 
     var testDescription: String { "\(self)" }
@@ -22,6 +30,10 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
         case .local: try Self.withLocalStore(body)
         case .s3: try Self.withS3Store(.host, body)
         case .s3DurableInBucket: try Self.withS3Store(.store, body)
+        #if canImport(S3Client)
+            case .seaweedFS: try Self.withServer(SeaweedFS.shared.get(), body)
+            case .radosgw: try Self.withServer(Gateway.shared.get(), body)
+        #endif
         case .rados: try body(try CephCluster.shared.get().store())
         case .faulty: try body(FaultyStore(MemoryStore()))
         case .relieved: try body(Self.relieved(MemoryStore()))
@@ -38,18 +50,43 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
     }
 
     /// Whether a folder is something of its own: a bucket has names alone.
-    var hasFolders: Bool { self != .s3 && self != .s3DurableInBucket }
+    var hasFolders: Bool {
+        switch self {
+        case .s3, .s3DurableInBucket: return false
+        #if canImport(S3Client)
+            case .seaweedFS, .radosgw: return false
+        #endif
+        default: return true
+        }
+    }
+
+    #if canImport(S3Client)
+        /// A prefix that nobody has used, on a real server.
+        private static func withServer(
+            _ server: any S3Server, _ body: (any ChunkStore) throws -> Void
+        ) throws {
+            let place = try S3Place(
+                "s3://\(server.bucket)/c-\(UInt64.random(in: 0...UInt64.max))",
+                endpoint: server.endpoint)
+            let client = S3Client(
+                place, credentials: try S3Credentials(environment: server.environment),
+                time: HostTime())
+            try client.proveConditions()
+            try withS3Store(.host, over: client, body)
+        }
+    #endif
 
     private static func withS3Store(
-        _ durability: S3StoreOptions.Durability, _ body: (any ChunkStore) throws -> Void
+        _ durability: S3StoreOptions.Durability, over objects: any ObjectStorage = MemoryObjects(),
+        _ body: (any ChunkStore) throws -> Void
     ) throws {
         var options = S3StoreOptions()
         options.durability = durability
         options.lag = .milliseconds(200)
         let store = try S3Store(
-            MemoryObjects(), cache: MemoryStore(), options: options, threads: SystemThreads(),
-            time: HostTime(), wallSeconds: { UInt64(time(nil)) }
-        ) { count in (0..<count).map { _ in UInt8.random(in: 0...255) } }
+            objects, cache: MemoryStore(), options: options, threads: SystemThreads(),
+            time: HostTime(), wallSeconds: { UInt64(time(nil)) },
+            random: { count in (0..<count).map { _ in UInt8.random(in: 0...255) } })
         defer { try? store.close() }
         try body(store)
     }

@@ -5,28 +5,53 @@ import Testing
 /// mounted, looped or running goes when the rig does.
 final class Rig {
     let folder: String
-    var store: String { folder + "/store" }
+    /// Its folder, or its URI.
+    let store: String
     var mountPoint: String { folder + "/mount" }
-    var keystore: String { folder + "/keys/keystore.json" }
-    var keyFile: String { folder + "/keys/key" }
+    let keystore: String
+    let keyFile: String
     /// What commands are told besides.
-    var moreEnvironment: [String: String] = [:]
+    var moreEnvironment: [String: String]
     private var daemons: Set<pid_t> = []
     private let guardian: Guardian
 
-    /// Makes the store and activates its KMS, with a key file. `prepare` runs before, with the
-    /// place of the store, which exists.
-    init(prepare: (String) throws -> Void = { _ in }) throws {
-        let base = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
-        folder = base + "/mount-\(UUID().uuidString.prefix(8))"
-        guardian = Guardian(seconds: 300, over: "the test of \(folder)")
+    /// Makes a store in a folder, and activates its KMS. `prepare` runs before, with the place of
+    /// the store, which exists.
+    convenience init(prepare: (String) throws -> Void = { _ in }) throws {
+        let folder = Self.newFolder()
+        try self.init(in: folder, store: folder + "/store")
+        try FileManager.default.createDirectory(
+            atPath: store, withIntermediateDirectories: true)
+        try prepare(store)
+        try makeStore()
+    }
+
+    /// A host of that store, with a folder of its own, and the keys of another host if there is one.
+    init(
+        in folder: String, store: String, keysOf other: Rig? = nil,
+        environment: [String: String] = [:], seconds: Double = 300
+    ) throws {
+        self.folder = folder
+        self.store = store
+        keystore = other?.keystore ?? folder + "/keys/keystore.json"
+        keyFile = other?.keyFile ?? folder + "/keys/key"
+        moreEnvironment = environment
+        guardian = Guardian(seconds: seconds, over: "the test of \(folder)")
         Guardian.add(folder + "/mount")
-        for path in ["/store", "/mount", "/keys"] {
+        // All stored properties are set: from here on `deinit` cleans up.
+        for path in ["/mount", "/keys"] {
             try FileManager.default.createDirectory(
                 atPath: folder + path, withIntermediateDirectories: true)
         }
-        // All stored properties are set: from here on `deinit` cleans up.
-        try prepare(store)
+    }
+
+    static func newFolder() -> String {
+        let base = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
+        return base + "/mount-\(UUID().uuidString.prefix(8))"
+    }
+
+    /// Makes the store and activates its KMS, with a key file.
+    func makeStore() throws {
         try Data((0..<64).map { _ in UInt8.random(in: 0...255) })
             .write(to: URL(fileURLWithPath: keyFile))
         try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: keyFile)
@@ -67,8 +92,11 @@ final class Rig {
     }
 
     /// `wrapper` is a program with arguments that runs the mount.
-    func mount(_ options: String..., under wrapper: [String] = []) throws {
+    func mount(
+        _ options: String..., under wrapper: [String] = [], isFencing: Bool = false
+    ) throws {
         var command = wrapper + [Self.program, "mount", store, mountPoint]
+        if isFencing { command.append("--fence") }
         for option in options { command += ["-o", option] }
         let outcome = try Command.run(
             command[0], Array(command.dropFirst()), environment: environment)

@@ -9,8 +9,17 @@ final class SequencedLoad: Sendable {
     private let blocks: Int
     private let count = Atomic(0)
     private let isStopping = Atomic(false)
+    private let isFlushed: Bool
+    private let failure = Atomic<Int32>(0)
 
-    init(blocks: Int) { self.blocks = blocks }
+    /// With `isFlushed` each write counts as answered when it was flushed.
+    init(blocks: Int, isFlushed: Bool = false) {
+        self.blocks = blocks
+        self.isFlushed = isFlushed
+    }
+
+    /// Why it ended by itself; 0 while it has not.
+    var errno: Int32 { failure.load(ordering: .acquiring) }
 
     /// Writes that were answered.
     var acknowledged: Int { count.load(ordering: .acquiring) }
@@ -42,10 +51,15 @@ final class SequencedLoad: Sendable {
                     repeating: UInt64(number), count: Self.blockSize / MemoryLayout<UInt64>.size)
                 let bytes = block.withUnsafeBytes { Array($0) }
                 let place = number % blocks * Self.blockSize
-                guard let taken = try? writer.file.write(bytes, at: place), taken == bytes.count
-                else { break }
+                do {
+                    guard try writer.file.write(bytes, at: place) == bytes.count else { break }
+                    if isFlushed { try writer.file.synchronize() }
+                } catch {
+                    failure.store((error as? OpenedFile.Failure)?.errno ?? -1, ordering: .releasing)
+                    break
+                }
                 count.store(number, ordering: .releasing)
-                if number.isMultiple(of: 500) { try? writer.file.synchronize() }
+                if !isFlushed, number.isMultiple(of: 500) { try? writer.file.synchronize() }
             }
             writer.end()
         }

@@ -59,7 +59,7 @@ struct LeaseTests {
         }
         let next = try #require(taken)
         #expect(try second.store.openFile(try chunk(1)).values(7..<9) == [1, 0])
-        expect(.unanswered, about: "lease") { try file.synchronize() }
+        expect(.busy, about: "lease") { try file.synchronize() }
         // Back again: it learns of it, and nothing of it counts.
         isDead.store(false, ordering: .relaxed)
         try eventually("it knows") { first.store.gate.isFenced }

@@ -5,9 +5,23 @@ import Synchronization
 /// whichever is first: it is held by a pipe whose other end only this process has.
 public final class ServerProcess: Sendable {
     public let folder: String
-    public let pid: pid_t
+    private let name: String
     private let leash: Mutex<Pipe?>
+    private let answers = Pipe()
     private let guardian: Process
+
+    /// Starts the server, and starts and stops it as it is told, until nobody can tell it anything.
+    private static let script = """
+        start() { "$@" </dev/null >>"$HOME/log" 2>&1 & echo started; }
+        start "$0" "$@"
+        while read -r order; do
+            case "$order" in
+            kill) kill -9 $!; wait $! 2>/dev/null; echo killed ;;
+            start) start "$0" "$@" ;;
+            esac
+        done
+        kill -9 $! 2>/dev/null; sleep 0.2; rm -rf "$HOME"
+        """
 
     /// `prepare` is given the folder, and says what to start.
     public init(
@@ -17,6 +31,7 @@ public final class ServerProcess: Sendable {
         guard access(binary, X_OK) == 0 else {
             throw FixtureError("there is no \(binary); Tests/run installs it")
         }
+        self.name = name
         let folder = NSTemporaryDirectory() + "/sealdisk-\(name)-\(UUID().uuidString.prefix(8))"
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: false,
@@ -26,27 +41,38 @@ public final class ServerProcess: Sendable {
         let leash = Pipe()
         guardian = Process()
         guardian.executableURL = URL(fileURLWithPath: "/bin/sh")
-        guardian.arguments =
-            [
-                "-c",
-                "\"$0\" \"$@\" </dev/null >\"$HOME/log\" 2>&1 & echo $!; exec >/dev/null;"
-                    + " read _; kill -9 $!; sleep 0.2; rm -rf \"$HOME\"", binary,
-            ] + arguments
+        guardian.arguments = ["-c", Self.script, binary] + arguments
         guardian.environment = ["HOME": folder, "PATH": "/usr/bin:/bin", "TMPDIR": folder]
         guardian.standardInput = leash
-        let output = Pipe()
-        guardian.standardOutput = output
+        guardian.standardOutput = answers
         try guardian.run()
         self.leash = Mutex(leash)
+        try expect("started")
+    }
+
+    private func expect(_ expected: String) throws {
         var line = ""
         while !line.hasSuffix("\n") {
-            let part = output.fileHandleForReading.availableData
+            let part = answers.fileHandleForReading.availableData
             if part.isEmpty { break }
             line += String(decoding: part, as: UTF8.self)
         }
-        guard let pid = pid_t(line.dropLast()) else { throw FixtureError("no \(name): \(line)") }
-        self.pid = pid
+        guard line == expected + "\n" else { throw FixtureError("no \(name): \(line)") }
     }
+
+    private func order(_ text: String, _ answer: String) throws {
+        try leash.withLock { leash in
+            guard let leash else { throw FixtureError("\(name) has ended") }
+            try leash.fileHandleForWriting.write(contentsOf: Data((text + "\n").utf8))
+            try expect(answer)
+        }
+    }
+
+    /// Kills it as a power cut of a process: what the kernel has of its files stays.
+    public func kill() throws { try order("kill", "killed") }
+
+    /// Starts it once more, with what it had.
+    public func start() throws { try order("start", "started") }
 
     deinit { end() }
 

@@ -1,11 +1,12 @@
+import ChunkStore
 import DiskFormat
 
 extension Disk {
     /// Makes every write acknowledged before this call survive power loss.
     ///
     /// Throws `.io` if the medium failed: the session is over then, because what the medium holds
-    /// is no longer known. Throws `.sessionOver` ever after. Throws `.io` also if a strict
-    /// freshness anchor could not follow; the next flush tries again.
+    /// is no longer known, and this throws `.sessionOver` ever after; not if it only refused.
+    /// Throws `.io` also if a strict freshness anchor could not follow; the next flush tries again.
     public func flush() throws {
         try operation(on: 0, 0) {
             do {
@@ -50,6 +51,11 @@ extension Disk {
             } catch {
                 log.isSyncing = false
                 let cause = DiskError.wrap(error, while: "flushing disk \(id)")
+                // Refused for now: nothing is lost, and the next flush makes it durable.
+                guard (error as? StoreError)?.code != .busy else {
+                    monitor.announce()
+                    throw cause
+                }
                 fail(cause)
                 throw cause
             }

@@ -59,7 +59,8 @@ struct InitCommand: ParsableCommand {
         } catch let failure as Failure {
             throw failure
         } catch {
-            throw Self.place(path) ?? Failure(Refusal(ofStore: error))
+            throw Self.place(path)
+                ?? Failure(Refusal(ofStore: error)).advised(for: location.text)
         }
         let absolute = try StoreLocation.named(location.text)
         guard !json else {

@@ -38,7 +38,9 @@ enum FailureNote {
         take(of: pid).map { note in
             Failure(
                 .failed, "\(mountPoint) is unmounted, but not everything is durable: \(note)",
-                advice: "Check the store's medium before the store is mounted again.")
+                advice: note.contains("another host has taken the store")
+                    ? "What this host had not put into the store by then is lost; that host has it."
+                    : "Check the store's medium before the store is mounted again.")
         }
     }
 

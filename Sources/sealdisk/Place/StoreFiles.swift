@@ -71,11 +71,11 @@ extension S3Location {
             readOnly ? MemoryStore() : try StoreLocation.hostFolder(cache)
         return try S3Store(
             client, cache: cache, options: options, threads: SystemThreads(), time: HostTime(),
-            wallSeconds: { UInt64(max(0, time(nil))) }
-        ) { count in
-            var random = SystemRandomNumberGenerator()
-            return (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
-        }
+            wallSeconds: { UInt64(max(0, time(nil))) },
+            random: { count in
+                var random = SystemRandomNumberGenerator()
+                return (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
+            })
     }
 
     private static let variables = [

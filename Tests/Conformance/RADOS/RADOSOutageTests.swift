@@ -1,5 +1,6 @@
 import ChunkStore
 import Foundation
+import ServerFixtures
 import Synchronization
 import Testing
 
@@ -37,10 +38,11 @@ extension RADOSHostTests {
                 }
             }
             while written.load(ordering: .relaxed) < 50 { usleep(1000) }
-            try cluster.order("kill osd")
-            let before = written.load(ordering: .relaxed)
-            usleep(300_000)
-            try cluster.order("start osd")
+            var before = 0
+            try cluster.killOSD {
+                before = written.load(ordering: .relaxed)
+                usleep(300_000)
+            }
             for _ in 0..<3000 where written.load(ordering: .relaxed) < before + 50 {
                 usleep(10_000)
             }

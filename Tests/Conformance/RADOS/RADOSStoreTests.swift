@@ -1,5 +1,6 @@
 import ChunkStore
 import Foundation
+import ServerFixtures
 import Synchronization
 import Testing
 

@@ -29,6 +29,20 @@ import Testing
         return harness
     }
 
+    /// A medium that would not do it now has done nothing, and loses nothing.
+    @Test func aRefusedFlushEndsNothing() throws {
+        let harness = try Self.prepared()
+        let (disk, files) = (harness.disk, harness.files)
+        try disk.put(Self.new, at: 0)
+        files.arm(Fault([.synchronize], code: .busy))
+        #expect(diskErrorCode { try disk.flush() } == .io)
+        #expect(disk.status().failure == nil)
+        try disk.flush()
+        let (cut, left) = try harness.afterPowerCut()
+        #expect(try left.bytes().prefix(Self.new.count) == Self.new[...])
+        try cut.close()
+    }
+
     @Test(arguments: [Fault.Effect.none, .whole])
     func aFailedFlushEndsTheSession(effect: Fault.Effect) throws {
         let harness = try Self.prepared()

@@ -1,20 +1,19 @@
-import ChunkStore
 import Foundation
-import RADOSStore
 import Synchronization
-import Testing
 
 /// A real cluster, made at the first use. It ends with this process, however that ends: the script
 /// reads from a pipe whose other end is here.
-final class CephCluster: Sendable {
-    /// One for all tests that do not harm it for long.
-    static let shared = Result { try CephCluster() }
+public final class CephCluster: Sendable {
+    /// One for all tests.
+    public static let shared = Result { try CephCluster() }
 
-    let configuration: String
+    public let configuration: String
     private let orders: Pipe
     private let answers: Pipe
     /// Held from an order to its answer.
     private let turn = Mutex(0)
+    /// Held by who harms it for a while: calls of others wait, but no other harm comes on top.
+    private let harm = Mutex(0)
 
     private init() throws {
         let base = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
@@ -23,14 +22,15 @@ final class CephCluster: Sendable {
         (orders, answers) = (Pipe(), Pipe())
         let process = Process()
         let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appendingPathComponent("../../ceph-cluster").standardized
+            .appendingPathComponent("../ceph-cluster").standardized
         process.executableURL = URL(fileURLWithPath: "/bin/bash")
         process.arguments = [script.path, folder]
         process.standardInput = orders
         process.standardOutput = answers
         try process.run()
-        let answer = line()
-        try #require(answer == "ready", "the cluster does not start; see Tests/ceph-cluster")
+        guard line() == "ready" else {
+            throw FixtureError("the cluster does not start; see Tests/ceph-cluster")
+        }
         // So that its folder is gone when this process is; the script itself waits for the pipe.
         atexit {
             guard case .success(let cluster) = CephCluster.shared else { return }
@@ -40,12 +40,22 @@ final class CephCluster: Sendable {
     }
 
     /// Has the script do something: `kill osd`, `start osd`, `ceph osd pool …`.
-    func order(_ text: String) throws {
+    public func order(_ text: String) throws {
         let answer = try turn.withLock { _ in
             try orders.fileHandleForWriting.write(contentsOf: Data((text + "\n").utf8))
             return line()
         }
-        try #require(answer == "done", "\(text): \(answer)")
+        guard answer == "done" else { throw FixtureError("\(text): \(answer)") }
+    }
+
+    /// The host of the objects is killed, `meanwhile` done, and it is started again.
+    public func killOSD(_ meanwhile: () throws -> Void) throws {
+        try harm.withLock { _ in
+            try order("kill osd")
+            let result = Result(catching: meanwhile)
+            try order("start osd")
+            try result.get()
+        }
     }
 
     private func line() -> String {
@@ -57,14 +67,4 @@ final class CephCluster: Sendable {
         }
         return String(line.dropLast())
     }
-
-    /// A place that nobody has used.
-    func place(user: String = "store", pool: String = "test") -> RADOSPlace {
-        RADOSPlace(
-            pool: pool, prefix: "p-\(UUID())", user: user, configuration: configuration,
-            timeout: 30)
-    }
-
-    /// An empty store of its own.
-    func store() throws -> RADOSStore { try RADOSStore(place()) }
 }

@@ -1,0 +1,94 @@
+import Foundation
+import ServerFixtures
+import Testing
+
+extension MountSuite {
+    /// A store in a bucket of a real server.
+    @Suite struct BucketSessionTests {
+        private let server: SeaweedFS
+
+        init() throws { server = try SeaweedFS.shared.get() }
+
+        /// With Ceph's server the tags of objects are written otherwise.
+        @Test func aSessionOnTwoHostsByCephsServer() throws {
+            let store = BucketStore(try Gateway.shared.get())
+            let first = try store.firstHost()
+            try StoreSession(first: first, other: try store.host(2, keysOf: first)).run()
+        }
+
+        @Test func aSessionOnTwoHostsAndCopies() throws {
+            let store = BucketStore(server)
+            let first = try store.firstHost()
+            let session = StoreSession(first: first, other: try store.host(2, keysOf: first))
+            try session.run()
+            let folder = try StoreInFolder().host(1, keysOf: first)
+            let bucket = try BucketStore(server).host(1, keysOf: first)
+            try session.copy(to: [folder, bucket])
+            try bucket.succeed("check", bucket.store)
+        }
+
+        @Test func theStatusTellsWhatTheServerHas() throws {
+            let store = BucketStore(server, "lag=2&cache_size=1G")
+            let host = try store.firstHost()
+            try host.mount()
+            try host.attachDisk("data", mebibytes: 64)
+            let file = try OpenedFile(host.file("data"), O_RDWR)
+            let bytes = (0..<(8 << 20)).map { _ in UInt8.random(in: 0...255) }
+            try file.write(bytes, at: 0)
+            try file.synchronize()
+            try eventually("all is uploaded", seconds: 10) { try host.waitingBytes() == 0 }
+            let backend = try host.backend()
+            #expect(backend["durability"] as? String == "host")
+            #expect(backend["lagLimitSeconds"] as? Double == 2)
+            #expect(backend["lagSeconds"] as? Double == 0)
+            #expect(backend["failure"] == nil)
+            #expect(backend["cacheLimitBytes"] as? Int == 1 << 30)
+            let requests = try #require(backend["requests"] as? [String: Any])
+            #expect(try #require(requests["bytesSent"] as? Int) > bytes.count)
+            #expect(try #require(requests["puts"] as? Int) > 2)
+            #expect(requests["failures"] as? Int == 0)
+            #expect(try #require(backend["cachedBytes"] as? Int) > bytes.count)
+            try host.unmount()
+        }
+
+        /// It is a cache: what was unmounted in order is in the bucket.
+        @Test func aLostCacheIsReadAnew() throws {
+            let host = try BucketStore(server).firstHost()
+            try host.mount()
+            try host.attachDisk("data", mebibytes: 64)
+            let bytes = (0..<(8 << 20)).map { _ in UInt8.random(in: 0...255) }
+            try OpenedFile(host.file("data"), O_RDWR).write(bytes, at: 12_345)
+            let before = try host.hash(ofDisk: "data")
+            try host.unmount()
+            try FileManager.default.removeItem(atPath: host.folder + "/cache")
+            try host.mount("attach=data")
+            #expect(try host.hash(ofDisk: "data") == before)
+            let requests = try host.backend()["requests"] as? [String: Any]
+            #expect(try #require(requests?["bytesReceived"] as? Int) > bytes.count)
+            // And it can be written to as before.
+            try OpenedFile(host.file("data"), O_RDWR).write([~bytes[0]], at: 12_345)
+            let after = try host.hash(ofDisk: "data")
+            #expect(after != before)
+            try host.unmount()
+            try host.mount("attach=data")
+            #expect(try host.hash(ofDisk: "data") == after)
+            try host.unmount()
+        }
+
+        /// rclone answers 200 to a PUT on a condition, and overwrites.
+        @Test func aServerWithoutConditionsIsRefused() throws {
+            let server = try RcloneS3()
+            let folder = Rig.newFolder()
+            let rig = try Rig(
+                in: folder,
+                store: "s3://\(server.bucket)/store?endpoint=\(server.endpoint)"
+                    + "&cache=\(folder)/cache", environment: server.environment)
+            let outcome = try rig.sealdisk("init", rig.store)
+            #expect(outcome.status == 8, "\(outcome)")
+            #expect(outcome.errors.contains("does not heed the conditions of a PUT"), "\(outcome)")
+            let left = try FileManager.default.subpathsOfDirectory(
+                atPath: server.process.folder + "/data/disks")
+            #expect(left.isEmpty, "\(left)")
+        }
+    }
+}

@@ -1,0 +1,54 @@
+import Foundation
+
+/// radosgw: Ceph's own S3 server, over the cluster. To a condition it takes tags without quotes
+/// alone.
+public final class Gateway: S3Server {
+    public let port: UInt16
+    public let process: ServerProcess
+
+    /// One for all tests that do not harm it.
+    public static let shared = Result { try Gateway(CephCluster.shared.get()) }
+
+    public init(_ cluster: CephCluster) throws {
+        let port = try Loopback.freePorts(1)[0]
+        self.port = port
+        process = try ServerProcess("radosgw", binary: "/usr/bin/radosgw") { folder in
+            let file = folder + "/ceph.conf"
+            let settings = """
+
+                [client.rgw]
+                rgw data = \(folder)
+                rgw frontends = beast endpoint=127.0.0.1:\(port) tcp_nodelay=1
+                rgw thread pool size = 16
+                rgw enable usage log = false
+
+                """
+            let text = try String(contentsOfFile: cluster.configuration, encoding: .utf8)
+            try Data((text + settings).utf8).write(to: URL(fileURLWithPath: file))
+            return ["-f", "-n", "client.rgw", "-c", file]
+        }
+        try process.wait(60) { (try? curl("\(endpoint)/")) != 0 }
+        try makeUser()
+        // It signs this header, and curl sends it only when told to.
+        try process.wait {
+            let header = "x-amz-content-sha256: UNSIGNED-PAYLOAD"
+            return [200, 409].contains(
+                try? curl("-X", "PUT", "-H", header, "\(endpoint)/\(bucket)"))
+        }
+    }
+
+    private func makeUser() throws {
+        let admin = Process()
+        admin.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
+        admin.arguments = [
+            "60", "radosgw-admin", "-c", process.folder + "/ceph.conf", "-n", "client.rgw", "user",
+            "create", "--uid=test", "--display-name=test", "--access-key=\(accessKey)",
+            "--secret=\(secretKey)",
+        ]
+        admin.standardOutput = FileHandle.nullDevice
+        admin.standardError = FileHandle.nullDevice
+        try admin.run()
+        admin.waitUntilExit()
+        guard admin.terminationStatus == 0 else { throw FixtureError("no user of radosgw") }
+    }
+}
