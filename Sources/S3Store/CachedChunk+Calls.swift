@@ -88,10 +88,7 @@ extension CachedChunk {
         return stored > 0 && UInt64(dead.count) * 2 > stored
     }
 
-    /// Whether the bucket has its last page: then nothing more is to come.
-    var hasItsEnd: Bool { monitor.withLock { index?.extents.last?.end == length } }
-
-    /// Whether it lies in so many pieces that it is better put anew.
+    /// Whether it lies in so many pieces that it is better put anew, and nothing more is to come.
     var isScattered: Bool {
         monitor.withLock {
             guard let index, index.objects.count > Self.mostObjects else { return false }

@@ -15,8 +15,6 @@ extension Uploads {
     /// that ends its session.
     func publishPatiently(_ chunk: CachedChunk) throws(StoreError) {
         try patiently { () throws(StoreError) in try publish(chunk) }
-        // Who flushes often scatters a chunk; while more is to come that goes on.
-        if chunk.hasItsEnd, chunk.isScattered { askAnew(chunk) }
     }
 
     /// The same for a flush that is to be answered: waits also for a bucket that takes no more, or

@@ -36,7 +36,7 @@ struct LeaseRuleTests {
         time.advance(by: .milliseconds(21_900))
         try host.store.gate.check("look")
         time.advance(by: .milliseconds(200))
-        expect(.unanswered, about: "lease") { try host.store.gate.check("look") }
+        expect(.busy, about: "lease") { try host.store.gate.check("look") }
         lock.release()
     }
 
