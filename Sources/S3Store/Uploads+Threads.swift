@@ -123,7 +123,7 @@ extension Uploads {
                     taken.insert(chunk.name)
                     return .publish(chunk, anew: true)
                 }
-                if let chunk = evictions.popLast() {
+                if let chunk = nextToEvict() {
                     taken.insert(chunk.name)
                     return .evict(chunk)
                 }
@@ -178,7 +178,9 @@ extension Uploads {
             for chunk in chunks.values {
                 let bytes = chunk.localBytes
                 total += bytes
-                guard bytes > 0, !chunk.isMarked.load(ordering: .acquiring) else { continue }
+                guard bytes > 0, !chunk.isMarked.load(ordering: .acquiring),
+                    !taken.contains(chunk.name)
+                else { continue }
                 copies.append((chunk.lastUse.load(ordering: .relaxed), bytes, chunk))
             }
             guard total > options.cacheBytes else { return }
@@ -188,6 +190,15 @@ extension Uploads {
                 total -= copy.bytes
             }
         }
+    }
+
+    /// Called under `monitor`. What left the table since it was chosen has its files no more: they
+    /// may be another's of that name.
+    private func nextToEvict() -> CachedChunk? {
+        while let chunk = evictions.popLast() {
+            if chunks[chunk.name] === chunk, !taken.contains(chunk.name) { return chunk }
+        }
+        return nil
     }
 
     private func fetchAhead() {

@@ -167,6 +167,16 @@ final class Uploads: @unchecked Sendable {
         }
     }
 
+    /// A first put of the index whose answer was lost may arrive after this, and bring back an
+    /// index that leads to nothing but the chunk's first page, which lies in it. That harms nobody:
+    /// - The engine never gives a number to a second chunk (`Lineage.beginSession`).
+    /// - In front of where a log is replayed from nothing is read, and the next walk of the maps
+    ///   removes what it does not reach.
+    /// - Behind an end that a session has recorded nothing is read but the header, which is in the
+    ///   first page; whoever begins the next session removes it.
+    /// - One that was made ahead and never used holds its header alone, all of it in the index: it
+    ///   is as if the process had been killed before it was removed.
+    /// - Of a lineage that was deleted it is told as a folder without a disk, to be removed.
     func remove(_ name: ObjectName) throws(StoreError) {
         let chunk = monitor.withLock { chunks[name] }
         if let chunk {

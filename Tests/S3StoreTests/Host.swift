@@ -12,10 +12,11 @@ final class Host {
     private(set) var cache: MemoryStore
     private(set) var store: S3Store
     let options: S3StoreOptions
+    private let clock: any StoreTime
 
     init(
         _ bucket: any ObjectStorage, cache: MemoryStore = MemoryStore(),
-        _ change: (inout S3StoreOptions) -> Void = { _ in }
+        time: any StoreTime = HostTime(), _ change: (inout S3StoreOptions) -> Void = { _ in }
     ) throws {
         var options = S3StoreOptions()
         options.lag = .seconds(3600)
@@ -25,7 +26,8 @@ final class Host {
         self.bucket = bucket
         self.cache = cache
         self.options = options
-        store = try Self.open(bucket, cache, options)
+        clock = time
+        store = try Self.open(bucket, cache, options, clock)
     }
 
     deinit { store.uploads.abandon() }
@@ -34,15 +36,16 @@ final class Host {
     func restart() throws {
         store.uploads.abandon()
         cache = cache.copy()
-        store = try Self.open(bucket, cache, options)
+        store = try Self.open(bucket, cache, options, clock)
     }
 
     static func open(
-        _ bucket: any ObjectStorage, _ cache: any ChunkStore, _ options: S3StoreOptions
+        _ bucket: any ObjectStorage, _ cache: any ChunkStore, _ options: S3StoreOptions,
+        _ clock: any StoreTime = HostTime()
     ) throws -> S3Store {
         try S3Store(
-            bucket, cache: cache, options: options, threads: SystemThreads(), time: HostTime(),
-            wallSeconds: { UInt64(time(nil)) },
+            bucket, cache: cache, options: options, threads: SystemThreads(), time: clock,
+            wallSeconds: { UInt64(Glibc.time(nil)) },
             random: { count in (0..<count).map { _ in UInt8.random(in: 0...255) } })
     }
 }

@@ -51,6 +51,28 @@ struct LateCallTests {
         lock.release()
     }
 
+    /// The chunk is there again, as far as its first page goes, and can be removed once more.
+    @Test func anIndexThatComesAfterItsChunkWasRemovedIsRemovedAgain() throws {
+        let bucket = MemoryObjects()
+        let host = try Host(bucket)
+        let file = try host.store.createFile(try chunk(1), length: chunkLength)
+        try file.fill(1, pages: 0..<64)
+        try host.store.uploads.publishAll(below: nil)
+        let key = Bucket.index(try chunk(1))
+        let late = try #require(try host.store.bucket.find(key, limit: 1 << 20, "look")).content
+        try host.store.remove(try chunk(1))
+        #expect(bucket.keys.isEmpty)
+        _ = try host.store.bucket.put(key, late, if: .absent, "come late")
+        let folder = try name("lineages/a/chunks/0001/000000")
+        #expect(try host.store.list(folder).count == 1)
+        let again = try host.store.openFile(try chunk(1))
+        #expect(try again.values(0..<1) == [1])
+        expect(.io, about: "lost a part") { _ = try again.values(1..<2) }
+        try host.store.remove(try chunk(1))
+        #expect(bucket.keys.isEmpty)
+        try host.store.close()
+    }
+
     /// The first attempt arrives after somebody has looked for it, and before the second.
     @Test func aPutThatMeetsItselfIsDone() throws {
         let object = try name("lineages/a/manifest")
@@ -93,18 +115,6 @@ struct LateCallTests {
         try file.fill(1, pages: 0..<2)
         uploads.withLock { $0 = host.store.uploads }
         #expect(try host.store.list(try name("lineages/a/chunks/0001/000000")).count == 1)
-    }
-
-    @Test func whoFencesWaitsForAsLongAsTheOtherMayAct() throws {
-        let bucket = MemoryObjects()
-        let first = try Host(bucket) { $0.lease = LeaseTerm(length: .seconds(2)) }
-        let second = try Host(bucket) { $0.lease = LeaseTerm(length: .milliseconds(200)) }
-        let lock = try first.store.lockExclusively(holder: "first")
-        let start = ContinuousClock.now
-        let next = try second.store.lockExclusively(holder: "second", fencing: true)
-        #expect(ContinuousClock.now - start > .seconds(2))
-        next.release()
-        lock.release()
     }
 
     /// Whoever closes while the lease cannot be renewed is not held for ever.

@@ -44,7 +44,7 @@ struct LeaseTests {
         let bucket = MemoryObjects()
         let isDead = Atomic(false)
         let dying = MortalBucket(bucket, isDead: { isDead.load(ordering: .relaxed) })
-        let first = try Host(dying)
+        let first = try Host(dying) { $0.patience = .seconds(1) }
         let lock = try first.store.lockExclusively(holder: "first")
         let file = try first.store.createFile(try chunk(1), length: chunkLength)
         try file.fill(1, pages: 0..<8)
