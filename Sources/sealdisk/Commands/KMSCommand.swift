@@ -1,5 +1,6 @@
 import ArgumentParser
 import ControlPlane
+import DiskEngine
 import KeyManagement
 
 struct KMSCommand: ParsableCommand {
