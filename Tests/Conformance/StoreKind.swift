@@ -60,6 +60,16 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
         }
     }
 
+    /// SeaweedFS lists a folder whose last object was deleted for a while. A lineage without a
+    /// manifest is one whose removal was begun, so nothing comes of it.
+    var showsEmptyFolders: Bool {
+        #if canImport(S3Client)
+            self == .seaweedFS
+        #else
+            false
+        #endif
+    }
+
     #if canImport(S3Client)
         /// A prefix that nobody has used, on a real server.
         private static func withServer(
