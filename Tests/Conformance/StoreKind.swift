@@ -60,8 +60,7 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
         }
     }
 
-    /// SeaweedFS lists a folder whose last object was deleted for a while. A lineage without a
-    /// manifest is one whose removal was begun, so nothing comes of it.
+    /// SeaweedFS lists a folder whose last object was deleted until its own cleaner has been there.
     var showsEmptyFolders: Bool {
         #if canImport(S3Client)
             self == .seaweedFS
