@@ -19,7 +19,7 @@ public final class S3Client: ObjectStorage {
             attempts: 6, firstWait: .milliseconds(100), longestWait: .seconds(5),
             patience: .seconds(30))
         /// Seconds since 1970 by this host's clock.
-        public var wallClock: @Sendable () -> Int64 = { Int64(time(nil)) }
+        public var wallClock: @Sendable () -> Int64 = { Int64(Glibc.time(nil)) }
         /// Spreads the waits.
         public var random: @Sendable () -> UInt64 = { UInt64.random(in: .min ... .max) }
 
