@@ -65,7 +65,8 @@ struct KillTests {
     @Test func aChunkThatIsWrittenToWaitsBefore() throws {
         try killEverywhere { store in
             let file = try store.createFile(try chunk(1), length: chunkLength, beginning: [9])
-            try file.fill(1, pages: 0..<64)
+            // Not filled: no thread uploads it by itself, so every run has the same calls.
+            try file.fill(1, pages: 0..<63)
             try store.uploads.publishAll(below: nil)
             #expect(store.uploads.names(onlyWaiting: true).isEmpty)
         } _: { store in
