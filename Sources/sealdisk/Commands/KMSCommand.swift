@@ -156,9 +156,10 @@ struct HomeOptions: ParsableArguments {
     func service(_ options: GlobalOptions) throws(Failure) -> HostKeys {
         var (account, region) = (self.account, self.region)
         if account == nil || region == nil, let path = try storeAtHand(options) {
-            let home = try MountedHome(ofStore: path) ?? MountedHome(storeIdentity(at: path))
-            account = account ?? home.account
-            region = region ?? home.region
+            var home = MountedHome(ofStore: path)
+            if home == nil { home = MountedHome(try storeIdentity(at: path)) }
+            account = account ?? home?.account
+            region = region ?? home?.region
         }
         return try options.keys.keySource().service(
             account: account ?? Home.account, region: region ?? Home.region)
