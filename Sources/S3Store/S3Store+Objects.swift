@@ -35,7 +35,7 @@ extension S3Store {
         case .version(let version):
             let tag = ObjectTag(String(decoding: version.token, as: UTF8.self))
             return note(
-                name, try bucket.put(key, bytes, if: .tag(tag), mustDecide: true, operation))
+                name, try put(key, bytes, if: .tag(tag), operation))
         case .absent, .always:
             var old = known.withLock { $0[name]?.tag }
             while true {
@@ -50,7 +50,7 @@ extension S3Store {
                 do {
                     let on = old.map(PutCondition.tag) ?? .absent
                     return note(
-                        name, try bucket.put(key, bytes, if: on, mustDecide: true, operation))
+                        name, try put(key, bytes, if: on, operation))
                 } catch {
                     guard error.code == .conflict || error.code == .alreadyExists else {
                         throw error
@@ -59,6 +59,22 @@ extension S3Store {
                     old = nil
                 }
             }
+        }
+    }
+
+    /// A put that a server refuses for now is made again, for as long as it may take.
+    private func put(
+        _ key: ObjectKey, _ bytes: [UInt8], if condition: PutCondition, _ operation: String
+    ) throws(StoreError) -> ObjectTag {
+        let end = time.now() + options.patience
+        while true {
+            do {
+                return try bucket.put(key, bytes, if: condition, mustDecide: true, operation)
+            } catch {
+                guard error.code == .busy, time.now() < end else { throw error }
+            }
+            time.sleep(for: .milliseconds(200))
+            try gate.check(operation)
         }
     }
 

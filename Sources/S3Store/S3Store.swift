@@ -72,7 +72,12 @@ public final class S3Store: ChunkStore {
         try uploads.start()
         try uploads.waitForRoom(operation)
         if uploads.knows(name) { throw exists(operation) }
-        if try CachedChunk.findIndex(of: name, in: bucket) != nil { throw exists(operation) }
+        // Whoever writes to a disk waits for this: not told of a server that comes back in time.
+        var isThere = false
+        try uploads.patiently { () throws(StoreError) in
+            isThere = try CachedChunk.findIndex(of: name, in: bucket) != nil
+        }
+        if isThere { throw exists(operation) }
         let chunk = try uploads.create(name, length: length, beginning: beginning)
         return S3ChunkFile(chunk, store: self)
     }

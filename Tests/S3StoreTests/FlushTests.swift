@@ -1,4 +1,5 @@
 import ChunkStore
+import Glibc
 import Synchronization
 import Testing
 
@@ -26,6 +27,33 @@ import Testing
             expect(.io) { try file.dropCache() }
         }
         #expect(bucket.keys.isEmpty)
+    }
+
+    /// New chunks and objects wait for a server that is started anew.
+    @Test func aServerThatComesBackIsWaitedFor() throws {
+        let isDown = Atomic(false)
+        let bucket = MemoryObjects { _ throws(StoreError) in
+            guard isDown.load(ordering: .relaxed) else { return }
+            throw StoreError(.busy, operation: "call", cause: "not reached")
+        }
+        let host = try Host(bucket)
+        let manifest = try name("lineages/a/manifest")
+        try host.store.replaceObject(manifest, with: [1])
+        isDown.store(true, ordering: .relaxed)
+        let helper = try host.store.threads.start(name: "starts it") {
+            usleep(400_000)
+            isDown.store(false, ordering: .relaxed)
+            usleep(400_000)
+            isDown.store(true, ordering: .relaxed)
+            usleep(400_000)
+            isDown.store(false, ordering: .relaxed)
+        }
+        _ = try host.store.createFile(try chunk(1), length: chunkLength)
+        while !isDown.load(ordering: .relaxed) { usleep(10_000) }
+        try host.store.replaceObject(manifest, with: [2])
+        helper.join()
+        #expect(try host.store.readObject(manifest, limit: 1) == [2])
+        try host.store.close()
     }
 
     /// It waits, for as long as it may, and ends no session.

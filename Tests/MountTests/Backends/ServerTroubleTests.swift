@@ -74,7 +74,7 @@ extension MountSuite {
             try host.mount()
             try host.attachDisk("data", mebibytes: 128)
             try host.withDisk("data") { try write($0, of: host, to: server) }
-            try eventually("all is uploaded") { try host.waitingBytes() == 0 }
+            try eventually("all is uploaded", seconds: 60) { try host.waitingBytes() == 0 }
             #expect(try host.backend()["failure"] == nil)
             let before = try host.hash(ofDisk: "data")
             try unmountAndLoseCache(host)
@@ -92,11 +92,15 @@ extension MountSuite {
             try file.synchronize()
             try eventually("it uploads") { try host.waitingBytes() > 1 << 20 }
             try server.process.kill()
-            // Reads of what is here go on, and so do writes; a flush waits if the lease is over.
+            // Reads of what is here go on. Who needs a new chunk waits, and so does a flush when
+            // the lease is over.
             #expect(try file.read(at: 0, count: bytes.count) == bytes)
+            let process = server.process
+            Thread.detachNewThread {
+                sleep(1)
+                do { try process.start() } catch { Issue.record(error) }
+            }
             for part in 8..<12 { try file.write(bytes, at: part * bytes.count) }
-            usleep(500_000)
-            try server.process.start()
             try file.synchronize()
         }
 
