@@ -157,7 +157,11 @@ struct HomeOptions: ParsableArguments {
         var (account, region) = (self.account, self.region)
         if account == nil || region == nil, let path = try storeAtHand(options) {
             var home = MountedHome(ofStore: path)
-            if home == nil { home = MountedHome(try storeIdentity(at: path)) }
+            if home == nil, options.isStoreSaid || path.hasPrefix("/") {
+                home = MountedHome(try storeIdentity(at: path))
+            }
+            // Of a store elsewhere that nobody named, and whose mount has just gone, nothing is
+            // known here: as if it had not been mounted.
             account = account ?? home?.account
             region = region ?? home?.region
         }

@@ -31,6 +31,9 @@ struct GlobalOptions: ParsableArguments {
         store ?? (mount == nil ? environmentVariable("SEALDISK_STORE") : nil)
     }
 
+    /// Whether a store or a mount was named at all.
+    var isStoreSaid: Bool { storePath != nil || mountPath != nil }
+
     /// The mount that is meant, if it is said at all. A store named on the command line outweighs
     /// the environment.
     var mountPath: String? {
