@@ -189,7 +189,7 @@ struct DurabilityTests {
         let opened = try #require(uploads.open(try chunk(1)))
         let writer = try host.store.threads.start(name: "writer") {
             for round in 1...250 where !isOver.load(ordering: .acquiring) {
-                for page in 1..<64 {
+                for page in 1..<63 {
                     try? file.fill(UInt8(round), pages: page..<page + 1)
                     let entry = [UInt8(round)]
                     try? entry.withUnsafeBytes { try file.write($0, at: UInt64(page)) }
