@@ -114,7 +114,9 @@ extension MountSuite {
                 ).subtracting(["store", "le"])
                 real[name] = "\(type) \(labels.sorted())"
             }
-            #expect(documented.count == rows.count && documented == real)
+            // Those of a store elsewhere are `BucketSessionTests`' matter.
+            let here = documented.filter { !$0.key.hasPrefix("sealdisk_backend_") }
+            #expect(documented.count == rows.count && here == real)
         }
 
         /// Each field of a real status is in the table, and each of the table that is always there

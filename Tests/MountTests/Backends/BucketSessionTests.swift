@@ -49,7 +49,23 @@ extension MountSuite {
             #expect(try #require(requests["puts"] as? Int) > 2)
             #expect(requests["failures"] as? Int == 0)
             #expect(try #require(backend["cachedBytes"] as? Int) > bytes.count)
+            try compareMetrics(of: host)
             try host.unmount()
+        }
+
+        /// Each metric of a store elsewhere is in the table, and no other is.
+        private func compareMetrics(of host: Rig) throws {
+            let page = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
+                .deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent().deletingLastPathComponent()
+                .appendingPathComponent("Sources/sealdisk/Documentation.docc/Observability.md")
+            let told = try String(contentsOf: page, encoding: .utf8)
+                .matches(of: #/(?m)^\| `(sealdisk_backend_\w+)` \| (\w+) \|/#)
+                .map { "\($0.1) \($0.2)" }
+            let real = try String(contentsOfFile: host.mountPoint + "/metrics", encoding: .utf8)
+                .matches(of: #/(?m)^# TYPE (sealdisk_backend_\w+) (\w+)$/#)
+                .map { "\($0.1) \($0.2)" }
+            #expect(told.count > 5 && Set(told) == Set(real))
         }
 
         /// It is a cache: what was unmounted in order is in the bucket.
