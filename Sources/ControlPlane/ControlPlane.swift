@@ -28,6 +28,8 @@ public final class ControlPlane: Sendable {
     let turn = Mutex<Void>(())
     /// Disks that an action is changing at this moment, and how they show meanwhile.
     let passing = Mutex<[DiskID: DiskStatus]>([:])
+    /// The time point up to which this mount has carried out each policy of a shared store.
+    let policyRuns = Mutex<[SnapshotPolicyID: Int64]>([:])
 
     /// - Parameters:
     ///   - hooks: the mounted tree, held for as long as this lives; nil when the store is not
@@ -110,11 +112,22 @@ public final class ControlPlane: Sendable {
         }
         let arguments = try Arguments(request, of: action, region: store.identity.region)
         do throws(Refusal) {
-            guard action.takesTurn else { return try action.perform(self, arguments) }
-            return try turn.withLock { _ throws(Refusal) in try action.perform(self, arguments) }
+            return try perform(action, arguments)
+        } catch {
+            guard error != .dryRun else { return ["DryRun": true] }
+            // Another host may have made it a moment ago.
+            guard store.isShared, error.kind == .notFound, refresh() == nil else { throw error }
+        }
+        do throws(Refusal) {
+            return try perform(action, arguments)
         } catch {
             guard error == .dryRun else { throw error }
             return ["DryRun": true]
         }
+    }
+
+    private func perform(_ action: Action, _ arguments: Arguments) throws(Refusal) -> JSONObject {
+        guard action.takesTurn else { return try action.perform(self, arguments) }
+        return try turn.withLock { _ throws(Refusal) in try action.perform(self, arguments) }
     }
 }

@@ -32,6 +32,8 @@ public struct DiskError: Error, Sendable, CustomStringConvertible {
         case sessionOver
         /// Another process has the store.
         case storeLocked
+        /// Another host works with the disk, or with a snapshot or another disk of its lineage.
+        case heldElsewhere
         /// The store is a copy that is not whole yet.
         case unfinishedCopy
         /// The store is open read-only, or a snapshot was to be written.

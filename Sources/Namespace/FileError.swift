@@ -26,7 +26,7 @@ public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
     /// | notFound | ENOENT | no such disk or snapshot |
     /// | invalid | EINVAL | the size or range cannot be |
     /// | alreadyExists | EEXIST | |
-    /// | busy, storeLocked, unfinishedCopy | EBUSY | somebody uses it, or still makes it |
+    /// | busy, storeLocked, heldElsewhere, unfinishedCopy | EBUSY | somebody uses or makes it |
     /// | keyRequired, keyServiceInactive | ENOKEY | the key is not here: attach the disk |
     /// | keyRefused | EKEYREJECTED | the KMS or the key check said no |
     /// | noSpace | ENOSPC | the store's medium is full |
@@ -42,7 +42,7 @@ public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
         case .notFound: ENOENT
         case .invalid: EINVAL
         case .alreadyExists: EEXIST
-        case .busy, .storeLocked, .unfinishedCopy: EBUSY
+        case .busy, .storeLocked, .heldElsewhere, .unfinishedCopy: EBUSY
         case .keyRequired, .keyServiceInactive: ENOKEY
         case .keyRefused: EKEYREJECTED
         case .noSpace: ENOSPC

@@ -10,7 +10,7 @@ extension S3Client {
     public func list(_ prefix: String, isDeep: Bool) throws(StoreError) -> ObjectListing {
         let whole = place.prefix + prefix
         var request = S3Request(call: .list, subject: prefix, method: .get, path: "")
-        var objects: [String: UInt64] = [:]
+        var objects: [String: ListPage.Item] = [:]
         var folders: Set<String> = []
         var token: String?
         for _ in 0..<Self.pageLimit {
@@ -21,7 +21,7 @@ extension S3Client {
             // What is no name of a store's is somebody else's.
             for item in page.items where item.key.hasPrefix(whole) {
                 let key = item.key.dropFirst(place.prefix.utf8.count)
-                if Self.isKey(key) { objects[String(key)] = item.size }
+                if Self.isKey(key) { objects[String(key)] = item }
             }
             for folder in page.folders where folder.hasPrefix(whole) && folder.hasSuffix("/") {
                 let name = folder.dropFirst(whole.utf8.count).dropLast()
@@ -59,10 +59,16 @@ extension S3Client {
     }
 
     /// Not every server has the order of S3.
-    private func listing(_ objects: [String: UInt64], _ folders: Set<String>) -> ObjectListing {
-        let names = objects.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    private func listing(
+        _ objects: [String: ListPage.Item], _ folders: Set<String>
+    ) -> ObjectListing {
+        let sorted = objects.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
         return ObjectListing(
-            objects: names.map { .init(key: ObjectKey($0), size: objects[$0] ?? 0) },
+            objects: sorted.map { key, item in
+                .init(
+                    key: ObjectKey(key), size: item.size,
+                    tag: item.tag.flatMap(Self.plainTag).map(ObjectTag.init))
+            },
             folders: folders.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) })
     }
 

@@ -137,17 +137,23 @@ extension S3Client {
     }
 
     private func tag(_ head: HTTPHead, _ request: S3Request) throws(StoreError) -> ObjectTag {
-        var text = (head["etag"] ?? "")[...]
+        guard let text = Self.plainTag(head["etag"] ?? "") else {
+            throw StoreError(
+                .io, operation: operation(request),
+                cause: "the server gave no ETag that can be used")
+        }
+        return ObjectTag(text)
+    }
+
+    /// An ETag without the quotes that some servers put around it; nil if it cannot be used.
+    static func plainTag(_ text: String) -> String? {
+        var text = text[...]
         if text.count >= 2, text.hasPrefix("\""), text.hasSuffix("\"") {
             text = text.dropFirst().dropLast()
         }
         guard !text.isEmpty, text.utf8.count <= 256,
             text.utf8.allSatisfy({ (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "\"") })
-        else {
-            throw StoreError(
-                .io, operation: operation(request),
-                cause: "the server gave no ETag that can be used")
-        }
-        return ObjectTag(String(text))
+        else { return nil }
+        return String(text)
     }
 }

@@ -1,13 +1,13 @@
 import ChunkStore
 import Synchronization
 
-/// A bucket as this store uses it: small objects in their envelopes, under the epoch of the lease.
+/// A bucket as the holder of a lease uses it: small objects in their envelopes, under its epoch.
 ///
-/// Keys: `lease`; `objects/NAME`, small objects; `chunks/NAME`, indexes of chunks; `data/NAME/…`,
-/// what indexes point to.
+/// Keys: `lease`, and `leases/NAME` of folders; `objects/NAME`, small objects; `chunks/NAME`,
+/// indexes of chunks; `data/NAME/…`, what indexes point to.
 final class Bucket: Sendable {
     let objects: any ObjectStorage
-    private let gate: LeaseGate
+    let gate: LeaseGate
     private let time: any StoreTime
     private let patience: Duration
     private let random: @Sendable (Int) -> [UInt8]
@@ -27,10 +27,28 @@ final class Bucket: Sendable {
     }
 
     static let lease = ObjectKey("lease")
+    static let folderLeases = "leases/"
+    /// nil: of the whole store.
+    static func lease(of folder: ObjectName?) -> ObjectKey {
+        folder.map { ObjectKey("\(folderLeases)\($0)") } ?? lease
+    }
     static func object(_ name: ObjectName) -> ObjectKey { ObjectKey("objects/\(name)") }
     static func index(_ name: ObjectName) -> ObjectKey { ObjectKey("chunks/\(name)") }
     static func data(_ name: ObjectName, _ object: ChunkIndex.DataObject) -> ObjectKey {
         ObjectKey("data/\(name)/\(object.text)")
+    }
+
+    /// The same under another lease.
+    func behind(_ gate: LeaseGate) -> Bucket {
+        Bucket(objects, gate: gate, time: time, patience: patience, random: random)
+    }
+
+    /// The same under the same lease, of a part in which only what is newer counts.
+    func above(_ floor: UInt64) -> Bucket {
+        let part = behind(gate)
+        part.epoch.store(epoch.load(ordering: .acquiring), ordering: .releasing)
+        part.floor.store(floor, ordering: .releasing)
+        return part
     }
 
     func randomNumber() -> UInt64 { LittleEndian.number(random(8)[...]) }

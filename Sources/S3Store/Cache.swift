@@ -7,7 +7,9 @@ import ChunkStore
 ///   cache that was closed in order.
 /// - `filling/NAME`: that chunk's whole file is being made of its part, and is none yet.
 /// - `waiting/NAME`: that chunk's whole file may hold what the bucket has not.
-/// - `owner`: whose cache it is, and the epoch of the lease that `waiting` is of.
+/// - `owner`: whose cache it is, and the epoch of the store's lease that `waiting` is of.
+/// - `epochs/NAME`: the same of a folder's lease.
+/// - `taking/NAME`: the epoch of a lease that is being taken; `taking/store`: of the store's.
 ///
 /// Invariant: what the bucket has of a chunk that is waiting, its whole file has durably.
 struct Cache: Sendable {
@@ -27,7 +29,7 @@ struct Cache: Sendable {
     static func filling(_ name: ObjectName) -> ObjectName { within("filling", name) }
     static func waiting(_ name: ObjectName) -> ObjectName { within("waiting", name) }
 
-    private static func within(_ folder: String, _ name: ObjectName) -> ObjectName {
+    static func within(_ folder: String, _ name: ObjectName) -> ObjectName {
         // A name behind a component is a name, but for one of a thousand characters.
         ObjectName("\(folder)/\(name)") ?? name
     }
@@ -84,7 +86,7 @@ struct Cache: Sendable {
         try removeIfThere(Self.waiting(name))
     }
 
-    private func removeIfThere(_ name: ObjectName) throws(StoreError) {
+    func removeIfThere(_ name: ObjectName) throws(StoreError) {
         do {
             try files.remove(name)
         } catch {
@@ -122,8 +124,11 @@ struct Cache: Sendable {
 
     // MARK: All of it
 
-    /// Every chunk that has a file here, in the order of names.
-    func chunks() throws(StoreError) -> [Chunk] {
+    /// Every chunk below a folder, or at all, that has a file here, in the order of names.
+    func chunks(below folder: ObjectName?) throws(StoreError) -> [Chunk] {
+        func names(below top: String) throws(StoreError) -> [ObjectName] {
+            try self.names(of: top, below: folder)
+        }
         let waiting = Set(try names(below: "waiting"))
         var found: [Chunk] = []
         for name in try names(below: "filling") {
@@ -143,8 +148,10 @@ struct Cache: Sendable {
         return found.sorted { $0.name.path < $1.name.path }
     }
 
-    private func names(below top: String) throws(StoreError) -> [ObjectName] {
-        var folders = [top]
+    private func names(
+        of top: String, below folder: ObjectName?
+    ) throws(StoreError) -> [ObjectName] {
+        var folders = [folder.map { "\(top)/\($0)" } ?? top]
         var found: [ObjectName] = []
         while let folder = folders.popLast() {
             guard let name = ObjectName(folder) else { continue }
@@ -160,47 +167,9 @@ struct Cache: Sendable {
         return found
     }
 
-    /// Everything that is waiting goes, for it never becomes part of the store.
-    func forgetWaiting() throws(StoreError) {
-        for chunk in try chunks() where chunk.isWaiting {
-            try removeWhole(chunk.name)
-            try unmarkWaiting(chunk.name)
-        }
-    }
-
-    // MARK: Whose it is
-
-    struct Owner: Equatable {
-        /// 32 hexadecimal digits, drawn when the folder was first used.
-        let cache: String
-        let epoch: UInt64
-    }
-
-    private static var owner: ObjectName {
-        ObjectName("owner")!  // a constant that is a valid name
-    }
-
-    func readOwner() throws(StoreError) -> Owner? {
-        let bytes: [UInt8]
-        do {
-            bytes = try files.readObject(Self.owner, limit: 4096)
-        } catch {
-            guard error.code == .notFound else { throw error }
-            return nil
-        }
-        let parts = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
-        guard parts.count == 3, parts[0] == "sealdisk-cache 1", parts[1].utf8.count == 32,
-            let epoch = UInt64(parts[2])
-        else {
-            throw StoreError(
-                .foreign, operation: "open the cache",
-                cause: "its file `owner` is none that this program made; name another folder")
-        }
-        return Owner(cache: String(parts[1]), epoch: epoch)
-    }
-
-    func writeOwner(_ owner: Owner) throws(StoreError) {
-        try files.replaceObject(
-            Self.owner, with: Array("sealdisk-cache 1\n\(owner.cache)\n\(owner.epoch)\n".utf8))
+    /// A chunk that is waiting goes, for it never becomes part of the store.
+    func forgetWaiting(_ name: ObjectName) throws(StoreError) {
+        try removeWhole(name)
+        try unmarkWaiting(name)
     }
 }

@@ -60,15 +60,17 @@ public final class MemoryObjects: ObjectStorage {
 
     public func list(_ prefix: String, isDeep: Bool) throws(StoreError) -> ObjectListing {
         try before(.list(prefix))
-        let all = state.withLock { $0.objects.mapValues(\.bytes.count) }
+        let all = state.withLock { $0.objects }
         var listing = ObjectListing()
         var folders: Set<String> = []
-        for (key, size) in all.sorted(by: { $0.key < $1.key }) where key.hasPrefix(prefix) {
+        for (key, object) in all.sorted(by: { $0.key < $1.key }) where key.hasPrefix(prefix) {
             let rest = key.dropFirst(prefix.count)
             if !isDeep, let slash = rest.firstIndex(of: "/") {
                 folders.insert(String(rest[..<slash]))
             } else {
-                listing.objects.append(.init(key: ObjectKey(key), size: UInt64(size)))
+                listing.objects.append(
+                    .init(
+                        key: ObjectKey(key), size: UInt64(object.bytes.count), tag: object.tag))
             }
         }
         listing.folders = folders.sorted()

@@ -84,10 +84,13 @@ public struct ObjectListing: Sendable, Hashable {
     public struct Entry: Sendable, Hashable {
         public let key: ObjectKey
         public let size: UInt64
+        /// As `get` tells it; nil: the server does not tell in listings.
+        public let tag: ObjectTag?
 
-        public init(key: ObjectKey, size: UInt64) {
+        public init(key: ObjectKey, size: UInt64, tag: ObjectTag? = nil) {
             self.key = key
             self.size = size
+            self.tag = tag
         }
     }
 

@@ -15,7 +15,9 @@ extension S3Store {
         _ name: ObjectName, limit: Int
     ) throws(StoreError) -> VersionedObject {
         let operation = "read \(name)"
-        guard let found = try find(name, limit: limit, operation), bucket.counts(found) else {
+        guard let found = try find(name, limit: limit, operation),
+            holdings[name].counts(found)
+        else {
             throw StoreError(
                 .notFound, operation: operation, cause: "the bucket has no such object")
         }
@@ -26,16 +28,38 @@ extension S3Store {
     public func replaceObject(
         _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
     ) throws(StoreError) -> ObjectVersion {
+        guard isCommon(name) else { return try replace(name, with: bytes, if: condition) }
+        try followLease("replace \(name)")
+        while true {
+            let version = try replace(name, with: bytes, if: condition)
+            // Whoever took the store meanwhile has put anew what was there: it counts. One for a
+            // name that nothing had may have come too late for that.
+            if try !followLease("replace \(name)") { return version }
+            let found = try find(name, limit: Self.longest, "replace \(name)")
+            if let found, holdings[name].counts(found) {
+                return ObjectVersion(Array(found.tag.text.utf8))
+            }
+        }
+    }
+
+    /// Whether it lies in no folder of a store that is shared.
+    private func isCommon(_ name: ObjectName) -> Bool {
+        holdings.isShared && Holdings.folder(of: name) == nil
+    }
+
+    private func replace(
+        _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
+    ) throws(StoreError) -> ObjectVersion {
         let operation = "replace \(name)"
-        try gate.check(operation)
+        let bucket = holdings[name]
+        try bucket.gate.check(operation)
         try uploads.publishAll(below: Self.scope(of: name))
-        try gate.check(operation)
-        let key = Bucket.object(name)
+        try bucket.gate.check(operation)
         switch condition {
         case .version(let version):
             let tag = ObjectTag(String(decoding: version.token, as: UTF8.self))
             return note(
-                name, try put(key, bytes, if: .tag(tag), operation))
+                name, try put(name, bytes, under: bucket, if: .tag(tag), operation))
         case .absent, .always:
             var old = known.withLock { $0[name]?.tag }
             while true {
@@ -50,12 +74,12 @@ extension S3Store {
                 do {
                     let on = old.map(PutCondition.tag) ?? .absent
                     return note(
-                        name, try put(key, bytes, if: on, operation))
+                        name, try put(name, bytes, under: bucket, if: on, operation))
                 } catch {
                     guard error.code == .conflict || error.code == .alreadyExists else {
                         throw error
                     }
-                    try checkFenced(operation)
+                    try checkFenced(name, operation)
                     old = nil
                 }
             }
@@ -64,8 +88,10 @@ extension S3Store {
 
     /// A put that a server refuses for now is made again, for as long as it may take.
     private func put(
-        _ key: ObjectKey, _ bytes: [UInt8], if condition: PutCondition, _ operation: String
+        _ name: ObjectName, _ bytes: [UInt8], under bucket: Bucket, if condition: PutCondition,
+        _ operation: String
     ) throws(StoreError) -> ObjectTag {
+        let key = Bucket.object(name)
         let end = time.now() + options.patience
         while true {
             do {
@@ -74,11 +100,13 @@ extension S3Store {
                 guard error.code == .busy, time.now() < end else { throw error }
             }
             time.sleep(for: .milliseconds(200))
-            try gate.check(operation)
+            try bucket.gate.check(operation)
         }
     }
 
     func removeObject(_ name: ObjectName, _ operation: String) throws(StoreError) {
+        if isCommon(name) { try followLease(operation) }
+        let bucket = holdings[name]
         while true {
             guard let found = try find(name, limit: Self.longest, operation), bucket.counts(found)
             else {
@@ -93,7 +121,7 @@ extension S3Store {
                 return
             } catch {
                 guard error.code == .conflict else { throw error }
-                try checkFenced(operation)
+                try checkFenced(name, operation)
             }
         }
     }
@@ -106,9 +134,18 @@ extension S3Store {
     }
 
     /// Who has lost the lease learns of it before it overwrites what another put.
-    private func checkFenced(_ operation: String) throws(StoreError) {
-        try renewLease()
-        try gate.check(operation)
+    private func checkFenced(_ name: ObjectName, _ operation: String) throws(StoreError) {
+        try renewLease(for: name)
+        try holdings[name].gate.check(operation)
+    }
+
+    /// What was known of objects below a folder, or of all, may be another's by now.
+    func forgetKnown(below folder: ObjectName?) {
+        known.withLock { known in
+            known = known.filter { name, _ in
+                folder.map { !name.path.hasPrefix("\($0)/") } ?? false
+            }
+        }
     }
 
     private func note(_ name: ObjectName, _ tag: ObjectTag) -> ObjectVersion {
@@ -119,6 +156,7 @@ extension S3Store {
     private func find(
         _ name: ObjectName, limit: Int, _ operation: String
     ) throws(StoreError) -> Bucket.Found? {
+        let bucket = holdings[name]
         let found = try bucket.find(Bucket.object(name), limit: limit, operation)
         known.withLock {
             $0[name] = found.map { KnownObject(tag: $0.tag, counts: bucket.counts($0)) }
@@ -129,6 +167,7 @@ extension S3Store {
     /// Whether an object that is listed is there for this store: one that this process has not seen
     /// is looked at, if there may be any that do not count.
     func doesCount(_ name: ObjectName) throws(StoreError) -> Bool {
+        let bucket = holdings[name]
         if bucket.floor.load(ordering: .acquiring) == 0 { return true }
         if let object = known.withLock({ $0[name] }) { return object.counts }
         return bucket.counts(try find(name, limit: Self.longest, "list \(name)"))

@@ -8,7 +8,7 @@ extension S3Store: ReportingStore {
             lagLimitSeconds: Double(options.lag.wholeNanoseconds) / 1e9,
             waitingBytes: backlog.bytes, lagSeconds: Double(backlog.milliseconds) / 1000,
             cachedBytes: uploads.cachedBytes(), cacheLimitBytes: options.cacheBytes,
-            failure: gate.whyFenced ?? uploads.lastFailure.map { "\($0)" },
+            failure: holdings.whyFenced ?? uploads.lastFailure.map { "\($0)" },
             requests: bucket.objects.requests)
     }
 }

@@ -1,6 +1,6 @@
 import ChunkStore
 
-// Taking a store over from a holder that did not give it back.
+// Taking a store, or a folder of one, over from a holder that did not give it back.
 //
 // A put of the earlier holder may still be on its way. On a tag it fails as soon as the object has
 // another: so every small object is put anew under the new epoch. One for a name that nothing had
@@ -10,18 +10,21 @@ import ChunkStore
 // Chunks are left as they are. An index of the earlier holder that arrives late belongs to its own
 // session, whose end the next session has recorded: what lies behind that end is no part of a log.
 extension S3Store {
-    func takeOver(at epoch: UInt64) throws(StoreError) {
-        let prefix = "objects/"
-        for object in try bucket.objects.list(prefix, isDeep: true).objects
+    /// Of a folder that is held under `taken`; nil: of the whole store.
+    func takeOver(_ folder: ObjectName?, of taken: Bucket) throws(StoreError) {
+        let top = "objects/"
+        let prefix = folder.map { "\(top)\($0)/" } ?? top
+        for object in try taken.objects.list(prefix, isDeep: true).objects
         where object.size > ObjectEnvelope.removedSize {
-            guard let name = ObjectName(String(object.key.text.dropFirst(prefix.utf8.count)))
+            guard let name = ObjectName(String(object.key.text.dropFirst(top.utf8.count)))
             else { continue }
-            try putAnew(name, at: epoch)
+            try putAnew(name, under: folder == nil ? holdings[name] : taken)
         }
     }
 
-    private func putAnew(_ name: ObjectName, at epoch: UInt64) throws(StoreError) {
+    private func putAnew(_ name: ObjectName, under bucket: Bucket) throws(StoreError) {
         let operation = "take over \(name)"
+        let epoch = bucket.epoch.load(ordering: .acquiring)
         while true {
             let found = try bucket.find(Bucket.object(name), limit: Self.longest, operation)
             guard let found, bucket.counts(found), found.envelope.epoch < epoch else { return }

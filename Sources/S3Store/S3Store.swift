@@ -9,27 +9,28 @@ import Synchronization
 /// before every chunk written until then of the same folder `lineages/…` is there. So whatever an
 /// object names is in the bucket when the object is.
 ///
-/// Under a lease (`S3Store+Lease.swift`) one process has the store; one that lost it can change
-/// nothing more in it that counts (`S3Store+Takeover.swift`).
+/// Under a lease (`S3Lease.swift`) one process has the store, or in a store that is shared one
+/// folder `lineages/…` (`S3Store+Sharing.swift`); one that lost it can change nothing more there
+/// that counts (`S3Store+Takeover.swift`).
 ///
 /// A name may be a folder's and a file's at the same time, since a bucket has no folders; nothing
 /// of this program makes one. A folder is there as long as something is in it.
 public final class S3Store: ChunkStore {
     public let chunkKind = ChunkKind.whole
-    let bucket: Bucket
+    let holdings: Holdings
     let cache: Cache
     let options: S3StoreOptions
     let time: any StoreTime
     /// Seconds since 1970, for people.
     let wallSeconds: @Sendable () -> UInt64
-    let gate: LeaseGate
     let uploads: Uploads
     let threads: any Threads
     /// What is known of small objects, and has not to be asked for.
     let known = Mutex<[ObjectName: KnownObject]>([:])
     let random: @Sendable (Int) -> [UInt8]
-    /// The lease, while this process has it.
-    let held = Mutex<S3Lease?>(nil)
+    /// The leases that this process has, by their keys.
+    let held = Mutex<[ObjectKey: S3Lease]>([:])
+    let taken: TakenFolders
 
     /// - Parameters:
     ///   - objects: the bucket, or the part of it that is the store's.
@@ -46,14 +47,21 @@ public final class S3Store: ChunkStore {
         self.time = time
         self.wallSeconds = wallSeconds
         self.random = random
-        gate = LeaseGate(threads: threads, time: time, patience: options.patience)
-        bucket = Bucket(
-            objects, gate: gate, time: time, patience: options.patience, random: random)
+        taken = TakenFolders(threads: threads)
+        func bucket() -> Bucket {
+            let gate = LeaseGate(threads: threads, time: time, patience: options.patience)
+            return Bucket(
+                objects, gate: gate, time: time, patience: options.patience, random: random)
+        }
+        holdings = Holdings(whole: bucket(), visited: bucket())
         uploads = Uploads(
-            bucket: bucket, cache: self.cache, options: options, threads: threads, time: time,
-            gate: gate)
-        try uploads.load()
+            holdings: holdings, cache: self.cache, options: options, threads: threads, time: time)
+        try uploads.load(below: nil)
     }
+
+    /// The store as it is had as a whole.
+    var bucket: Bucket { holdings.whole }
+    var gate: LeaseGate { bucket.gate }
 
     /// Uploads what waits and ends this store's threads. Nothing may be called afterwards.
     public func close() throws(StoreError) { try uploads.close() }
@@ -68,7 +76,7 @@ public final class S3Store: ChunkStore {
         _ name: ObjectName, length: UInt64, beginning: [UInt8]
     ) throws(StoreError) -> any ChunkFile {
         let operation = "create \(name)"
-        try gate.check(operation)
+        try holdings[name].gate.check(operation)
         try uploads.start()
         try uploads.waitForRoom(operation)
         if uploads.knows(name) { throw exists(operation) }
@@ -112,7 +120,7 @@ public final class S3Store: ChunkStore {
 
     public func remove(_ name: ObjectName) throws(StoreError) {
         let operation = "remove \(name)"
-        try gate.check(operation)
+        try holdings[name].gate.check(operation)
         if try removeChunk(name) { return }
         try removeObject(name, operation)
     }
@@ -152,7 +160,7 @@ public final class S3Store: ChunkStore {
 
     public func removeFolder(_ folder: ObjectName) throws(StoreError) {
         let operation = "remove folder \(folder)"
-        try gate.check(operation)
+        try holdings[folder].gate.check(operation)
         for name in uploads.names(onlyWaiting: false) where name.path.hasPrefix("\(folder)/") {
             try uploads.remove(name)
         }
@@ -232,12 +240,12 @@ final class S3ChunkFile: ChunkFile {
     }
 
     func synchronize() throws(StoreError) {
-        try store.gate.check("synchronize \(chunk.name)")
+        try chunk.bucket.gate.check("synchronize \(chunk.name)")
         switch store.options.durability {
         case .host: try chunk.synchronizeLocally()
         case .store: try store.uploads.publishForFlush(chunk)
         }
-        try store.gate.check("synchronize \(chunk.name)")
+        try chunk.bucket.gate.check("synchronize \(chunk.name)")
     }
 
     func dropCache() throws(StoreError) {

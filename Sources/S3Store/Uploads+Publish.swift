@@ -4,7 +4,7 @@ import ChunkStore
 extension Uploads {
     /// Publishes a chunk, and before it those that its log continues.
     func publish(_ chunk: CachedChunk, anew: Bool = false) throws(StoreError) {
-        try gate.check("upload \(chunk.name)")
+        try chunk.bucket.gate.check("upload \(chunk.name)")
         try chunk.publish(anew: anew) { () throws(StoreError) in
             for earlier in waitingChunks(before: chunk) { try publish(earlier) }
         }

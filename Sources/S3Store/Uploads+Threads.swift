@@ -33,7 +33,7 @@ extension Uploads {
         var first: StoreError?
         do {
             // What waits stays in the cache: nobody is kept from leaving by a bucket that is gone.
-            if !gate.isFenced { try publishAll(below: nil, isPatient: false) }
+            if !holdings.whole.gate.isFenced { try publishAll(below: nil, isPatient: false) }
         } catch {
             first = error
         }
@@ -144,6 +144,7 @@ extension Uploads {
             // A quarter of the time is for the upload itself.
             guard since > 0, chunk.isFilled || now >= since + lag * 3 / 4,
                 now >= chunk.notBefore.load(ordering: .acquiring),
+                !chunk.bucket.gate.isFenced,
                 // What is being removed, or could not be yet, is never uploaded any more.
                 !chunk.monitor.withLock({ chunk.isRemoved })
             else { continue }

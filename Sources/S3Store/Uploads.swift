@@ -10,12 +10,11 @@ import Synchronization
 /// - Nothing here is locked while the bucket or the cache is asked.
 final class Uploads: @unchecked Sendable {
     // @unchecked: what changes is guarded by `monitor`, or an atomic.
-    let bucket: Bucket
+    let holdings: Holdings
     let cache: Cache
     let options: S3StoreOptions
     let threads: any Threads
     let time: any StoreTime
-    let gate: LeaseGate
     let monitor: Monitor
     /// Chunks that were dropped from the cache, with what was in them and in no bucket.
     let forgotten = Atomic<Int>(0)
@@ -40,15 +39,14 @@ final class Uploads: @unchecked Sendable {
     var evictions: [CachedChunk] = []
 
     init(
-        bucket: Bucket, cache: Cache, options: S3StoreOptions, threads: any Threads,
-        time: any StoreTime, gate: LeaseGate
+        holdings: Holdings, cache: Cache, options: S3StoreOptions, threads: any Threads,
+        time: any StoreTime
     ) {
-        self.bucket = bucket
+        self.holdings = holdings
         self.cache = cache
         self.options = options
         self.threads = threads
         self.time = time
-        self.gate = gate
         monitor = threads.makeMonitor()
     }
 
@@ -58,9 +56,9 @@ final class Uploads: @unchecked Sendable {
 
     // MARK: The table
 
-    /// What a process before this one left in the cache. Nothing is uploaded yet.
-    func load() throws(StoreError) {
-        for found in try cache.chunks() {
+    /// What the cache has below a folder, or all of it. Nothing is uploaded yet.
+    func load(below folder: ObjectName?) throws(StoreError) {
+        for found in try cache.chunks(below: folder) {
             let chunk = make(found.name, length: found.length, isWhole: found.isWhole)
             if found.isWaiting {
                 chunk.isMarked.store(true, ordering: .releasing)
@@ -78,26 +76,14 @@ final class Uploads: @unchecked Sendable {
         }
     }
 
-    /// Another has had the store since: what waits here never becomes part of it.
-    func forgetWaiting() throws(StoreError) {
-        let marked = monitor.withLock {
-            chunks.values.filter { $0.isMarked.load(ordering: .acquiring) }.count
-        }
-        forgotten.add(marked, ordering: .relaxed)
-        try cache.forgetWaiting()
-        monitor.withLock {
-            chunks = chunks.filter { !$0.value.isMarked.load(ordering: .acquiring) }
-        }
-    }
-
     private func make(_ name: ObjectName, length: UInt64, isWhole: Bool) -> CachedChunk {
         let order = monitor.withLock {
             lastOrder += 1
             return lastOrder
         }
         return CachedChunk(
-            name: name, length: length, order: order, isWhole: isWhole, bucket: bucket,
-            cache: cache, threads: threads)
+            name: name, length: length, order: order, isWhole: isWhole,
+            bucket: holdings[name], cache: cache, threads: threads)
     }
 
     /// Whether this host knows a chunk of that name.
@@ -185,6 +171,7 @@ final class Uploads: @unchecked Sendable {
                 chunk.isRemoved = true
             }
         }
+        let bucket = holdings[name]
         // The index first: what it leads to is nothing without it.
         try bucket.objects.delete(Bucket.index(name))
         for object in try bucket.objects.list("data/\(name)/", isDeep: true).objects {

@@ -135,6 +135,7 @@ import Testing
                 return try opening(files)
             }
         case .storeLocked: .other { try opening($0.files) }
+        case .heldElsewhere: .other { _ in try heldElsewhere() }
         case .alreadyExists:
             .other { fixture in
                 try failure { _ = try Store.create(in: fixture.files, account: "a", region: "r") }
@@ -167,6 +168,17 @@ import Testing
 
     private static func opening(_ files: MemoryStore) throws -> Refusal {
         try failure { _ = try Store(opening: files, keys: InMemoryKMS(), holder: "another") }
+    }
+
+    private static func heldElsewhere() throws -> Refusal {
+        let (medium, keys) = (SharedMemoryStore.Medium(), TestKeys(isActivated: true))
+        _ = try Store.create(in: medium.files, account: "account", region: "region")
+        let stores = try (0..<2).map {
+            try Store(opening: SharedMemoryStore(medium), keys: keys, holder: "host \($0)")
+        }
+        let planes = stores.map { ControlPlane(store: $0, keys: keys, hooks: TestMount()) }
+        for request in attached { #expect(planes[0].perform(request).isSuccess) }
+        return try #require(planes[1].perform("AttachDisk DiskId=data").refusal)
     }
 
     private static func whileOpen(_ code: ErrorCode, _ fixture: Fixture) throws -> Refusal {

@@ -8,7 +8,8 @@ import Testing
 @Suite struct ErrnoTableTests {
     private static let table: [DiskError.Code: Int32] = [
         .notFound: ENOENT, .invalid: EINVAL, .alreadyExists: EEXIST, .busy: EBUSY,
-        .storeLocked: EBUSY, .unfinishedCopy: EBUSY, .keyRequired: ENOKEY,
+        .storeLocked: EBUSY, .unfinishedCopy: EBUSY,
+        .heldElsewhere: EBUSY, .keyRequired: ENOKEY,
         .keyServiceInactive: ENOKEY,
         .keyRefused: EKEYREJECTED, .noSpace: ENOSPC, .damaged: EIO, .io: EIO, .sessionOver: EIO,
         .readOnly: EROFS, .denied: EACCES, .limit: EDQUOT, .hostLimit: ENFILE,

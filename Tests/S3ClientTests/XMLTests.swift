@@ -19,7 +19,10 @@ struct XMLTests {
             </ListBucketResult>
 
             """)
-        #expect(page.items == [.init(key: "a/b", size: 17), .init(key: "c-d", size: 0)])
+        #expect(
+            page.items == [
+                .init(key: "a/b", size: 17), .init(key: "c-d", size: 0, tag: "\"t\""),
+            ])
         #expect(page.folders == ["p q/"])
         #expect(page.nextToken == "1&2")
     }

@@ -58,9 +58,11 @@ final class AccountRegister: Sendable {
         state.withLock { $0.failure == nil ? $0.record : AccountRecord(store: $0.record.store) }
     }
 
-    /// Changes the record, durably or not at all.
+    /// Changes the record, durably or not at all. In a store that other hosts have, too, `body` is
+    /// run anew for as long as one of them is faster.
     func change<R>(_ body: (inout AccountRecord) throws -> R) throws -> R {
-        try isDoubtful.withLock { isDoubtful in
+        if store.isShared { return try changeShared(body) }
+        return try isDoubtful.withLock { isDoubtful in
             var changed = try record
             let before = changed
             let result = try body(&changed)
@@ -75,6 +77,34 @@ final class AccountRegister: Sendable {
             isDoubtful = false
             state.withLock { [changed] in $0.record = changed }
             return result
+        }
+    }
+
+    private func changeShared<R>(_ body: (inout AccountRecord) throws -> R) throws -> R {
+        try isDoubtful.withLock { _ in
+            while true {
+                let (before, version) = try store.versionedAccountRecord()
+                var changed = before
+                let result = try body(&changed)
+                let isDone =
+                    try changed == before || store.replaceAccountRecord(changed, of: version)
+                guard isDone else { continue }
+                show(changed)
+                return result
+            }
+        }
+    }
+
+    /// Takes over what other hosts of a shared store have changed. Throws as `accountRecord` does.
+    func refresh() throws {
+        guard store.isShared else { return }
+        try isDoubtful.withLock { _ in show(try store.accountRecord()) }
+    }
+
+    private func show(_ record: AccountRecord) {
+        state.withLock { state in
+            state.record = record
+            state.failure = nil
         }
     }
 

@@ -13,9 +13,11 @@ extension Action {
                 "DataDisk.n.DeleteWithInstance", "DataDisk.n.DeleteAutoSnapshot",
                 "DataDisk.n.LimitSpeed",
             ]
-        ) { plane, arguments throws(Refusal) in try plane.createInstance(arguments) },
+        ) { plane, arguments throws(Refusal) in
+            try plane.inAccountTurn { () throws(Refusal) in try plane.createInstance(arguments) }
+        },
         Action("DeleteInstance", ["InstanceId"]) { plane, arguments throws(Refusal) in
-            try plane.deleteInstance(arguments)
+            try plane.inAccountTurn { () throws(Refusal) in try plane.deleteInstance(arguments) }
         },
         Action("ModifyInstanceAttribute", ["InstanceId", "InstanceName", "Description"]) {
             plane, arguments throws(Refusal) in try plane.modifyInstance(arguments)

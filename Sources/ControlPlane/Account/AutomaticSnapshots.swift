@@ -13,7 +13,7 @@ extension ControlPlane {
         var failures: [String] = []
         let now = store.time
         for policy in record.policies {
-            guard let due = policy.lastDue(before: now), due > policy.lastRun else { continue }
+            guard let due = policy.lastDue(before: now), due > lastRun(of: policy) else { continue }
             failures += turn.withLock { _ in run(policy.id, at: due) }
         }
         failures += turn.withLock { _ in deleteExpired(at: now) }
@@ -30,17 +30,23 @@ extension ControlPlane {
     private func run(_ id: SnapshotPolicyID, at due: Int64) -> [String] {
         // It may have changed while this waited for its turn.
         guard let policy = (try? register.record)?.policies.first(where: { $0.id == id }),
-            due > policy.lastRun
+            due > lastRun(of: policy)
         else { return [] }
+        let isFirst: Bool
         do {
-            try register.change { record in
-                guard let index = record.policies.firstIndex(where: { $0.id == id }) else { return }
+            isFirst = try register.change { record in
+                guard let index = record.policies.firstIndex(where: { $0.id == id }),
+                    record.policies[index].lastRun < due
+                else { return false }
                 record.policies[index].lastRun = due
+                return true
             }
         } catch {
             return ["automatic snapshots of policy \(id) are not taken: \(error)"]
         }
+        policyRuns.withLock { $0[id] = due }
         return policy.disks.compactMap { disk in
+            guard isMine(disk, of: policy, at: due, isFirst: isFirst) else { return nil }
             guard let name = (try? store.disk(disk)).map({ $0.givenName ?? $0.id.text }) else {
                 return nil  // it was deleted
             }
@@ -55,11 +61,31 @@ extension ControlPlane {
             do throws(Refusal) {
                 _ = try take(of: try self.disk(disk.text), attributes)
                 return nil
+            } catch where error.code == ErrorCode.heldElsewhere.rawValue {
+                return nil  // its host takes it
             } catch {
                 return "disk '\(name)' has no automatic snapshot of"
                     + " \(Timestamp(seconds: due)): \(error.message)"
             }
         }
+    }
+
+    /// The last time point that this mount has seen to, or any before it. Of a store that is shared
+    /// each host sees to every time point: for the disks that it has.
+    private func lastRun(of policy: AccountRecord.SnapshotPolicy) -> Int64 {
+        guard store.isShared else { return policy.lastRun }
+        return policyRuns.withLock { $0[policy.id] } ?? policy.lastRun
+    }
+
+    /// Whether it is this host that takes a disk's snapshot: of those that hosts have attached each
+    /// takes its own, of the others whoever came first (`isFirst`).
+    private func isMine(
+        _ disk: DiskID, of policy: AccountRecord.SnapshotPolicy, at due: Int64, isFirst: Bool
+    ) -> Bool {
+        guard store.isShared else { return isFirst }
+        guard store.attached(disk) != nil else { return isFirst }
+        return !store.snapshots(withAttribute: Attribute.policy, policy.id.text)
+            .contains { $0.disk == disk && $0.created.seconds >= due }
     }
 
     /// `auto-DISK-20261129T1600Z`; with a number behind it where that name is taken.
@@ -76,7 +102,8 @@ extension ControlPlane {
         store.snapshotAttributes().compactMap { id, attributes in
             guard attributes[Attribute.policy] != nil,
                 let expires = attributes[Attribute.expires].flatMap({ Int64($0) }), expires <= now,
-                let snapshot = try? snapshot(id.text)
+                let snapshot = try? snapshot(id.text),
+                store.holderElsewhere(of: snapshot.summary.lineage) == nil
             else { return nil }
             // Who reads it, or made an image of it, keeps it.
             guard hooks?.openHandles(of: id) ?? 0 == 0,

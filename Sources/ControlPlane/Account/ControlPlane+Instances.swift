@@ -104,6 +104,9 @@ extension ControlPlane {
     /// What an interruption left of instances that were being made or deleted. What fails stays
     /// noted, and is tried again at the next opening.
     func finishInterrupted() {
+        // What another host is making or deleting at this moment is not interrupted.
+        guard let turn = try? store.takeAccountTurn() else { return }
+        defer { withExtendedLifetime(turn) {} }
         guard let record = try? register.record else { return }
         for id in record.creating {
             let disks = store.disks(withAttribute: Attribute.madeWith, id.text)

@@ -82,7 +82,8 @@ struct Action: Sendable {
         ) { plane, arguments throws(Refusal) in try plane.modifyDisk(arguments) },
         // It waits for the KMS, and replays a log.
         Action(
-            "AttachDisk", ["DiskId", "DiskName", "InstanceId", "Encrypted", "AcceptRollback"],
+            "AttachDisk",
+            ["DiskId", "DiskName", "InstanceId", "Encrypted", "AcceptRollback", "Fence"],
             takesTurn: false
         ) { plane, arguments throws(Refusal) in try plane.attachDisk(arguments) },
         Action("DetachDisk", ["DiskId", "InstanceId"]) { plane, arguments throws(Refusal) in

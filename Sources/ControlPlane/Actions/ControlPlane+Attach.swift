@@ -2,6 +2,14 @@ import DiskEngine
 import DiskFormat
 import KeyManagement
 
+/// In spite of what a disk is opened.
+struct OpenOptions {
+    /// That it is older than the store's anchor knows it.
+    let acceptsRollback: Bool
+    /// That another host works with it, from which it is taken.
+    let isFencing: Bool
+}
+
 extension ControlPlane {
     func attachDisk(_ arguments: Arguments) throws(Refusal) -> JSONObject {
         let disk = try disk(try diskToAttach(arguments))
@@ -16,7 +24,9 @@ extension ControlPlane {
                     + " in the mount.",
                 recommend: ErrorCode.notMounted.usualRemedy)
         }
-        let accepts = try arguments.flag("AcceptRollback") ?? false
+        let options = OpenOptions(
+            acceptsRollback: try arguments.flag("AcceptRollback") ?? false,
+            isFencing: try arguments.flag("Fence") ?? false)
         try demandRoom(for: disk, at: instance)
         try arguments.stopIfDryRun()
         let id = disk.summary.id
@@ -24,7 +34,7 @@ extension ControlPlane {
             // It may have changed while this waited.
             let disk = try self.disk(id.text)
             return try showing(.attaching, id) { () throws(Refusal) in
-                try attach(disk, at: instance, acceptingRollback: accepts)
+                try attach(disk, at: instance, options)
             }
         }
         announce(.diskAttached(id))
@@ -35,18 +45,18 @@ extension ControlPlane {
     /// Opens a disk at an instance: at its place there, if a mount has ended since it came to it,
     /// or at a new one.
     private func attach(
-        _ disk: NamedDisk, at instance: NamedInstance, acceptingRollback: Bool
+        _ disk: NamedDisk, at instance: NamedInstance, _ options: OpenOptions
     ) throws(Refusal) -> AccountRegister.Place {
         let id = disk.summary.id
         try demandRoom(for: disk, at: instance)
         if let place = places(of: disk.summary).first(where: { $0.instance == instance.id }) {
             guard !register.isDeleting(instance.id) else { throw .isChanging(disk) }
-            try open(disk, acceptingRollback: acceptingRollback)
+            try open(disk, options)
             return place
         }
         let place = try reserve(disk, at: instance)
         do {
-            try open(disk, acceptingRollback: acceptingRollback)
+            try open(disk, options)
         } catch {
             register.giveUp(id, place)
             throw error
@@ -101,14 +111,15 @@ extension ControlPlane {
 
     /// Brings the key into memory and recovers the disk. Where that was done for another instance,
     /// the KMS is told of this one.
-    private func open(_ disk: NamedDisk, acceptingRollback: Bool) throws(Refusal) {
+    private func open(_ disk: NamedDisk, _ options: OpenOptions) throws(Refusal) {
         let id = disk.summary.id
         try engine(about: .disk(disk.name)) {
             if store.attached(id) != nil {
                 guard disk.summary.isEncrypted else { return }
                 _ = try keys.describe(use: KeyUse(action: "AttachDisk", resource: id.text))
             } else {
-                try store.attach(id, acceptingRollback: acceptingRollback)
+                try store.attach(
+                    id, acceptingRollback: options.acceptsRollback, isFencing: options.isFencing)
             }
         }
     }

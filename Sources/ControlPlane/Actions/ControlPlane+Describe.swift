@@ -189,6 +189,9 @@ extension ControlPlane {
             "Lineage": .string("\(summary.lineage)"),
             "Verified": .bool(summary.isVerified),
         ]
+        fields.append(
+            "HeldElsewhere",
+            store.holderElsewhere(of: summary.lineage).map { .string($0) })
         fields.append("PendingSizeBytes", summary.pendingSize.map { .integer($0) })
         fields.append("Damage", summary.damage?.first.map { .string($0) })
         return fields

@@ -89,6 +89,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case snapshotOpen = "IncorrectSnapshotStatus.Open"
     case rolledBack = "IncorrectStore.RolledBack"
     case storeLocked = "OperationConflict.StoreLocked"
+    case heldElsewhere = "OperationConflict.HeldElsewhere"
     case unfinishedCopy = "IncorrectStore.UnfinishedCopy"
     // Rules of disks.
     case categoryNotSupported = "InvalidDiskCategory.NotSupported"
@@ -131,7 +132,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
             .notFound
         case .alreadyExists, .nameTaken: .exists
         case .diskStatus, .diskOpen, .diskSnapshotExists, .snapshotOpen, .snapshotInUse,
-            .storeLocked, .unfinishedCopy:
+            .storeLocked, .heldElsewhere, .unfinishedCopy:
             .busy
         case .kmsNotEnabled, .kmsLocked, .keyNotFound, .keyRefused, .keyNotLoaded, .keyDisabled:
             .keyRequired
@@ -164,6 +165,7 @@ extension ErrorCode {
             case .io: .storage
             case .sessionOver: .sessionOver
             case .storeLocked: .storeLocked
+            case .heldElsewhere: .heldElsewhere
             case .unfinishedCopy: .unfinishedCopy
             case .readOnly: .readOnly
             case .denied: .noPermission

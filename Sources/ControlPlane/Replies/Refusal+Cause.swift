@@ -106,6 +106,9 @@ extension ErrorCode {
         case .unfinishedCopy:
             "Repeat the command that makes it, which goes on where it stopped: sealdisk store copy"
                 + " FROM TO. It is a store when that has ended well."
+        case .heldElsewhere:
+            "Detach what that host has of it there. If the host is lost, take the disk from it:"
+                + " `AttachDisk DiskId=… Fence=true` (sealdisk disk attach DISK --fence)."
         case .storeLocked: "Use the mount that has the store, or unmount it first."
         case .noPermission: "Run this as the user whose store it is, or as root."
         case .readOnly: "Mount the store writable, or work on another one."

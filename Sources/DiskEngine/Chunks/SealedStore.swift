@@ -96,21 +96,23 @@ final class SealedStore: Sendable {
 
     /// How things of the account belong together, in the clear: it holds no content. Throws
     /// `StoreError`, `FormatError`.
-    func readAccount(store: String) throws -> AccountRecord {
-        let bytes = try files.readObject(
+    func readAccount(store: String) throws -> (record: AccountRecord, version: ObjectVersion?) {
+        let object = try files.readVersioned(
             Self.name(StoreLayout.account), limit: AccountRecord.byteLimit + 128)
-        return try AccountRecord(decoding: bytes, store: store)
+        return (try AccountRecord(decoding: object.bytes, store: store), object.version)
     }
 
     /// From the reserve if there is no other space: a disk of a full store is detached, too. Throws
     /// `StoreError`, `CryptoError`; `FormatError` `.limit` for one that is too large.
-    func replaceAccount(_ record: AccountRecord) throws {
+    func replaceAccount(
+        _ record: AccountRecord, if condition: ReplaceCondition = .always
+    ) throws {
         let (name, bytes) = (Self.name(StoreLayout.account), try record.encoded())
         do {
-            try files.replaceObject(name, with: bytes)
+            _ = try files.replaceObject(name, with: bytes, if: condition)
         } catch {
             guard error.code == .noSpace else { throw error }
-            try reserve.lend { try files.replaceObject(name, with: bytes) }
+            try reserve.lend { _ = try files.replaceObject(name, with: bytes, if: condition) }
         }
     }
 

@@ -109,6 +109,7 @@ extension Store {
         let keys = try unwrapKeys(of: id, envelope, for: use)
         _ = try file.openHeader(with: keys)
         reclaimer.awaitRemovals()  // it may have been here, and be on its way out
+        let owned = try own(id)
         return try acting("importing snapshot \(header.snapshot)") {
             if isHere() { return nil }
             guard try !sealed.isMarkedDeleted(id) else {
@@ -142,7 +143,7 @@ extension Store {
             }
             monitor.withLock { catalogue.envelopes[id] = envelope }
             noteMade(id, suite: keys.suite, version: lineage.versionInStore)
-            return admit(lineage)
+            return admit(lineage, owned)
         }
     }
 
@@ -280,12 +281,16 @@ extension Store {
     }
 
     /// What is left of an import that was finished but for this: the snapshot is there.
-    func removeFinishedImports(of lineage: LineageID, in loaded: inout Catalogue) throws {
+    func removeFinishedImports(
+        of lineage: LineageID, in loaded: inout Catalogue, isOwned: Bool
+    ) throws {
         for entry in loaded.disks.values where entry.lineage == lineage {
             guard let snapshot = entry.manifest.incoming, loaded.snapshots[snapshot] != nil
             else { continue }
-            try sealed.removeIfThere(StoreLayout.disk(lineage, entry.manifest.id))
             loaded.disks[entry.manifest.id] = nil
+            // Whoever takes the lineage sees to it.
+            guard isOwned else { continue }
+            try sealed.removeIfThere(StoreLayout.disk(lineage, entry.manifest.id))
             reclaimer.request(lineage)
         }
     }

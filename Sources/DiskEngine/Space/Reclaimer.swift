@@ -185,7 +185,7 @@ final class Reclaimer: @unchecked Sendable {
     /// Called under the lock, which is released for the work.
     private func remove(_ lineage: LineageID, from store: Store?) {
         isRemoving = true
-        let result = monitor.withoutLock { Result { try store?.sealed.removeMarked(lineage) } }
+        let result = monitor.withoutLock { Result { try store?.removeMarked(lineage) } }
         isRemoving = false
         if case .failure(let error) = result {
             failedRemovals[lineage, default: 0] += 1

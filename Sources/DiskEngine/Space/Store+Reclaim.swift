@@ -79,8 +79,29 @@ extension Store {
 
     /// For the next attach. Not of a lineage that was deleted meanwhile: that would make it anew.
     private func leaveNote(_ id: LineageID) {
-        actions.withLock {
-            if monitor.withLock({ catalogue.envelopes[id] != nil }) { sealed.markReclaimable(id) }
+        // A hint: whoever has the lineage instead has it walked sooner or later.
+        guard let owned = try? own(id) else { return }
+        withExtendedLifetime(owned) {
+            actions.withLock {
+                if monitor.withLock({ catalogue.envelopes[id] != nil }) {
+                    sealed.markReclaimable(id)
+                }
+            }
+        }
+    }
+
+    /// Removes what is left of a lineage that is marked deleted. One that another host works with
+    /// is that one's: it makes or deletes it at this moment.
+    func removeMarked(_ id: LineageID) throws {
+        let owned: OwnedLineage
+        do {
+            owned = try own(id)
+        } catch let error as DiskError where error.code == .heldElsewhere {
+            return
+        }
+        try withExtendedLifetime(owned) {
+            guard try !isShared || sealed.isMarkedDeleted(id) else { return }
+            try sealed.removeMarked(id)
         }
     }
 

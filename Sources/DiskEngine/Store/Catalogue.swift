@@ -34,6 +34,7 @@ struct Catalogue {
     }
     struct OpenLineage {
         let lineage: Lineage
+        let owned: OwnedLineage
         var users: Int
     }
 
@@ -87,21 +88,30 @@ extension Store {
     /// from being used, and nothing else. Nothing is removed but a lineage that is marked deleted.
     func loadCatalogue() throws {
         var loaded = Catalogue()
+        elsewhere.versions = try lookElsewhere()
         for entry in try sealed.list(StoreLayout.lineages) {
             guard let lineage = LineageID(entry.name) else { continue }
-            do {
-                try load(lineage, into: &loaded)
-            } catch {
-                try loaded.note(error, "lineage \(lineage)", in: lineage)
-            }
+            try loadNotingDamage(lineage, into: &loaded, isOwned: ownership.isOwned(lineage))
         }
         let result = loaded
         monitor.withLock { catalogue = result }
     }
 
-    private func load(_ lineage: LineageID, into loaded: inout Catalogue) throws {
+    func loadNotingDamage(
+        _ lineage: LineageID, into loaded: inout Catalogue, isOwned: Bool
+    ) throws {
+        do {
+            try load(lineage, into: &loaded, isOwned: isOwned)
+        } catch {
+            try loaded.note(error, "lineage \(lineage)", in: lineage)
+        }
+    }
+
+    private func load(
+        _ lineage: LineageID, into loaded: inout Catalogue, isOwned: Bool
+    ) throws {
         if try sealed.isMarkedDeleted(lineage) {
-            // An interrupted creation or deletion, to be finished.
+            // An interrupted creation or deletion, to be finished; or another host's is going on.
             reclaimer.remove(lineage)
             return
         }
@@ -117,7 +127,7 @@ extension Store {
         }
         try loadDisks(of: lineage, into: &loaded)
         try loadSnapshots(of: lineage, into: &loaded)
-        try removeFinishedImports(of: lineage, in: &loaded)
+        try removeFinishedImports(of: lineage, in: &loaded, isOwned: isOwned)
         if !loaded.isUsed(lineage) {
             // Somebody's data whose manifests were lost, or are being put back from a copy.
             loaded.damage["lineage \(lineage)"] =

@@ -6,11 +6,15 @@ import DiskFormat
 extension Store {
     /// The record as it is stored; an empty one if there is none. Throws `.damaged`,
     /// `.unsupported`, `.io`.
-    public func accountRecord() throws -> AccountRecord {
+    public func accountRecord() throws -> AccountRecord { try versionedAccountRecord().record }
+
+    /// The same with its version; nil: there is none.
+    public func versionedAccountRecord() throws -> (record: AccountRecord, version: ObjectVersion?)
+    {
         do {
             return try sealed.readAccount(store: identity.storeID)
         } catch let error as StoreError where error.code == .notFound {
-            return AccountRecord(store: identity.storeID)
+            return (AccountRecord(store: identity.storeID), nil)
         } catch {
             let cause = DiskError.wrap(error, while: "reading \(StoreLayout.account)")
             throw DiskError(
@@ -28,6 +32,22 @@ extension Store {
     public func replaceAccountRecord(_ record: AccountRecord) throws {
         try acting("writing \(StoreLayout.account)") {
             try sealed.replaceAccount(record)
+        }
+    }
+
+    /// The same, if it is of that version still (nil: there is none). False if it is not: another
+    /// host has changed it, and nothing was done.
+    public func replaceAccountRecord(
+        _ record: AccountRecord, of version: ObjectVersion?
+    ) throws -> Bool {
+        try acting("writing \(StoreLayout.account)") {
+            do {
+                try sealed.replaceAccount(record, if: version.map { .version($0) } ?? .absent)
+                return true
+            } catch let error as StoreError
+            where error.code == .conflict || error.code == .alreadyExists {
+                return false
+            }
         }
     }
 

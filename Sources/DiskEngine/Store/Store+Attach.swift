@@ -18,17 +18,21 @@ extension Store {
     /// Calls the KMS (Decrypt) if it is encrypted.
     ///
     /// `acceptingRollback`: also if it is older than the store's anchor knows it. That is recorded
-    /// by the KMS, and the anchor follows what is there.
+    /// by the KMS, and the anchor follows what is there. `isFencing`: also if another host of a
+    /// shared store works with its lineage, from which it is taken: nothing that this one writes
+    /// later becomes part of it, and its users get errors.
     ///
-    /// Throws `.notFound`, `.busy` if it is attached, `.keyServiceInactive`, `.keyRefused`,
-    /// `.rolledBack`, `.damaged`, `.io`, also if the anchor cannot be written.
+    /// Throws `.notFound`, `.busy` if it is attached, `.heldElsewhere`, `.keyServiceInactive`,
+    /// `.keyRefused`, `.rolledBack`, `.damaged`, `.io`, also if the anchor cannot be written.
     @discardableResult
-    public func attach(_ id: DiskID, acceptingRollback: Bool = false) throws -> Disk {
+    public func attach(
+        _ id: DiskID, acceptingRollback: Bool = false, isFencing: Bool = false
+    ) throws -> Disk {
         let what = "attaching disk \(id)"
         _ = try lineage(of: id)
         let lineage = try openLineage(
             try detachedLineage(of: id), for: KeyUse(action: "AttachDisk", resource: id.text),
-            while: what, accepting: acceptingRollback ? id : nil)
+            while: what, accepting: acceptingRollback ? id : nil, isFencing: isFencing)
         do {
             try acting(what) { try reserve(id) }
             return try start(id, in: lineage, while: what, acceptingRollback: acceptingRollback)

@@ -16,6 +16,8 @@ extension Store {
         let id = try newDiskID()
         let (keys, envelope) = try makeKeys(encrypted: encrypted, for: id)
         let lineage = keys.lineage
+        let owned = try own(lineage)
+        defer { withExtendedLifetime(owned) {} }
         try acting("creating disk \(id)") {
             let now = self.now
             var manifest = LineageManifest(key: envelope, created: now)
@@ -136,6 +138,8 @@ extension Store {
     /// Throws `.notFound`, `.invalid` if it would shrink, `.noSpace`, `.io`, `.sessionOver`.
     public func resize(_ id: DiskID, to size: UInt64) throws {
         if try resizeAttached(id, to: size) { return }
+        let owned = try own(try lineage(of: id))
+        defer { withExtendedLifetime(owned) {} }
         try acting("resizing disk \(id)") {
             // It may have been attached meanwhile.
             if try resizeAttached(id, to: size) { return }
@@ -256,7 +260,10 @@ extension Store {
     /// An action that may remove a lineage: no pass of reclamation is at work on it meanwhile,
     /// which would write its manifest anew.
     func deleting(_ what: String, of lineage: LineageID, _ body: () throws -> Void) throws {
-        try reclaimer.withSuspended(lineage) { try acting("deleting \(what)", body) }
+        let owned = try own(lineage)
+        try withExtendedLifetime(owned) {
+            try reclaimer.withSuspended(lineage) { try acting("deleting \(what)", body) }
+        }
     }
 
     /// Removes the manifest of a disk or snapshot, and with the last of a lineage all of it. Can be

@@ -29,9 +29,11 @@ extension Store {
     /// each write its manifest over the other's.
     ///
     /// `accepting`: the disk for whose sake a lineage is opened that is older than the anchor knows
-    /// it. Throws `.rolledBack` without.
+    /// it. Throws `.rolledBack` without. `isFencing`: it is taken from another host that has it.
+    /// Throws `.heldElsewhere` without.
     func openLineage(
-        _ id: LineageID, for use: KeyUse?, while what: String, accepting disk: DiskID? = nil
+        _ id: LineageID, for use: KeyUse?, while what: String, accepting disk: DiskID? = nil,
+        isFencing: Bool = false
     ) throws -> Lineage {
         var isMetered = use == nil
         while true {
@@ -44,7 +46,8 @@ extension Store {
             case .mine:
                 defer { leaveOpening(id) }
                 do {
-                    return admit(try loadLineage(id, for: use, accepting: disk))
+                    let owned = try own(id, isFencing: isFencing)
+                    return admit(try loadLineage(id, for: use, accepting: disk), owned)
                 } catch {
                     // Deleted meanwhile, it reads as damaged.
                     let isThere = monitor.withLock {
@@ -131,23 +134,25 @@ extension Store {
             freshness: freshness)
     }
 
-    /// Puts an opened lineage into the catalogue, with one user.
-    func admit(_ lineage: Lineage) -> Lineage {
+    /// Puts an opened lineage into the catalogue, with one user. It is owned until it is closed.
+    func admit(_ lineage: Lineage, _ owned: OwnedLineage) -> Lineage {
         monitor.withLock {
-            catalogue.openLineages[lineage.id] = .init(lineage: lineage, users: 1)
+            catalogue.openLineages[lineage.id] = .init(lineage: lineage, owned: owned, users: 1)
         }
         return lineage
     }
 
     func closeLineage(_ id: LineageID) {
-        let last = monitor.withLock { () -> Lineage? in
+        var last = monitor.withLock { () -> Catalogue.OpenLineage? in
             catalogue.openLineages[id]?.users -= 1
             guard catalogue.openLineages[id]?.users == 0 else { return nil }
-            return catalogue.openLineages.removeValue(forKey: id)?.lineage
+            return catalogue.openLineages.removeValue(forKey: id)
         }
-        last?.noteFreshness()
-        // Ends here, not under the monitor: that closes files.
-        _ = consume last
+        last?.lineage.noteFreshness()
+        // Both end here, not under the monitor: that closes files, and then gives the lineage back.
+        let owned = last?.owned
+        last = nil
+        withExtendedLifetime(owned) {}
     }
 
     func unwrapKeys(

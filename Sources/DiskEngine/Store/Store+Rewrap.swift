@@ -52,7 +52,7 @@ extension Store {
         if let cause = failure.cause as? KeyError {
             return cause.code == .refused || cause.code == .unknownKey
         }
-        return [.damaged, .keyRefused, .rolledBack].contains(failure.code)
+        return [.damaged, .keyRefused, .rolledBack, .heldElsewhere].contains(failure.code)
     }
 
     /// False if it was under the newest version.

@@ -5,7 +5,8 @@ import KeyManagement
 import Scheduling
 
 /// An open store: its disks and snapshots, and those of them that are attached. One process at a
-/// time may have a store open.
+/// time may have a store open, or of one that is shared (`SharedStore`) any number, each with
+/// lineages of its own (`LineageOwnership`).
 ///
 /// `actions` serialises what changes the set of disks and snapshots, and may be held as long as the
 /// medium takes, never while the KMS is called; the `catalogue` is guarded by a monitor only held
@@ -29,11 +30,17 @@ public final class Store: @unchecked Sendable {
     /// Held by the one pass of reclamation at a time.
     let passes: Monitor
     private let lock: any StoreLock
+    /// nil: this process alone has the store.
+    let shared: (any SharedStore)?
+    let ownership: LineageOwnership
+    /// What was last seen of other hosts' lineages, and who has them.
+    let elsewhere: Elsewhere
     public let scrubWork = ScrubWork()
     /// nil: without an anchor.
     let freshness: FreshnessKeeper?
 
-    /// Opens a store for this process alone; `holder` is what a second process is told of it.
+    /// Opens a store, for this process alone if its medium cannot be shared; `holder` is what
+    /// another process is told of it.
     ///
     /// `anchor` is where the store's past is remembered outside of it; nil: nowhere.
     ///
@@ -46,6 +53,10 @@ public final class Store: @unchecked Sendable {
     ) throws {
         try limits.check()
         reporting = files as? any ReportingStore
+        let shared = files as? any SharedStore
+        self.shared = shared
+        ownership = LineageOwnership(shared, holder: holder, threads: environment.threads)
+        elsewhere = Elsewhere(threads: environment.threads)
         budget = ChunkBudget(limit: limits.openChunks, threads: environment.threads)
         let files = RelievedStore(files, budget: budget)
         self.files = files
@@ -59,7 +70,7 @@ public final class Store: @unchecked Sendable {
         passes = environment.threads.makeMonitor()
         reclaimer = Reclaimer(threads: environment.threads)
         do {
-            lock = try files.lockExclusively(holder: holder)
+            lock = try shared?.join(holder: holder) ?? files.lockExclusively(holder: holder)
             let reserve = SpaceReserve(
                 files: files, bytes: limits.reserve(on: try files.capacity().total),
                 threads: environment.threads)

@@ -3,6 +3,8 @@ struct ListPage: Equatable {
     struct Item: Equatable {
         let key: String
         let size: UInt64
+        /// As it is written there; nil: the server does not tell.
+        var tag: String?
     }
 
     var items: [Item] = []
@@ -47,18 +49,20 @@ struct ListPage: Equatable {
     private static func item(_ reader: inout XMLReader) throws(XMLReader.Problem) -> Item {
         var key: String?
         var size: UInt64?
+        var tag: String?
         while let part = try reader.next(), part != .end("Contents") {
             guard case .start(let name) = part else { continue }
             switch name {
             case "Key": key = try reader.content()
             case "Size": size = UInt64(try reader.content())
+            case "ETag": tag = try reader.content()
             default: try reader.skip()
             }
         }
         guard let key, let size else {
             throw XMLReader.Problem(text: "an object without key or size")
         }
-        return Item(key: key, size: size)
+        return Item(key: key, size: size, tag: tag)
     }
 
     private static func folder(_ reader: inout XMLReader) throws(XMLReader.Problem) -> String {
@@ -76,7 +80,7 @@ struct ListPage: Equatable {
             guard let key = Escaping.unescape(items[index].key) else {
                 throw XMLReader.Problem(text: "a key with a bad % in it")
             }
-            items[index] = Item(key: key, size: items[index].size)
+            items[index] = Item(key: key, size: items[index].size, tag: items[index].tag)
         }
         for index in folders.indices {
             guard let name = Escaping.unescape(folders[index]) else {

@@ -17,6 +17,7 @@ extension DiskCommand {
                 EXAMPLES:
                   sealdisk disk attach data --loop --mkfs ext4 --at /data
                   sealdisk disk attach data --loop --at /data --options noatime
+                  sealdisk disk attach data --fence --loop --at /data
                   sealdisk disk attach windows --loop --read-only --partscan --sector-size 512
                 """)
 
@@ -53,6 +54,12 @@ extension DiskCommand {
                 discussion: "For restored copies; the acceptance is recorded in the key-use log."))
         var acceptRollback = false
 
+        @Flag(
+            help: ArgumentHelp(
+                "Take it from another host that works with it or its lineage.",
+                discussion: "For a host that is lost: what it writes from then on is refused."))
+        var fence = false
+
         func validate() throws {
             let given = readOnly ? "--read-only" : mkfs != nil ? "--mkfs" : loopOptions.given
             if let given, !loop {
@@ -79,6 +86,7 @@ extension DiskCommand {
                     "DiskId": id, "InstanceId": instance,
                     "Encrypted": requireEncrypted ? "true" : nil,
                     "AcceptRollback": acceptRollback ? "true" : nil,
+                    "Fence": fence ? "true" : nil,
                 ])
             let file = mount.file(ofDisk: before.text("Name"))
             if isAttached { try checkEncryption(of: before) }

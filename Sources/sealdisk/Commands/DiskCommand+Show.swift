@@ -100,6 +100,7 @@ extension DiskCommand {
             }
             details.add("Stored", disk.size("StoredBytes"))
             details.add("Status", disk.text("Status"))
+            details.add("In use by", disk["HeldElsewhere"]?.string)
             details.add("Category", disk.text("Category"))
             details.add("Encryption", disk.flag("Encrypted") ? "AES-256-GCM" : "none")
             details.add("Key", disk.text("KMSKeyId"))

@@ -107,6 +107,7 @@ struct MountService {
     ) {
         AnchorUpdates.start(for: served)
         if !plan.flags.isReadOnly { SnapshotSchedule.start(served) }
+        if served.plane.isShared { SharedStoreWatch.start(served) }
         // The key of a keystore cannot be disabled.
         if plan.flags.fencesOnDisabledKey, plan.keys.keyService != nil {
             KeyWatch.start(served, every: plan.flags.keyCheckPeriod)
@@ -248,6 +249,7 @@ struct MountService {
             [
                 "DiskId": disk.summary.id.text,
                 "Encrypted": plan.flags.requiresEncryption ? "true" : nil,
+                "Fence": plan.isFencing ? "true" : nil,
             ])
         if let refusal = plane.perform(request).refusal { throw refusal }
     }

@@ -48,6 +48,7 @@ struct CommandForm {
             [
                 "DiskId": .argument("DISK"), "Encrypted": .flags("--require-encrypted", nil),
                 "AcceptRollback": .flags("--accept-rollback", nil),
+                "Fence": .flags("--fence", nil),
             ]),
         "DetachDisk": CommandForm("disk detach", ["DiskId": .argument("DISK")]),
         "ResizeDisk": CommandForm(

@@ -53,7 +53,8 @@ extension MountSuite {
             let store = PoolStore(cluster)
             let first = try store.firstHost()
             let other = try store.host(2, keysOf: first)
-            try FencedHost(first: first, other: other, disk: "data").run(isDurableInStore: true)
+            try FencedHost(first: first, other: other, disk: "data").run(
+                isDurableInStore: true, isWhole: true)
         }
 
         @Test func aHostOfTheClusterThatIsKilledIsWaitedFor() throws {

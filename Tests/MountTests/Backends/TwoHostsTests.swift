@@ -3,7 +3,7 @@ import ServerFixtures
 import Testing
 
 extension MountSuite {
-    /// Two hosts want one store.
+    /// Two hosts have one store, and want one disk.
     ///
     /// With SEALDISK_HOST_LOSSES in both durabilities; what `host` promises is in `HostLossTests`.
     @Suite struct TwoHostsTests {
@@ -13,7 +13,7 @@ extension MountSuite {
 
         init() throws { server = try SeaweedFS.shared.get() }
 
-        @Test func whileOneHasItNoOtherDoesAndAfterItsTermTheNextOne() throws {
+        @Test func whileOneHasADiskNoOtherDoesAndAfterItsTermTheNextOne() throws {
             let store = BucketStore(server, "lease=2")
             let first = try store.firstHost()
             try first.mount()
@@ -21,18 +21,21 @@ extension MountSuite {
             try first.withDisk("data") { _ = try $0.write([1, 2, 3], at: 5) }
             try first.request("CreateSnapshot DiskId=data SnapshotName=s")
             let other = try store.host(2, keysOf: first)
+            try other.mount()
             // Longer than its term: it is renewed.
             for _ in 0..<3 {
-                let outcome = try other.sealdisk("mount", other.store, other.mountPoint)
+                let outcome = try other.sealdisk("disk", "attach", "data")
                 #expect(outcome.status == 5, "\(outcome)")
                 #expect(
                     outcome.errors.contains("in use by `sealdisk mount \(first.mountPoint)`"),
                     "\(outcome)")
-                #expect(outcome.errors.contains("mount --fence"), "\(outcome)")
+                #expect(outcome.errors.contains("--fence"), "\(outcome)")
                 usleep(900_000)
             }
             try first.crash()
-            try other.mountAfterTerm("attach=data")
+            try eventually("its term is over") {
+                try other.sealdisk("disk", "attach", "data").status == 0
+            }
             #expect(
                 try OpenedFile(other.file("data"), O_RDONLY).read(at: 4, count: 5)
                     == [0, 1, 2, 3, 0])
@@ -44,6 +47,59 @@ extension MountSuite {
             try first.unmount()
         }
 
+        /// Each works with its own disks, sees what the other makes, and goes on when a disk is
+        /// taken from it.
+        @Test func bothHaveTheStoreAtOnce() throws {
+            let store = BucketStore(server, "lease=2")
+            let first = try store.firstHost()
+            let other = try store.host(2, keysOf: first)
+            try first.mount()
+            try other.mount()
+            for disk in ["a", "b"] { try first.attachDisk(disk, mebibytes: 16) }
+            try other.attachDisk("c", mebibytes: 16)
+            try first.withDisk("a") { file in
+                try file.write([1, 2, 3], at: 5)
+                try file.synchronize()
+            }
+            try other.withDisk("c") { _ = try $0.write([7], at: 0) }
+            try first.request("CreateSnapshot DiskId=a SnapshotName=s")
+            try other.request("DescribeSnapshots SnapshotId=s")
+            try eventually("it sees who has what") {
+                try other.sealdisk("disk", "show", "a").output.contains(first.mountPoint)
+            }
+            // A check wants it alone.
+            let check = try other.sealdisk("check", other.store)
+            #expect(check.status == 5, "\(check)")
+
+            try other.succeed("disk", "attach", "a", "--fence")
+            #expect(
+                try OpenedFile(other.file("a"), O_RDONLY).read(at: 4, count: 5)
+                    == [0, 1, 2, 3, 0])
+            expectErrno(EIO) {
+                try first.withDisk("a") { file in
+                    try file.write([UInt8](repeating: 9, count: 4096), at: 0)
+                    try file.synchronize()
+                }
+            }
+            // Nothing else was taken from it.
+            try first.withDisk("b") { file in
+                try file.write([5], at: 1)
+                try file.synchronize()
+            }
+            #expect(try first.tryRequest("DetachDisk DiskId=a").errno != 0)
+            #expect(try first.tryRequest("AttachDisk DiskId=a").errno == EBUSY)
+            try other.request("DetachDisk DiskId=a")
+            try first.request("AttachDisk DiskId=a AcceptRollback=true")
+            #expect(
+                try OpenedFile(first.file("a"), O_RDONLY).read(at: 5, count: 3) == [1, 2, 3])
+            try other.request("DetachDisk DiskId=c")
+            try other.request("DeleteDisk DiskId=c")
+            try eventually("it is gone there, too") { access(first.file("c"), F_OK) != 0 }
+            try other.unmount()
+            try first.unmount()
+            try first.succeed("check", first.store)
+        }
+
         /// Also of one that lives: its users get errors, and nothing more of it becomes part of the
         /// store, whatever it does.
         @Test(arguments: isLong ? ["host", "store"] : ["store"])
@@ -52,21 +108,22 @@ extension MountSuite {
             let first = try store.firstHost()
             let other = try store.host(2, keysOf: first)
             try FencedHost(first: first, other: other, disk: "data").run(
-                isDurableInStore: durability == "store")
+                isDurableInStore: durability == "store", isWhole: false)
         }
     }
 }
 
-/// A host that has a store and loses it to another, in the middle of writes.
+/// A host that has a disk and loses it to another, or the whole store, in the middle of writes.
 struct FencedHost {
     let first: Rig
     let other: Rig
     let disk: String
 
-    func run(isDurableInStore: Bool) throws {
+    /// `isWhole`: whoever has the store has it as a whole.
+    func run(isDurableInStore: Bool, isWhole: Bool) throws {
         try first.mount()
         try first.attachDisk(disk, mebibytes: 64)
-        let before = try loseTheStore(isDurableInStore)
+        let before = try loseTheDisk(isDurableInStore, isWhole)
         // Nobody has anything open any more.
         let ended = try first.sealdisk("unmount", first.mountPoint)
         #expect(ended.status == 8, "\(ended)")
@@ -86,7 +143,7 @@ struct FencedHost {
     }
 
     /// Returns what the disk is to the other host, which has it then.
-    private func loseTheStore(_ isDurableInStore: Bool) throws -> String {
+    private func loseTheDisk(_ isDurableInStore: Bool, _ isWhole: Bool) throws -> String {
         let load = SequencedLoad(blocks: 500, isFlushed: true)
         let writer = load.start(on: try OpenedFile(first.file(disk), O_RDWR))
         try load.waitFor(50, by: writer)
@@ -114,11 +171,10 @@ struct FencedHost {
         }
         if let backend = try first.status()["backend"] as? [String: Any] {
             let failure = backend["failure"] as? String
-            #expect(failure?.contains("another host has taken the store") == true)
+            #expect(failure?.contains("another host has taken") == true)
         }
-        for request in ["CreateSnapshot DiskId=\(disk)", "CreateDisk Size=1MiB"] {
-            #expect(try first.tryRequest(request).errno != 0, "\(request)")
-        }
+        #expect(try first.tryRequest("CreateSnapshot DiskId=\(disk)").errno != 0)
+        if isWhole { #expect(try first.tryRequest("CreateDisk Size=1MiB").errno != 0) }
         return before
     }
 }

@@ -1,0 +1,207 @@
+import ChunkStore
+import Scheduling
+
+// Taking a lease.
+//
+// Whoever has the whole store has every folder. So whoever takes a folder puts its lease first and
+// then looks whether somebody has the store; whoever takes the store puts its lease first and then
+// looks at those of all folders. Of two who do this at once one sees the other, or both do.
+//
+// Epochs ascend for each name: a folder's is drawn above the store's, and the store's above those
+// of all folders. So the higher one of the two tells who had the folder last.
+extension S3Lease {
+    /// What earlier holders have come to, of a folder or of the store.
+    struct Past {
+        var epoch: UInt64 = 0
+        var floor: UInt64 = 0
+        /// Whether the last one gave it back in order.
+        var isClean = true
+
+        mutating func add(_ record: LeaseRecord?) {
+            guard let record else { return }
+            floor = max(floor, record.floor)
+            addBelow(record)
+        }
+
+        /// Of a part, which keeps its own floor.
+        mutating func addBelow(_ record: LeaseRecord) {
+            epoch = max(epoch, record.epoch)
+            if record.holder != nil { isClean = false }
+        }
+    }
+
+    /// Takes it. The epoch of whoever had it last is returned.
+    @discardableResult
+    func take(fencing: Bool) throws(StoreError) -> UInt64 {
+        let cache = try store.cache.identity(drawing: store.random)
+        if folder != nil { try demandNobodyHasTheStore() }
+        let (found, isAlone) = try free(key, for: cache, fencing: fencing)
+        // The other stops by the term that it has, which need not be this host's.
+        var wait = isAlone ? .zero : Self.patience(for: found)
+        let above = folder == nil ? nil : try store.findLease(Bucket.lease, taking)
+        var past = Past()
+        past.add(found?.record)
+        past.add(above?.record)
+        let last = past.epoch
+        try store.cache.intend(last + 1, for: folder)
+        prepare(
+            LeaseRecord(
+                epoch: last + 1, floor: past.floor, holder: cache,
+                termMilliseconds: UInt64(term.length.wholeNanoseconds / 1_000_000),
+                renewed: store.wallSeconds(), name: name),
+            over: found?.tag)
+        try renew()
+        do {
+            try startRenewing()
+            var below: [ObjectName: S3Store.FoundLease] = [:]
+            if folder == nil {
+                below = try folders(for: cache, fencing: fencing, &past, &wait)
+            } else {
+                try demandNobodyHasTheStore()
+            }
+            try waitOut(wait)
+            try settleCache(cache, found, above: above, below: below)
+            try begin(past, below)
+            return last
+        } catch {
+            // Who did not finish taking over from another leaves that to do.
+            withdraw(givingBack: past.isClean)
+            throw error
+        }
+    }
+
+    private func demandNobodyHasTheStore() throws(StoreError) {
+        guard let found = try store.findLease(Bucket.lease, taking), found.record.holder != nil
+        else { return }
+        throw locked(found.record)
+    }
+
+    /// How long another may act who was not heard: a term by a clock that is slow.
+    private static func patience(for found: S3Store.FoundLease?) -> Duration {
+        let term = Duration.milliseconds(Int64(found?.record.termMilliseconds ?? 0))
+        return term + term / 5
+    }
+
+    /// A lease as it may be taken, and whether nobody can still be acting by it. Throws `.locked`
+    /// if somebody has it.
+    private func free(
+        _ key: ObjectKey, for cache: String, fencing: Bool
+    ) throws(StoreError) -> (found: S3Store.FoundLease?, isAlone: Bool) {
+        guard let first = try store.findLease(key, taking) else { return (nil, true) }
+        guard let holder = first.record.holder, holder != cache else { return (first, true) }
+        if fencing { return (first, false) }
+        let foreign = Duration.milliseconds(Int64(first.record.termMilliseconds))
+        let now = store.wallSeconds()
+        let age = now > first.record.renewed ? now - first.record.renewed : 0
+        if first.record.renewed <= now, Duration.seconds(Int64(age)) < foreign {
+            throw locked(first.record)
+        }
+        // Nobody's clock is believed: it must stay as it is for a whole term.
+        let start = store.time.now()
+        while store.time.now() - start < Self.patience(for: first) {
+            store.time.sleep(for: min(.milliseconds(500), foreign / 10))
+            guard let again = try store.findLease(key, taking) else { return (nil, true) }
+            if again.tag != first.tag { throw locked(again.record) }
+        }
+        return (first, true)
+    }
+
+    private func locked(_ record: LeaseRecord) -> StoreError {
+        StoreError(
+            .locked, operation: taking,
+            cause: "in use by `\(record.name)`, which renews its lease")
+    }
+
+    /// The leases of all folders, which nobody holds any more when this returns, or in `wait`. The
+    /// epoch is raised above theirs.
+    private func folders(
+        for cache: String, fencing: Bool, _ past: inout Past, _ wait: inout Duration
+    ) throws(StoreError) -> [ObjectName: S3Store.FoundLease] {
+        var found: [ObjectName: S3Store.FoundLease] = [:]
+        for folder in try store.foldersWithLease() {
+            let key = Bucket.lease(of: folder)
+            let (lease, isAlone) = try free(key, for: cache, fencing: fencing)
+            guard var lease else { continue }
+            // Before the record is changed: who had it did not give it back.
+            past.addBelow(lease.record)
+            if !isAlone {
+                wait = max(wait, Self.patience(for: lease))
+                lease.record.holder = nil
+                lease.record.epoch += 1
+                past.epoch = max(past.epoch, lease.record.epoch)
+                let put = try bucket.put(key, lease.record.encoded(), if: .tag(lease.tag), taking)
+                lease.tag = put
+            }
+            found[folder] = lease
+        }
+        let (raised, isRaised) = (past.epoch + 1, past.epoch >= epoch)
+        if isRaised {
+            try store.cache.intend(raised, for: nil)
+            change { $0.epoch = raised }
+            try renew()
+        }
+        return found
+    }
+
+    /// Waits, as long as the lease is ours meanwhile.
+    private func waitOut(_ span: Duration) throws(StoreError) {
+        let end = store.time.now() + span
+        while store.time.now() < end {
+            try bucket.gate.check(taking)
+            store.time.sleep(for: min(.milliseconds(200), end - store.time.now()))
+        }
+    }
+
+    /// What waits in the cache is of the store only if nobody had it since.
+    private func settleCache(
+        _ cache: String, _ found: S3Store.FoundLease?, above: S3Store.FoundLease?,
+        below: [ObjectName: S3Store.FoundLease]
+    ) throws(StoreError) {
+        if let folder {
+            let isOurs = try store.cache.hadLast(folder, found, below: above, cache)
+            if !isOurs { try store.uploads.forgetWaiting(below: folder) }
+        } else {
+            for folder in store.uploads.foldersThatWait() {
+                let lease = folder.flatMap { below[$0] }
+                let isOurs = try store.cache.hadLast(folder, lease ?? found, below: found, cache)
+                if !isOurs { try store.uploads.forgetWaiting(below: folder) }
+            }
+        }
+        try store.cache.note(epoch, of: folder)
+    }
+
+    /// Acts under the lease from here on. What an earlier holder may have had on its way does not
+    /// count any more.
+    private func begin(
+        _ past: Past, _ below: [ObjectName: S3Store.FoundLease]
+    ) throws(StoreError) {
+        bucket.epoch.store(epoch, ordering: .releasing)
+        bucket.floor.store(past.floor, ordering: .releasing)
+        store.forgetKnown(below: folder)
+        if folder == nil {
+            store.holdings.share(false)
+            for (folder, lease) in below where lease.record.floor > past.floor {
+                store.holdings.take(folder, bucket.above(lease.record.floor))
+            }
+        }
+        if !past.isClean {
+            try store.takeOver(folder, of: bucket)
+            if folder == nil { store.holdings.share(false) }
+            let epoch = epoch
+            change { $0.floor = epoch }
+            try renew()
+            bucket.floor.store(epoch, ordering: .releasing)
+        }
+        if let folder {
+            store.holdings.take(folder, bucket)
+            do {
+                try store.uploads.readmit(below: folder)
+            } catch {
+                store.holdings.giveBack(folder)
+                throw error
+            }
+        }
+        store.held.withLock { $0[key] = self }
+        try store.uploads.start()
+    }
+}

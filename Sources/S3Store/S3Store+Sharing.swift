@@ -1,0 +1,178 @@
+import ChunkStore
+import Scheduling
+import Synchronization
+
+// A store that several hosts have at a time: each folder `lineages/…` has a lease of its own.
+extension S3Store: SharedStore {
+    public func join(holder: String) throws(StoreError) -> any StoreLock {
+        let cacheLock = try cache.files.lockExclusively(holder: holder)
+        do {
+            _ = try cache.identity(drawing: random)
+            let found = try findLease(Bucket.lease, "join the store")
+            if found?.record.holder != nil {
+                // Somebody had all of it, and may be gone: it is put in order first.
+                let lease = S3Lease(self, of: nil, bucket, name: holder)
+                try lease.take(fencing: options.isFencing)
+                lease.release()
+                bucket.gate.hold(until: nil)
+            }
+            holdings.share(true)
+            try uploads.readmit(below: nil)
+            try uploads.start()
+            let settling = try settleWaiting(holder: holder)
+            return S3Membership(self, cacheLock: cacheLock, settling: settling)
+        } catch {
+            cacheLock.release()
+            throw error
+        }
+    }
+
+    public func takeFolder(
+        _ folder: ObjectName, holder: String, isFencing: Bool
+    ) throws(StoreError) -> TakenFolder {
+        var isUnchanged = true
+        let (_, isNew) = try taken.use(folder) { () throws(StoreError) in
+            let gate = LeaseGate(threads: threads, time: time, patience: options.patience)
+            let lease = S3Lease(self, of: folder, bucket.behind(gate), name: holder)
+            isUnchanged = try lease.take(fencing: isFencing) == taken.lastEpoch(of: folder)
+            return lease
+        }
+        return TakenFolder(
+            lock: FolderLock(folder, of: self), isUnchanged: isNew ? isUnchanged : true)
+    }
+
+    public func holders() throws(StoreError) -> [ObjectName: String] {
+        var holders: [ObjectName: String] = [:]
+        for folder in try foldersWithLease() {
+            let key = Bucket.lease(of: folder)
+            guard held.withLock({ $0[key] }) == nil,
+                let record = try findLease(key, "look at a lease")?.record, record.holder != nil
+            else { continue }
+            holders[folder] = record.name
+        }
+        return holders
+    }
+
+    public func versions(
+        below folder: ObjectName
+    ) throws(StoreError) -> [ObjectName: ObjectVersion] {
+        let top = "objects/"
+        var versions: [ObjectName: ObjectVersion] = [:]
+        for object in try bucket.objects.list("\(top)\(folder)/", isDeep: true).objects
+        where object.size > ObjectEnvelope.removedSize {
+            guard let name = ObjectName(String(object.key.text.dropFirst(top.utf8.count)))
+            else { continue }
+            var tag = object.tag
+            if tag == nil { tag = try bucket.find(object.key, limit: Self.longest, "look")?.tag }
+            if let tag { versions[name] = ObjectVersion(Array(tag.text.utf8)) }
+        }
+        return versions
+    }
+
+    /// What an earlier process of this host wrote and did not upload is uploaded now, if nobody has
+    /// had its folder since; its own thread sees to that.
+    private func settleWaiting(holder: String) throws(StoreError) -> (any RunningThread)? {
+        let folders = uploads.foldersThatWait().compactMap(\.self)
+        guard !folders.isEmpty else { return nil }
+        do {
+            return try threads.start(name: "settle") { [self] in
+                for folder in folders {
+                    // Who has it now is told of what this host had when it takes it back.
+                    let taken = try? takeFolder(folder, holder: holder, isFencing: false)
+                    taken?.lock.release()
+                }
+            }
+        } catch {
+            throw StoreError(.io, operation: "join the store", cause: "\(error)")
+        }
+    }
+
+    // MARK: What lies in no folder
+
+    /// Puts are made under the epoch of whoever had the store as a whole last, so that they count.
+    /// True if that is another than it was. Throws `.locked` while somebody has it so.
+    @discardableResult
+    func followLease(_ operation: String) throws(StoreError) -> Bool {
+        guard let record = try findLease(Bucket.lease, operation)?.record else { return false }
+        guard record.holder == nil else {
+            throw StoreError(
+                .locked, operation: operation,
+                cause: "the store is in use as a whole by `\(record.name)`")
+        }
+        let before = bucket.epoch.exchange(record.epoch, ordering: .acquiringAndReleasing)
+        bucket.floor.store(record.floor, ordering: .releasing)
+        if before != record.epoch { forgetKnown(below: nil) }
+        return before != record.epoch
+    }
+
+    // MARK: Leases
+
+    struct FoundLease {
+        var record: LeaseRecord
+        var tag: ObjectTag
+    }
+
+    /// nil: nobody ever took it.
+    func findLease(_ key: ObjectKey, _ operation: String) throws(StoreError) -> FoundLease? {
+        guard let found = try bucket.find(key, limit: 4096, operation) else { return nil }
+        guard let record = LeaseRecord(decoding: found.content) else {
+            throw StoreError(
+                .foreign, operation: operation,
+                cause: "the bucket's object `\(key)` is none that this program made")
+        }
+        return FoundLease(record: record, tag: found.tag)
+    }
+
+    /// Every folder that anybody ever took.
+    func foldersWithLease() throws(StoreError) -> [ObjectName] {
+        try bucket.objects.list(Bucket.folderLeases, isDeep: true).objects.compactMap { object in
+            let name = ObjectName(
+                String(object.key.text.dropFirst(Bucket.folderLeases.utf8.count)))
+            return name.flatMap { Holdings.folder(of: $0) == $0 ? $0 : nil }
+        }
+    }
+}
+
+/// What a process has in hands that has joined a store.
+private final class S3Membership: StoreLock {
+    private let store: S3Store
+    private let cacheLock: any StoreLock
+    private let settling: (any RunningThread)?
+    private let isOver = Atomic(false)
+
+    init(_ store: S3Store, cacheLock: any StoreLock, settling: (any RunningThread)?) {
+        self.store = store
+        self.cacheLock = cacheLock
+        self.settling = settling
+    }
+
+    deinit { release() }
+
+    func release() {
+        if isOver.exchange(true, ordering: .acquiringAndReleasing) { return }
+        settling?.join()
+        store.taken.releaseAll()
+        // What is left to upload waits in the cache.
+        try? store.close()
+        cacheLock.release()
+    }
+}
+
+/// One use of a folder; let go of once.
+private final class FolderLock: StoreLock {
+    private let folder: ObjectName
+    private let store: S3Store
+    private let isHeld = Atomic(true)
+
+    init(_ folder: ObjectName, of store: S3Store) {
+        self.folder = folder
+        self.store = store
+    }
+
+    deinit { release() }
+
+    func release() {
+        guard isHeld.exchange(false, ordering: .acquiringAndReleasing) else { return }
+        store.taken.letGo(folder)
+    }
+}
