@@ -43,7 +43,8 @@ extension S3Lease {
         past.add(found?.record)
         past.add(above?.record)
         let last = past.epoch
-        try store.cache.intend(last + 1, for: folder)
+        let isOurs = try store.cache.hadLast(folder, found, below: above ?? found, cache)
+        try store.cache.prepareTaking(folder, after: last, hadLast: isOurs)
         prepare(
             LeaseRecord(
                 epoch: last + 1, floor: past.floor, holder: cache,
@@ -60,7 +61,7 @@ extension S3Lease {
                 try demandNobodyHasTheStore()
             }
             try waitOut(wait)
-            try settleCache(cache, found, above: above, below: below)
+            try settleCache(cache, found, below: below, isOurs: isOurs)
             try begin(past, below)
             return last
         } catch {
@@ -136,7 +137,6 @@ extension S3Lease {
         }
         let (raised, isRaised) = (past.epoch + 1, past.epoch >= epoch)
         if isRaised {
-            try store.cache.intend(raised, for: nil)
             change { $0.epoch = raised }
             try renew()
         }
@@ -154,16 +154,15 @@ extension S3Lease {
 
     /// What waits in the cache is of the store only if nobody had it since.
     private func settleCache(
-        _ cache: String, _ found: S3Store.FoundLease?, above: S3Store.FoundLease?,
-        below: [ObjectName: S3Store.FoundLease]
+        _ cache: String, _ found: S3Store.FoundLease?,
+        below: [ObjectName: S3Store.FoundLease], isOurs: Bool
     ) throws(StoreError) {
         if let folder {
-            let isOurs = try store.cache.hadLast(folder, found, below: above, cache)
             if !isOurs { try store.uploads.forgetWaiting(below: folder) }
         } else {
             for folder in store.uploads.foldersThatWait() {
-                let lease = folder.flatMap { below[$0] }
-                let isOurs = try store.cache.hadLast(folder, lease ?? found, below: found, cache)
+                let lease = folder.flatMap { below[$0] } ?? found
+                let isOurs = try store.cache.hadLast(folder, lease, below: found, cache)
                 if !isOurs { try store.uploads.forgetWaiting(below: folder) }
             }
         }

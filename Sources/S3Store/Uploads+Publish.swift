@@ -75,7 +75,8 @@ extension Uploads {
         let now = milliseconds()
         return monitor.withLock {
             var (bytes, age): (UInt64, UInt64) = (0, 0)
-            for chunk in chunks.values where chunk.isMarked.load(ordering: .acquiring) {
+            for chunk in chunks.values
+            where chunk.isMarked.load(ordering: .acquiring) && !holdings.isLost(chunk.bucket) {
                 bytes += chunk.waitingBytes
                 let since = chunk.waitingSince.load(ordering: .acquiring)
                 let being = chunk.publishingSince.load(ordering: .acquiring)
