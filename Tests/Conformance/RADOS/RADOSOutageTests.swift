@@ -81,6 +81,23 @@ extension RADOSHostTests {
             #expect(try store.openFile(again).bytes(1) == [1])
         }
 
+        /// The monitors have no figures of a new pool until the manager has told them: a store can
+        /// be made there all the same. A pool that is gone is another matter.
+        @Test func aPoolHasACapacityFromItsBeginningToItsEnd() throws {
+            try cluster.killManager {
+                try cluster.order("ceph osd pool create new 1 1 replicated")
+                let store = try RADOSStore(cluster.place(pool: "new"))
+                let old = try RADOSStore(cluster.place(pool: "test"))
+                #expect(try store.capacity().total > 0)
+                #expect(try store.capacity() == old.capacity())
+                try cluster.order(
+                    "ceph osd pool delete new new --yes-i-really-really-mean-it")
+                expect(.notFound, about: "the cluster has no pool new") {
+                    _ = try store.capacity()
+                }
+            }
+        }
+
         /// Until the pool refuses; what has its space can be written all the same.
         private func fill(_ store: RADOSStore) throws {
             let file = try store.createFile(try name("a/chunk"), length: 8 << 20)

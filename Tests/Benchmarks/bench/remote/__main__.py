@@ -15,7 +15,7 @@ from ..report import markdown_table, number
 from ..subjects import Encrypted, Subject, Tools
 from ..system import drop_caches, parse_size, run
 from .servers import BUCKET, Ceph, S3Server
-from .subjects import Rbd, RbdLuks, Remote, SharedS3Backer, in_ceph, on_s3
+from .subjects import Rbd, RbdCached, RbdLuks, Remote, SharedS3Backer, in_ceph, on_s3
 
 MIB = 1 << 20
 CHUNK = 32 * MIB
@@ -174,7 +174,8 @@ def ceph_table(arguments: argparse.Namespace, tools: Tools) -> str:
     cluster = Ceph(folder / "ceph", arguments.cluster)
     subjects: list[Subject] = [in_ceph(folder, size, tools, cluster),
                                Rbd(folder, size, tools, cluster),
-                               RbdLuks(folder, size, tools, cluster)]
+                               RbdLuks(folder, size, tools, cluster),
+                               RbdCached(folder, size, tools, cluster)]
     started: list[Subject] = []
     try:
         for subject in subjects:
@@ -192,13 +193,13 @@ def ceph_table(arguments: argparse.Namespace, tools: Tools) -> str:
                 names = [each.name for each in subjects]
                 ours = found[names[0]]
                 rows.append([f"{kind} 4K, depth {depth}", *(number(found[n]) for n in names),
-                             number(ours / found[names[1]]), number(ours / found[names[2]])])
+                             *(number(ours / found[name]) for name in names[1:])])
     finally:
         for subject in reversed(started):
             subject.stop()
         cluster.stop()
-    heads = ["job (IOPS)", *(each.name for each in subjects), "rados / librbd",
-             "rados / librbd-luks"]
+    heads = ["job (IOPS)", *(each.name for each in subjects),
+             *(f"rados / {each.name}" for each in subjects[1:])]
     return markdown_table(heads, rows)
 
 
