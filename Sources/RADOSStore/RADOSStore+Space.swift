@@ -125,10 +125,10 @@ extension RADOSStore {
             return session.rados.mon_command(
                 session.cluster, &command, 1, nil, 0, &output, &count, nil, nil)
         }
+        defer { if let output { session.rados.buffer_free(output) } }
         if code == -ENOENT { return nil }
         try check(code, "\(operation): \(command) \(field)")
         guard let output else { return nil }
-        defer { session.rados.buffer_free(output) }
         let reply = String(
             decoding: UnsafeRawBufferPointer(start: output, count: count), as: UTF8.self)
         // The names and numbers of these answers have neither quotes nor blanks in them.

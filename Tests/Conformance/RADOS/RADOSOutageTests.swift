@@ -117,6 +117,26 @@ extension RADOSHostTests {
             try file.deallocate(at: 0, length: 4 << 20)
             expect(.noSpace, about: "write a/chunk") { try file.write([1], at: 0) }
             try file.write([3], at: 4 << 20)
+            try writeBesideWhatDoesNotFit(file)
+        }
+
+        /// Of writes that go to the cluster together only those fail that need space.
+        private func writeBesideWhatDoesNotFit(_ file: any ChunkFile) throws {
+            let refused = Atomic<Int>(0)
+            inThreads(4) { thread in
+                for round in 0..<30 {
+                    let offset = UInt64((4 << 20) + 4096 * thread)
+                    try file.write([UInt8(round)], at: offset)
+                    #expect(try file.bytes(1, at: offset) == [UInt8(round)])
+                    do {
+                        try file.write([1], at: 0)
+                    } catch let error as StoreError {
+                        #expect(error.code == .noSpace)
+                        refused.add(1, ordering: .relaxed)
+                    }
+                }
+            }
+            #expect(refused.load(ordering: .relaxed) == 120)
         }
     }
 }

@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Callable, Sequence
@@ -176,6 +177,9 @@ def ceph_table(arguments: argparse.Namespace, tools: Tools) -> str:
                                Rbd(folder, size, tools, cluster),
                                RbdLuks(folder, size, tools, cluster),
                                RbdCached(folder, size, tools, cluster)]
+    if arguments.before:
+        before = replace(tools, sealdisk=arguments.before)
+        subjects.append(in_ceph(folder, size, before, cluster, "rados-before"))
     started: list[Subject] = []
     try:
         for subject in subjects:
@@ -208,6 +212,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--sealdisk", type=Path, required=True)
+    parser.add_argument("--before", type=Path)
     parser.add_argument("--weed", type=Path, required=True)
     parser.add_argument("--cluster", type=Path, required=True)
     parser.add_argument("--only", choices=("s3", "ceph"))

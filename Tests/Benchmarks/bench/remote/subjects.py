@@ -58,12 +58,12 @@ def on_s3(folder: Path, size: int, tools: Tools, server: S3Server, durability: s
     return subject
 
 
-def in_ceph(folder: Path, size: int, tools: Tools, cluster: Ceph) -> Remote:
+def in_ceph(folder: Path, size: int, tools: Tools, cluster: Ceph, name: str = "rados") -> Remote:
     """A disk of SealDisk in a Ceph pool."""
     subject = Remote.__new__(Remote)
-    subject.name = "rados"
+    subject.name = name
     subject.note = "SealDisk in a Ceph pool"
-    uri = f"rados://{cluster.pool}/store?conf={cluster.conf}"
+    uri = f"rados://{cluster.pool}/{name}?conf={cluster.conf}"
     subject.__init__(folder, size, tools, uri, {})
     return subject
 
