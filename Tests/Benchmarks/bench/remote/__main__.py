@@ -61,7 +61,7 @@ def uploaded(subject: Remote, rest: int = 0) -> None:
 
 
 def put_loop(server: S3Server, folder: Path, total: int, size: int) -> float:
-    """MiB/s of a plain loop of PUTs by one curl, objects of one size."""
+    """MiB/s of a plain loop of PUTs by one curl, objects of one size, bodies not hashed."""
     body = folder / "body"
     body.write_bytes(Path("/dev/urandom").open("rb").read(size))
     count = max(1, total // size)
@@ -73,15 +73,17 @@ def put_loop(server: S3Server, folder: Path, total: int, size: int) -> float:
     return count * size / MIB / (time.monotonic() - start)
 
 
-def ranged_get(server: S3Server, count: int) -> float:
-    """Milliseconds of one ranged GET of 4 KiB, by one curl that keeps its connection."""
-    ranges = ",".join(str(index * 40960) for index in range(count))
+def ranged_get(server: S3Server, count: int, objects: int) -> float:
+    """Milliseconds of one ranged GET of 4 KiB at random in the objects of `put_loop`, by one curl
+    that keeps its connection."""
+    places = [(random.randrange(objects), random.randrange(CHUNK // 4096) * 4096)
+              for _ in range(count)]
     config = "".join(
-        f'url = "{server.endpoint}/{BUCKET}/plain/0"\nrange = {start}-{int(start) + 4095}\n'
+        f'url = "{server.endpoint}/{BUCKET}/plain/{key}"\nrange = {start}-{start + 4095}\n'
         'output = "/dev/null"\nwrite-out = "%{time_starttransfer} %{time_total}\\n"\nnext\n'
         'aws-sigv4 = "aws:amz:us-east-1:s3"\n'
         f'user = "{server.user}:{server.password}"\n'
-        for start in ranges.split(","))
+        for key, start in places)
     head = (f'aws-sigv4 = "aws:amz:us-east-1:s3"\nuser = "{server.user}:{server.password}"\n')
     done = subprocess.run(["curl", "--silent", "-K", "-"], input=head + config, text=True,
                           capture_output=True, timeout=300, check=False)
@@ -89,26 +91,33 @@ def ranged_get(server: S3Server, count: int) -> float:
     return median(times) * 1000
 
 
-def cold_reads(subject: Remote, count: int) -> float:
-    """Milliseconds of a random 4 KiB read of what this host has not. Blocks are far from each
-    other, each is read once, and the chunks have been opened."""
+def cold_reads(subject: Remote, count: int) -> tuple[float, float, float]:
+    """Random 4 KiB reads of what this host has not, far from each other, each block once:
+    milliseconds right after the mount, the same once what finds the blocks is here (the map, and
+    the slot tables of the chunks: one block was read in each page of the map), and the GETs that
+    one read then makes."""
     subject.remount()
     drop_caches()
-    blocks = subject.size // 4096
-    step = blocks // count
+    step = subject.size // count
+    places = [index * step + step // 2 & -4096 for index in range(count)]
+    random.shuffle(places)
     file = os.open(subject.path, os.O_RDONLY | os.O_DIRECT)
     room = mmap.mmap(-1, 4096)
-    try:
-        for chunk in range(0, subject.size, 16 * MIB):
-            os.preadv(file, [room], chunk)
-        places = [(index * step + step // 2) * 4096 for index in range(count)]
-        random.shuffle(places)
+
+    def timed(places: Sequence[int]) -> float:
         times = []
         for place in places:
             start = time.monotonic()
             os.preadv(file, [room], place)
             times.append(time.monotonic() - start)
         return median(times) * 1000
+
+    try:
+        first = timed([place + 4096 for place in places])
+        timed(range(0, subject.size, 2 * MIB))
+        before = status(subject)["requests"]["gets"]
+        then = timed(places)
+        return first, then, (status(subject)["requests"]["gets"] - before) / count
     finally:
         os.close(file)
 
@@ -116,7 +125,7 @@ def cold_reads(subject: Remote, count: int) -> float:
 def s3_tables(arguments: argparse.Namespace, tools: Tools) -> str:
     """Figures over S3."""
     folder, size = arguments.folder, arguments.size
-    server = S3Server(folder / "server", tools.weed)
+    server = S3Server(arguments.memory / "server", tools.weed)
     local = Encrypted(folder, size, tools)
     host, store = (on_s3(folder, size, tools, server, kind) for kind in ("host", "store"))
     peer = SharedS3Backer(folder, size, tools, server)
@@ -149,7 +158,8 @@ def s3_tables(arguments: argparse.Namespace, tools: Tools) -> str:
                          number(found[host.name] / found[local.name]),
                          number(found[host.name] / found[peer.name])])
         uploaded(host)
-        cold, get = cold_reads(host, arguments.reads), ranged_get(server, arguments.reads)
+        first, cold, gets = cold_reads(host, arguments.reads)
+        get = ranged_get(server, arguments.reads, max(1, size // CHUNK))
     finally:
         for subject in reversed(started):
             subject.stop()
@@ -160,7 +170,9 @@ def s3_tables(arguments: argparse.Namespace, tools: Tools) -> str:
     requests = sent["requests"]
     more = [
         ["upload, MiB/s", number(sustained)], ["curl, PUTs of 32 MiB, MiB/s", number(plain)],
-        ["ratio", number(sustained / plain)], ["cold random read 4K, ms", number(cold)],
+        ["ratio", number(sustained / plain)],
+        ["cold random read 4K right after the mount, ms", number(first)],
+        ["cold random read 4K, ms", number(cold)], ["GETs for it", number(gets)],
         ["curl, ranged GET of 4 KiB, ms", number(get)], ["ratio", number(cold / get)],
         ["PUTs per GiB written", number(requests["puts"] / gib)],
         ["bytes sent / bytes written", number(requests["bytesSent"] / size)],
@@ -206,6 +218,7 @@ def main() -> None:
     """Parses, measures, prints."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--memory", type=Path, required=True)
     parser.add_argument("--sealdisk", type=Path, required=True)
     parser.add_argument("--weed", type=Path, required=True)
     parser.add_argument("--cluster", type=Path, required=True)
