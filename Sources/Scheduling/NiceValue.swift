@@ -4,8 +4,8 @@ import Synchronization
 /// What a thread leaves to others where there are too few processors. Linux has that for each
 /// thread.
 ///
-/// Invariant: a value is raised only if it can be lowered again. Without the right to (CAP_SYS_NICE,
-/// or RLIMIT_NICE) a thread that yields once would for ever.
+/// Invariant: a value is raised only if it can be lowered again. Without the right to that
+/// (CAP_SYS_NICE, or RLIMIT_NICE) a thread that yields once would yield for ever.
 final class NiceValue: Sendable {
     private struct State {
         /// Of the kernel; nil before the thread has told.

@@ -110,8 +110,8 @@ extension Lineage {
         }
     }
 
-    /// Reads one map page. What it names was the page's session's, or an earlier one's. A checkpoint
-    /// writes pages side by side: those beside it are wanted as soon.
+    /// Reads one map page. What it names was the page's session's, or an earlier one's. A
+    /// checkpoint writes pages side by side: those beside it are wanted as soon.
     func readMapPage(_ page: MapPage, at address: BlockAddress) throws {
         try read(
             from: address, into: page.bytes,
