@@ -138,7 +138,9 @@ public final class FaultProxy: Sendable {
 
     /// Returns when the server has done with it what it does.
     private static func passHead(of request: Request, _ shared: Shared) {
-        guard let upstream = shared.upstream, let server = Loopback.connect(upstream) else { return }
+        guard let upstream = shared.upstream, let server = Loopback.connect(upstream) else {
+            return
+        }
         defer { close(server) }
         guard Loopback.send(server, request.head) else { return }
         shutdown(server, Int32(SHUT_WR))

@@ -50,8 +50,8 @@ struct S3Request {
     }
 
     /// Whether it takes the place of an object that may be wanted still. Such a put names the hash
-    /// of its body, that the server looks whether it has all of it: SeaweedFS (4.48) takes one whose
-    /// client was killed after the head for a whole one without a body.
+    /// of its body, that the server looks whether it has all of it: SeaweedFS (4.48) takes one
+    /// whose client was killed after the head for a whole one without a body.
     private var isReplacement: Bool {
         if case .put(let condition) = call { condition != .always } else { false }
     }
