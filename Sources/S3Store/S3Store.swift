@@ -223,6 +223,9 @@ final class S3ChunkFile: ChunkFile {
         store.uploads.readAhead(chunk, pages)
     }
 
+    /// A server takes tens of milliseconds to begin its answer, and sends so much in one or two.
+    var readUnit: UInt64 { 256 << 10 }
+
     func forget(at offset: UInt64, length: UInt64) {
         guard offset < chunk.length, length > 0 else { return }
         chunk.forget(PageSet.pages(offset, min(length, chunk.length - offset)))
