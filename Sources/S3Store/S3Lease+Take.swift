@@ -177,6 +177,7 @@ extension S3Lease {
         bucket.epoch.store(epoch, ordering: .releasing)
         bucket.floor.store(past.floor, ordering: .releasing)
         store.forgetKnown(below: folder)
+        store.present.forget(below: folder)
         if folder == nil {
             store.holdings.share(false)
             for (folder, lease) in below where lease.record.floor > past.floor {
