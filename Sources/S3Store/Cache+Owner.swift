@@ -39,6 +39,8 @@ extension Cache {
     ) throws(StoreError) -> Bool {
         let (mine, whole) = (found?.record, store?.record)
         let last = max(mine?.epoch ?? 0, whole?.epoch ?? 0)
+        // Taken at the same moment, and not known by whom.
+        if folder != nil, last > 0, mine?.epoch == whole?.epoch { return false }
         var known = try readOwner()?.epoch ?? 0
         if let folder { known = max(known, try number(in: Self.epoch(of: folder)) ?? 0) }
         if known == last { return true }

@@ -30,15 +30,16 @@ extension S3Lease {
         }
     }
 
-    /// Takes it. The epoch of whoever had it last is returned.
+    /// Takes it. Returns the epoch of whoever had it last; nil if nothing came of it, since
+    /// somebody had the store as a whole meanwhile: then it is to be tried anew, by another lease.
+    /// Of the store it is never nil.
     @discardableResult
-    func take(fencing: Bool) throws(StoreError) -> UInt64 {
+    func take(fencing: Bool) throws(StoreError) -> UInt64? {
         let cache = try store.cache.identity(drawing: store.random)
-        if folder != nil { try demandNobodyHasTheStore() }
-        let (found, isAlone) = try free(key, for: cache, fencing: fencing)
+        let above = folder == nil ? nil : try leaseOfNobody()
+        let (found, hasEnded) = try free(key, for: cache, fencing: fencing)
         // The other stops by the term that it has, which need not be this host's.
-        var wait = isAlone ? .zero : Self.patience(for: found)
-        let above = folder == nil ? nil : try store.findLease(Bucket.lease, taking)
+        var wait = hasEnded ? .zero : Self.patience(for: found)
         var past = Past()
         past.add(found?.record)
         past.add(above?.record)
@@ -52,29 +53,42 @@ extension S3Lease {
                 renewed: store.wallSeconds(), name: name),
             over: found?.tag)
         try renew()
+        var isAlone = false
         do {
             try startRenewing()
             var below: [ObjectName: S3Store.FoundLease] = [:]
             if folder == nil {
                 below = try folders(for: cache, fencing: fencing, &past, &wait)
-            } else {
-                try demandNobodyHasTheStore()
+            } else if try leaseOfNobody()?.record.epoch != above?.record.epoch {
+                // What was put there has a higher epoch than this one's, perhaps.
+                withdraw(after: past, wasAlone: false)
+                return nil
             }
+            isAlone = true
             try waitOut(wait)
             try settleCache(cache, found, below: below, isOurs: isOurs)
             try begin(past, below)
             return last
         } catch {
-            // Who did not finish taking over from another leaves that to do.
-            withdraw(givingBack: past.isClean)
+            withdraw(after: past, wasAlone: isAlone)
             throw error
         }
     }
 
-    private func demandNobodyHasTheStore() throws(StoreError) {
-        guard let found = try store.findLease(Bucket.lease, taking), found.record.holder != nil
-        else { return }
-        throw locked(found.record)
+    /// Gives back a lease that could not be had after all: nothing was done under it. Who did not
+    /// finish taking over from another leaves that to do; and where something waits in the cache, a
+    /// lease that is not known to be the last one stays this cache's until its term is over.
+    private func withdraw(after past: Past, wasAlone: Bool) {
+        let waits = store.uploads.foldersThatWait().contains { folder == nil || $0 == folder }
+        let isNoted = waits && wasAlone && (try? store.cache.note(epoch, of: folder)) != nil
+        withdraw(givingBack: past.isClean && (isNoted || !waits))
+    }
+
+    /// The store's lease, if anybody ever took it. Throws `.locked` if somebody has it.
+    private func leaseOfNobody() throws(StoreError) -> S3Store.FoundLease? {
+        let found = try store.findLease(Bucket.lease, taking)
+        if let found, found.record.holder != nil { throw locked(found.record) }
+        return found
     }
 
     /// How long another may act who was not heard: a term by a clock that is slow.
@@ -161,7 +175,7 @@ extension S3Lease {
             if !isOurs { try store.uploads.forgetWaiting(below: folder) }
         } else {
             for folder in store.uploads.foldersThatWait() {
-                let lease = folder.flatMap { below[$0] } ?? found
+                let lease = folder.flatMap { below[$0] }
                 let isOurs = try store.cache.hadLast(folder, lease, below: found, cache)
                 if !isOurs { try store.uploads.forgetWaiting(below: folder) }
             }

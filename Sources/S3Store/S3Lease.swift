@@ -151,7 +151,7 @@ final class S3Lease: @unchecked Sendable {
         if let folder {
             bucket.gate.fence("this host has given back folder \(folder)")
             store.uploads.awaitIdle(below: folder.path)
-            // What waits never becomes part of the store; should this fail, the next taking does it.
+            // What waits never becomes part of the store; if this fails, the next taking does it.
             if monitor.withLock({ isTaken }) { try? store.uploads.forgetWaiting(below: folder) }
             store.holdings.giveBack(folder)
         }

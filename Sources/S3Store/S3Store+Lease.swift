@@ -34,7 +34,8 @@ extension S3Store {
         return held.withLock { $0[Bucket.lease(of: folder)] != nil }
     }
 
-    /// Asks the bucket who has the lease that `name` is under (nil: the store's), if this process thinks it has it.
+    /// Asks the bucket who has the lease that `name` is under (nil: the store's), if this process
+    /// thinks that it has it.
     func renewLease(for name: ObjectName? = nil) throws(StoreError) {
         let folder = holdings.isShared ? name.flatMap { Holdings.folder(of: $0) } : nil
         try held.withLock { $0[Bucket.lease(of: folder)] }?.renew()
