@@ -68,6 +68,12 @@ public protocol ChunkStore: Sendable {
         _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
     ) throws(StoreError) -> ObjectVersion
 
+    /// The same of an object that says nothing of what any chunk holds: a store that puts chunks
+    /// where they are durable later than it says so need not do that first.
+    func replaceSelfContainedObject(
+        _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
+    ) throws(StoreError) -> ObjectVersion
+
     /// The names directly below a folder, in no particular order; empty if there is no such folder.
     /// Not listed is what no `ObjectName` can name: what an interrupted call left behind, for one.
     /// Throws `.foreign` if something other than a folder has that name, `.io`.
@@ -183,6 +189,13 @@ public struct StoreCapacity: Sendable, Hashable {
 }
 
 extension ChunkStore {
+    /// For stores where nothing has to be done first.
+    public func replaceSelfContainedObject(
+        _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
+    ) throws(StoreError) -> ObjectVersion {
+        try replaceObject(name, with: bytes, if: condition)
+    }
+
     /// For stores where space that was given back is as good as any other.
     public func recycleFile(
         _ old: ObjectName, as name: ObjectName, length: UInt64, beginning: [UInt8], blank: UInt64

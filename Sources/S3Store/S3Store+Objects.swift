@@ -28,6 +28,13 @@ extension S3Store {
     public func replaceObject(
         _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
     ) throws(StoreError) -> ObjectVersion {
+        try uploads.publishAll(below: Self.scope(of: name))
+        return try replaceSelfContainedObject(name, with: bytes, if: condition)
+    }
+
+    public func replaceSelfContainedObject(
+        _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
+    ) throws(StoreError) -> ObjectVersion {
         guard isCommon(name) else { return try replace(name, with: bytes, if: condition) }
         try followLease("replace \(name)")
         while true {
@@ -52,8 +59,6 @@ extension S3Store {
     ) throws(StoreError) -> ObjectVersion {
         let operation = "replace \(name)"
         let bucket = holdings[name]
-        try bucket.gate.check(operation)
-        try uploads.publishAll(below: Self.scope(of: name))
         try bucket.gate.check(operation)
         switch condition {
         case .version(let version):

@@ -25,6 +25,20 @@ struct DurabilityTests {
         try host.store.close()
     }
 
+    /// Whoever needs a number for a new chunk waits for the bucket, not for all that waits.
+    @Test func anObjectThatNamesNoChunksContentWaitsForNone() throws {
+        let bucket = MemoryObjects()
+        let host = try Host(bucket)
+        try host.store.createFile(try chunk(1), length: chunkLength).fill(7, pages: 3..<5)
+        let object = try name("lineages/a/manifest")
+        _ = try host.store.replaceSelfContainedObject(object, with: [1], if: .always)
+        #expect(try Host(bucket).store.readObject(object, limit: 1) == [1])
+        #expect(bucket.keys == ["objects/lineages/a/manifest"])
+        try host.store.replaceObject(object, with: [2])
+        #expect(try Host(bucket).store.openFile(try chunk(1)).values(3..<4) == [7])
+        try host.store.close()
+    }
+
     @Test func aFlushIsInTheBucketWhereThatWasAskedFor() throws {
         let bucket = MemoryObjects()
         let host = try Host(bucket) { $0.durability = .store }

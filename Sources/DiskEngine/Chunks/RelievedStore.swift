@@ -53,6 +53,14 @@ struct RelievedStore: ChunkStore {
         }
     }
 
+    func replaceSelfContainedObject(
+        _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
+    ) throws(StoreError) -> ObjectVersion {
+        try relieved { () throws(StoreError) in
+            try base.replaceSelfContainedObject(name, with: bytes, if: condition)
+        }
+    }
+
     func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] {
         try relieved { () throws(StoreError) in try base.list(folder) }
     }

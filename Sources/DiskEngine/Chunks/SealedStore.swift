@@ -15,6 +15,10 @@ final class SealedStore: Sendable {
 
     // MARK: Chunks
 
+    /// Whether a chunk that is made of a dead one costs less than a new one. A store of whole
+    /// objects has to delete the dead one first, and whoever writes waits for that.
+    var gainsBySpares: Bool { files.chunkKind == .appendable }
+
     /// A new chunk with its header, all of it durable; or none.
     func createChunk(
         _ lineage: LineageID, _ number: ChunkNumber, layout: ChunkLayout, header: SealedHeader
@@ -85,12 +89,22 @@ final class SealedStore: Sendable {
     }
 
     /// From the reserve if there is no other space: freeing a full store takes manifests too.
-    func replaceManifest(_ path: String, with manifest: SealedManifest) throws {
+    /// `isSelfContained`: it says nothing more of what chunks hold than the one that it replaces.
+    func replaceManifest(
+        _ path: String, with manifest: SealedManifest, isSelfContained: Bool = false
+    ) throws {
+        func replace() throws(StoreError) {
+            let (name, bytes) = (Self.name(path), manifest.bytes)
+            _ =
+                isSelfContained
+                ? try files.replaceSelfContainedObject(name, with: bytes, if: .always)
+                : try files.replaceObject(name, with: bytes, if: .always)
+        }
         do {
-            try files.replaceObject(Self.name(path), with: manifest.bytes)
+            try replace()
         } catch {
             guard error.code == .noSpace else { throw error }
-            try reserve.lend { try files.replaceObject(Self.name(path), with: manifest.bytes) }
+            try reserve.lend(replace)
         }
     }
 

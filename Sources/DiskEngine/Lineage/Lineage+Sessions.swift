@@ -49,9 +49,10 @@ extension Lineage {
         }
     }
 
-    /// More numbers for a session that has used up its own. Durable when this returns.
+    /// More numbers for a session that has used up its own. Durable when this returns. Whoever
+    /// writes waits for it: it does not wait for chunks that a store has still to put somewhere.
     func extend(_ session: LineageManifest.Session) throws -> LineageManifest.Session {
-        try update { manifest in
+        try update(isSelfContained: true) { manifest in
             guard let index = manifest.sessions.lastIndex(where: { $0.number == session.number })
             else { throw DiskError(.damaged, "session \(session.number) has lost its record") }
             manifest.sessions[index].endSequence = try Self.grant(

@@ -81,12 +81,16 @@ final class Lineage: @unchecked Sendable {
 
     /// Changes the lineage's manifest, durably: in memory only once the store has it.
     /// The store's calls are made under this monitor on purpose: it guards nothing on a data path.
-    func update<R>(_ change: (inout LineageManifest) throws -> R) throws -> R {
+    /// `isSelfContained` as `SealedStore.replaceManifest` has it.
+    func update<R>(
+        isSelfContained: Bool = false, _ change: (inout LineageManifest) throws -> R
+    ) throws -> R {
         try monitor.withLock {
             var changed = manifest
             let result = try change(&changed)
             let sealed = try changed.sealed(version: version + 1, with: keys)
-            try store.replaceManifest(StoreLayout.lineageManifest(id), with: sealed)
+            try store.replaceManifest(
+                StoreLayout.lineageManifest(id), with: sealed, isSelfContained: isSelfContained)
             manifest = changed
             version += 1
             tableMonitor.withLock { owners = SessionTable(changed.sessions) }

@@ -30,7 +30,8 @@ struct ReclamationPass {
             let died = store.actions.withLock { takeDeaths() }
             note(died)
             mayWait = isUrgent || died.holdsDiscards ? 0 : died.mayWait
-            try giveBackSpares(beyond: isUrgent ? 0 : died.spareRoom, &reclaimed)
+            let keepsNone = isUrgent || !store.sealed.gainsBySpares
+            try giveBackSpares(beyond: keepsNone ? 0 : died.spareRoom, &reclaimed)
         }
         try giveBack(&reclaimed)
         space.bound()
