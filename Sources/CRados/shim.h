@@ -27,6 +27,7 @@ struct sealdisk_rados {
     __typeof__(&rados_create_write_op) _Nonnull create_write_op;
     __typeof__(&rados_release_write_op) _Nonnull release_write_op;
     __typeof__(&rados_write_op_create) _Nonnull write_op_create;
+    __typeof__(&rados_write_op_write) _Nonnull write_op_write;
     __typeof__(&rados_write_op_zero) _Nonnull write_op_zero;
     __typeof__(&rados_write_op_remove) _Nonnull write_op_remove;
     __typeof__(&rados_write_op_exec) _Nonnull write_op_exec;

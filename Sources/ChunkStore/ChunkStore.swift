@@ -111,6 +111,13 @@ public protocol ChunkFile: AnyObject, Sendable {
     /// On failure any part of the range may have been written. Throws `.noSpace` (after a
     /// `deallocate`, or where the medium could not allocate), `.io`.
     func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError)
+    /// Writes two buffers that belong together, as two calls of `write` would, the first before
+    /// the second; a medium far away may do both at the same time. On failure any part of both
+    /// may have been written. Precondition: they do not overlap.
+    func write(
+        _ first: UnsafeRawBufferPointer, at offset: UInt64,
+        with second: UnsafeRawBufferPointer, at secondOffset: UInt64
+    ) throws(StoreError)
     /// Makes every write that had returned before this call durable (fdatasync). After a failure
     /// other than `.busy` nothing is known of them, and a later success says nothing about them.
     func synchronize() throws(StoreError)
@@ -130,6 +137,15 @@ extension ChunkFile {
         into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64, beforeWaiting: () -> Void
     ) throws(StoreError) -> Int {
         try read(into: buffer, at: offset)
+    }
+
+    /// For media that are near.
+    public func write(
+        _ first: UnsafeRawBufferPointer, at offset: UInt64,
+        with second: UnsafeRawBufferPointer, at secondOffset: UInt64
+    ) throws(StoreError) {
+        try write(first, at: offset)
+        try write(second, at: secondOffset)
     }
 
     public func prefetch(at offset: UInt64, length: UInt64) {}

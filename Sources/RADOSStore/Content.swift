@@ -10,6 +10,9 @@ final class Content: Sendable {
 
     let pieces: Pieces
     private let journal: Journal
+    private let writes: GroupedWrites
+    /// nil of a store that others may change.
+    private let pages: PageCache?
     private let state = Mutex(State())
 
     private struct State {
@@ -20,9 +23,11 @@ final class Content: Sendable {
         var isRemoved = false
     }
 
-    init(_ pieces: Pieces, journal: Journal) {
+    init(_ pieces: Pieces, journal: Journal, pages: PageCache?) {
         self.pieces = pieces
         self.journal = journal
+        self.pages = pages
+        writes = GroupedWrites(pieces.session)
     }
 
     deinit {
@@ -35,10 +40,14 @@ final class Content: Sendable {
 
     func markRemoved() { state.withLock { $0.isRemoved = true } }
 
+    /// Calls `beforeWaiting` unless all of it is here.
     func read(
-        into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64, _ operation: String
+        into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64, _ operation: String,
+        beforeWaiting: () -> Void = {}
     ) throws(StoreError) {
         let range = offset..<(offset + UInt64(buffer.count))
+        if let pages, pages.copy(range, of: pieces.id, into: buffer) { return }
+        beforeWaiting()
         let ready = state.withLock { state -> Prefetch? in
             let index = state.prefetches.firstIndex {
                 $0.range.lowerBound <= range.lowerBound && range.upperBound <= $0.range.upperBound
@@ -46,16 +55,58 @@ final class Content: Sendable {
             return index.map { state.prefetches.remove(at: $0) }
         }
         if let ready, ready.copy(range, into: buffer) { return }
+        if let pages, PageCache.isSmall(range) {
+            return try read(range, by: pages, into: buffer, operation)
+        }
         try pieces.read(into: buffer, at: offset, operation)
     }
 
-    func write(
-        _ buffer: UnsafeRawBufferPointer, at offset: UInt64, _ operation: String
+    /// Reads the pages around a range, and keeps them.
+    private func read(
+        _ range: Range<UInt64>, by pages: PageCache, into buffer: UnsafeMutableRawBufferPointer,
+        _ operation: String
     ) throws(StoreError) {
-        let range = offset..<(offset + UInt64(buffer.count))
+        let numbers = PageCache.pages(of: range)
+        let start = numbers.lowerBound * PageCache.pageSize
+        let end = min(numbers.upperBound * PageCache.pageSize, pieces.length)
+        let room = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: Int(end - start), alignment: 16)
+        defer { room.deallocate() }
+        let fill = pages.begin(numbers, of: pieces.id)
+        do throws(StoreError) {
+            try pieces.read(into: room, at: start, operation)
+        } catch {
+            pages.end(fill, nil)
+            throw error
+        }
+        pages.end(fill, UnsafeRawBufferPointer(room))
+        buffer.copyMemory(
+            from: UnsafeRawBufferPointer(
+                rebasing: room[Int(range.lowerBound - start)..<Int(range.upperBound - start)]))
+    }
+
+    /// Bytes and where they go within the chunk.
+    struct Placed {
+        let bytes: UnsafeRawBufferPointer
+        let offset: UInt64
+        var range: Range<UInt64> { offset..<(offset + UInt64(bytes.count)) }
+    }
+
+    /// Writes all of them, at the same time. Precondition: none overlaps another.
+    func write(_ placed: [Placed], _ operation: String) throws(StoreError) {
+        let parts = placed.flatMap { placed in
+            pieces.parts(of: placed.range).map { part in
+                GroupedWrites.Part(
+                    object: part.object, offset: part.offset,
+                    bytes: UnsafeRawBufferPointer(
+                        rebasing: placed.bytes[part.start..<(part.start + part.count)]))
+            }
+        }
         // Also what failed may have been written.
-        defer { changed(range) { $0.remove(range) } }
-        try pieces.write(buffer, at: offset, operation)
+        defer {
+            for each in placed { changed(each.range) { $0.remove(each.range) } }
+        }
+        try check(try pieces.session.change(operation) { writes.write(parts) }, operation)
     }
 
     func deallocate(_ range: Range<UInt64>, _ operation: String) throws(StoreError) {
@@ -70,9 +121,11 @@ final class Content: Sendable {
             return Self.take(range, from: &state)
         }
         withExtendedLifetime(dropped) {}
+        pages?.drop(range, of: pieces.id)
     }
 
     func prefetch(_ range: Range<UInt64>) {
+        if let pages, PageCache.isSmall(range), pages.contains(range, of: pieces.id) { return }
         for part in pieces.parts(of: range) where UInt64(part.count) <= Self.prefetchLength {
             let dropped = state.withLock { state -> [Prefetch] in
                 // Under the lock: a write that returns from now on will find it.
@@ -87,8 +140,7 @@ final class Content: Sendable {
     }
 
     func forget(_ range: Range<UInt64>) {
-        let dropped = state.withLock { Self.take(range, from: &$0) }
-        withExtendedLifetime(dropped) {}
+        changed(range) { _ in }
     }
 
     private static func take(_ range: Range<UInt64>, from state: inout State) -> [Prefetch] {

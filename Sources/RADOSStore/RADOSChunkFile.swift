@@ -20,20 +20,18 @@ final class RADOSChunkFile: ChunkFile {
     func read(
         into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64
     ) throws(StoreError) -> Int {
+        try read(into: buffer, at: offset, beforeWaiting: {})
+    }
+
+    func read(
+        into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64, beforeWaiting: () -> Void
+    ) throws(StoreError) -> Int {
         guard offset < length else { return 0 }
         let count = Int(min(UInt64(buffer.count), length - offset))
         try content.read(
             into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<count]), at: offset,
-            "read \(name)")
+            "read \(name)", beforeWaiting: beforeWaiting)
         return count
-    }
-
-    /// Every read waits.
-    func read(
-        into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64, beforeWaiting: () -> Void
-    ) throws(StoreError) -> Int {
-        if offset < length { beforeWaiting() }
-        return try read(into: buffer, at: offset)
     }
 
     func prefetch(at offset: UInt64, length count: UInt64) {
@@ -45,13 +43,30 @@ final class RADOSChunkFile: ChunkFile {
     }
 
     func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError) {
+        try write([Content.Placed(bytes: buffer, offset: offset)])
+    }
+
+    /// Both at the same time.
+    func write(
+        _ first: UnsafeRawBufferPointer, at offset: UInt64,
+        with second: UnsafeRawBufferPointer, at secondOffset: UInt64
+    ) throws(StoreError) {
+        try write([
+            Content.Placed(bytes: first, offset: offset),
+            Content.Placed(bytes: second, offset: secondOffset),
+        ])
+    }
+
+    private func write(_ placed: [Content.Placed]) throws(StoreError) {
         let operation = "write \(name)"
         try checkWritable(operation)
-        guard offset <= length, UInt64(buffer.count) <= length - offset else {
-            throw StoreError(
-                .io, operation: operation, cause: "offset \(offset) is outside the file")
+        for each in placed {
+            guard each.offset <= length, UInt64(each.bytes.count) <= length - each.offset else {
+                throw StoreError(
+                    .io, operation: operation, cause: "offset \(each.offset) is outside the file")
+            }
         }
-        try content.write(buffer, at: offset, operation)
+        try content.write(placed, operation)
     }
 
     /// What a write returned for is on every host that keeps it. Whether the store is still ours is

@@ -70,6 +70,7 @@ private struct Symbols {
             create_write_op: try symbol("create_write_op"),
             release_write_op: try symbol("release_write_op"),
             write_op_create: try symbol("write_op_create"),
+            write_op_write: try symbol("write_op_write"),
             write_op_zero: try symbol("write_op_zero"),
             write_op_remove: try symbol("write_op_remove"),
             write_op_exec: try symbol("write_op_exec"),

@@ -18,6 +18,7 @@ extension RADOSStore {
         do throws(StoreError) {
             let lease = try Lease.take(session, timing, holder: holder, fencing: fencing)
             do throws(StoreError) {
+                pages?.dropAll()
                 try journal.clean(folders, operation)
                 let keeper = try LeaseKeeper(lease, operation)
                 return RADOSLock(lease, keeper: keeper, hostLock: hostLock)

@@ -4,18 +4,27 @@ import Glibc
 
 extension RADOSStore {
     /// Of the cluster, less what its copies take, and of the pool's quota, if it has one: whichever
-    /// is smaller.
+    /// is smaller. Throws `.notFound` if the pool is gone.
+    ///
+    /// The monitors tell a quota together with what the pool holds, which they have from the
+    /// manager: until it has told them of a new pool, for a second or as long as there is none,
+    /// they know neither (ENOENT), and the quota does not count. The cluster enforces it no sooner.
     public func capacity() throws(StoreError) -> StoreCapacity {
         let operation = "capacity of \(place)"
         var cluster = rados_cluster_stat_t()
         try check(session.rados.cluster_stat(session.cluster, &cluster), operation)
-        let copies = max(1, try poolNumber("osd pool get", "size", operation))
+        // This one the monitors know of each pool that there is.
+        guard let copies = try poolNumber("osd pool get", "size", operation), copies > 0 else {
+            throw StoreError(
+                .notFound, operation: operation, cause: "the cluster has no pool \(place.pool)")
+        }
         var total = cluster.kb * 1024 / copies
         var available = cluster.kb_avail * 1024 / copies
-        let quota = try poolNumber("osd pool get-quota", "quota_max_bytes", operation)
-        if quota > 0 {
+        if let quota = try poolNumber("osd pool get-quota", "quota_max_bytes", operation),
+            quota > 0,
             // Lengths, which the quota counts; `rados_ioctx_pool_stat` tells what is stored.
             let used = try poolNumber("osd pool get-quota", "current_num_bytes", operation)
+        {
             total = min(total, quota)
             available = min(available, quota - min(quota, used))
         }
@@ -102,10 +111,11 @@ extension RADOSStore {
         return position
     }
 
-    /// A number that the monitors know of the pool, out of their answer in JSON.
+    /// A number that the monitors know of the pool, out of their answer in JSON; nil: they know
+    /// none (ENOENT).
     private func poolNumber(
         _ command: String, _ field: String, _ operation: String
-    ) throws(StoreError) -> UInt64 {
+    ) throws(StoreError) -> UInt64? {
         let setting = command == "osd pool get" ? #","var":"\#(field)""# : ""
         let text = #"{"prefix":"\#(command)","pool":"\#(place.pool)"\#(setting),"format":"json"}"#
         var output: UnsafeMutablePointer<CChar>?
@@ -115,9 +125,10 @@ extension RADOSStore {
             return session.rados.mon_command(
                 session.cluster, &command, 1, nil, 0, &output, &count, nil, nil)
         }
+        defer { if let output { session.rados.buffer_free(output) } }
+        if code == -ENOENT { return nil }
         try check(code, "\(operation): \(command) \(field)")
-        guard let output else { return 0 }
-        defer { session.rados.buffer_free(output) }
+        guard let output else { return nil }
         let reply = String(
             decoding: UnsafeRawBufferPointer(start: output, count: count), as: UTF8.self)
         // The names and numbers of these answers have neither quotes nor blanks in them.

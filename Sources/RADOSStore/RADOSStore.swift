@@ -31,6 +31,8 @@ public final class RADOSStore: ChunkStore {
     /// A store of this host that is locked along, so that others here see which process it is.
     let hostStore: (any ChunkStore)?
     let isFencing: Bool
+    /// 32 MiB: the slot tables of 4 GiB that were read from.
+    let pages: PageCache?
     private let open = Mutex(OpenContents())
 
     private struct OpenContents {
@@ -52,6 +54,8 @@ public final class RADOSStore: ChunkStore {
         self.timing = timing
         hostStore = hostLock
         self.isFencing = isFencing
+        // Who does not have the store for itself keeps nothing of it.
+        pages = readOnly ? nil : PageCache(limit: 8192)
         session = try Session(place)
         folders = Folders(session)
         journal = Journal(session: session)
@@ -170,7 +174,7 @@ public final class RADOSStore: ChunkStore {
     private func content(of pieces: Pieces) -> Content {
         open.withLock { open in
             if let content = open.contents[pieces.id]?.content { return content }
-            let content = Content(pieces, journal: journal)
+            let content = Content(pieces, journal: journal, pages: pages)
             // Now and then: those that nobody has open any more.
             if open.contents.count % 256 == 255 {
                 open.contents = open.contents.filter { $0.value.content != nil }

@@ -62,6 +62,11 @@ struct WriteOperation: ~Copyable {
     /// The object is so long from now on.
     func truncate(_ length: UInt64) { session.rados.write_op_truncate(handle, length) }
 
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) {
+        session.rados.write_op_write(
+            handle, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count, offset)
+    }
+
     func zero(at offset: UInt64, length: UInt64) {
         session.rados.write_op_zero(handle, offset, length)
     }
@@ -84,7 +89,7 @@ struct WriteOperation: ~Copyable {
     }
 
     /// Begins it. The order is librados' own once this returns.
-    consuming func start(on object: String, _ completion: rados_completion_t) -> Int32 {
+    func start(on object: String, _ completion: rados_completion_t) -> Int32 {
         session.rados.aio_write_op_operate(handle, session.pool, completion, object, nil, 0)
     }
 

@@ -52,6 +52,29 @@ struct FileContract {
         }
     }
 
+    /// A slot's body and its entry, by several threads, next to each other.
+    @Test(arguments: StoreKind.allCases)
+    func twoBuffersAreBothWritten(kind: StoreKind) throws {
+        try kind.withStore { store in
+            let file = try store.createFile(try name("chunk"), length: 400_000)
+            inThreads(4) { thread in
+                for round in 0..<20 {
+                    let body = [UInt8](repeating: UInt8(20 * thread + round + 1), count: 4096)
+                    let entry = Array(body[..<32])
+                    let place = UInt64(4 * round + thread)
+                    try body.withUnsafeBytes { body in
+                        try entry.withUnsafeBytes { entry in
+                            try file.write(
+                                body, at: 8192 + place * 4096, with: entry, at: place * 32)
+                        }
+                    }
+                    #expect(try file.bytes(32, at: place * 32) == entry)
+                    #expect(try file.bytes(4096, at: 8192 + place * 4096) == body)
+                }
+            }
+        }
+    }
+
     @Test(arguments: StoreKind.allCases)
     func readsEndWithTheFile(kind: StoreKind) throws {
         try kind.withStore { store in

@@ -50,10 +50,19 @@ public final class CephCluster: Sendable {
 
     /// The host of the objects is killed, `meanwhile` done, and it is started again.
     public func killOSD(_ meanwhile: () throws -> Void) throws {
+        try killing("osd", meanwhile)
+    }
+
+    /// The same with what tells the monitors how full each pool is.
+    public func killManager(_ meanwhile: () throws -> Void) throws {
+        try killing("mgr", meanwhile)
+    }
+
+    private func killing(_ daemon: String, _ meanwhile: () throws -> Void) throws {
         try harm.withLock { _ in
-            try order("kill osd")
+            try order("kill \(daemon)")
             let result = Result(catching: meanwhile)
-            try order("start osd")
+            try order("start \(daemon)")
             try result.get()
         }
     }

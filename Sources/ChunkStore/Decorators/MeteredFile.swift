@@ -33,6 +33,15 @@ final class MeteredFile: ChunkFile {
         }
     }
 
+    func write(
+        _ first: UnsafeRawBufferPointer, at offset: UInt64,
+        with second: UnsafeRawBufferPointer, at secondOffset: UInt64
+    ) throws(StoreError) {
+        try meters.count(.write, bytes: first.count + second.count) { () throws(StoreError) in
+            try base.write(first, at: offset, with: second, at: secondOffset)
+        }
+    }
+
     func synchronize() throws(StoreError) {
         try meters.count(.synchronize) { () throws(StoreError) in try base.synchronize() }
     }

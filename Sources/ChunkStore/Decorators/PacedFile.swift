@@ -33,6 +33,14 @@ final class PacedFile: ChunkFile {
         try base.write(buffer, at: offset)
     }
 
+    func write(
+        _ first: UnsafeRawBufferPointer, at offset: UInt64,
+        with second: UnsafeRawBufferPointer, at secondOffset: UInt64
+    ) throws(StoreError) {
+        pacer.begin(bytes: first.count + second.count)
+        try base.write(first, at: offset, with: second, at: secondOffset)
+    }
+
     func synchronize() throws(StoreError) {
         pacer.begin()
         try base.synchronize()

@@ -40,6 +40,16 @@ final class RetryingFile: ChunkFile {
         }
     }
 
+    /// Always, as one.
+    func write(
+        _ first: UnsafeRawBufferPointer, at offset: UInt64,
+        with second: UnsafeRawBufferPointer, at secondOffset: UInt64
+    ) throws(StoreError) {
+        try retrying.call(.always) { _ throws(StoreError) in
+            try base.write(first, at: offset, with: second, at: secondOffset)
+        }
+    }
+
     /// Once refused: after any other failure a success says nothing of the writes before it.
     func synchronize() throws(StoreError) {
         try retrying.call(.onceRefused) { _ throws(StoreError) in try base.synchronize() }

@@ -229,13 +229,15 @@ final class SealedChunkFile: Sendable {
         self.layout = layout
     }
 
-    /// Bodies first, then entries: in a process that is killed in between, no entry stands without
-    /// its body.
+    /// Bodies first, then entries: on a medium that keeps this order no entry stands without its
+    /// body in a process that is killed in between. Where one does, it is of a slot that nobody
+    /// was told of: the log ends before it.
     func write(_ run: SealedRun) throws(StoreError) {
-        if run.hasBodies {
-            try file.write(run.bodyBytes, at: layout.bodyOffset(of: run.firstSlot))
-        }
-        try file.write(run.entryBytes, at: layout.entryOffset(of: run.firstSlot))
+        let place = layout.entryOffset(of: run.firstSlot)
+        guard run.hasBodies else { return try file.write(run.entryBytes, at: place) }
+        try file.write(
+            run.bodyBytes, at: layout.bodyOffset(of: run.firstSlot),
+            with: run.entryBytes, at: place)
     }
 
     /// Writes zeros where slots will come that were never written: they stay blank. Precondition:

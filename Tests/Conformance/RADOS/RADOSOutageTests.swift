@@ -81,6 +81,23 @@ extension RADOSHostTests {
             #expect(try store.openFile(again).bytes(1) == [1])
         }
 
+        /// The monitors have no figures of a new pool until the manager has told them: a store can
+        /// be made there all the same. A pool that is gone is another matter.
+        @Test func aPoolHasACapacityFromItsBeginningToItsEnd() throws {
+            try cluster.killManager {
+                try cluster.order("ceph osd pool create new 1 1 replicated")
+                let store = try RADOSStore(cluster.place(pool: "new"))
+                let old = try RADOSStore(cluster.place(pool: "test"))
+                #expect(try store.capacity().total > 0)
+                #expect(try store.capacity() == old.capacity())
+                try cluster.order(
+                    "ceph osd pool delete new new --yes-i-really-really-mean-it")
+                expect(.notFound, about: "the cluster has no pool new") {
+                    _ = try store.capacity()
+                }
+            }
+        }
+
         /// Until the pool refuses; what has its space can be written all the same.
         private func fill(_ store: RADOSStore) throws {
             let file = try store.createFile(try name("a/chunk"), length: 8 << 20)
@@ -100,6 +117,26 @@ extension RADOSHostTests {
             try file.deallocate(at: 0, length: 4 << 20)
             expect(.noSpace, about: "write a/chunk") { try file.write([1], at: 0) }
             try file.write([3], at: 4 << 20)
+            try writeBesideWhatDoesNotFit(file)
+        }
+
+        /// Of writes that go to the cluster together only those fail that need space.
+        private func writeBesideWhatDoesNotFit(_ file: any ChunkFile) throws {
+            let refused = Atomic<Int>(0)
+            inThreads(4) { thread in
+                for round in 0..<30 {
+                    let offset = UInt64((4 << 20) + 4096 * thread)
+                    try file.write([UInt8(round)], at: offset)
+                    #expect(try file.bytes(1, at: offset) == [UInt8(round)])
+                    do {
+                        try file.write([1], at: 0)
+                    } catch let error as StoreError {
+                        #expect(error.code == .noSpace)
+                        refused.add(1, ordering: .relaxed)
+                    }
+                }
+            }
+            #expect(refused.load(ordering: .relaxed) == 120)
         }
     }
 }

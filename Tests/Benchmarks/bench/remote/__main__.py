@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Callable, Sequence
@@ -15,7 +16,7 @@ from ..report import markdown_table, number
 from ..subjects import Encrypted, Subject, Tools
 from ..system import drop_caches, parse_size, run
 from .servers import BUCKET, Ceph, S3Server
-from .subjects import Rbd, RbdLuks, Remote, SharedS3Backer, in_ceph, on_s3
+from .subjects import Rbd, RbdCached, RbdLuks, Remote, SharedS3Backer, in_ceph, on_s3
 
 MIB = 1 << 20
 CHUNK = 32 * MIB
@@ -174,7 +175,11 @@ def ceph_table(arguments: argparse.Namespace, tools: Tools) -> str:
     cluster = Ceph(folder / "ceph", arguments.cluster)
     subjects: list[Subject] = [in_ceph(folder, size, tools, cluster),
                                Rbd(folder, size, tools, cluster),
-                               RbdLuks(folder, size, tools, cluster)]
+                               RbdLuks(folder, size, tools, cluster),
+                               RbdCached(folder, size, tools, cluster)]
+    if arguments.before:
+        before = replace(tools, sealdisk=arguments.before)
+        subjects.append(in_ceph(folder, size, before, cluster, "rados-before"))
     started: list[Subject] = []
     try:
         for subject in subjects:
@@ -192,13 +197,13 @@ def ceph_table(arguments: argparse.Namespace, tools: Tools) -> str:
                 names = [each.name for each in subjects]
                 ours = found[names[0]]
                 rows.append([f"{kind} 4K, depth {depth}", *(number(found[n]) for n in names),
-                             number(ours / found[names[1]]), number(ours / found[names[2]])])
+                             *(number(ours / found[name]) for name in names[1:])])
     finally:
         for subject in reversed(started):
             subject.stop()
         cluster.stop()
-    heads = ["job (IOPS)", *(each.name for each in subjects), "rados / librbd",
-             "rados / librbd-luks"]
+    heads = ["job (IOPS)", *(each.name for each in subjects),
+             *(f"rados / {each.name}" for each in subjects[1:])]
     return markdown_table(heads, rows)
 
 
@@ -207,6 +212,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--sealdisk", type=Path, required=True)
+    parser.add_argument("--before", type=Path)
     parser.add_argument("--weed", type=Path, required=True)
     parser.add_argument("--cluster", type=Path, required=True)
     parser.add_argument("--only", choices=("s3", "ceph"))

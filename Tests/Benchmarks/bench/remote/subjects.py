@@ -58,12 +58,12 @@ def on_s3(folder: Path, size: int, tools: Tools, server: S3Server, durability: s
     return subject
 
 
-def in_ceph(folder: Path, size: int, tools: Tools, cluster: Ceph) -> Remote:
+def in_ceph(folder: Path, size: int, tools: Tools, cluster: Ceph, name: str = "rados") -> Remote:
     """A disk of SealDisk in a Ceph pool."""
     subject = Remote.__new__(Remote)
-    subject.name = "rados"
+    subject.name = name
     subject.note = "SealDisk in a Ceph pool"
-    uri = f"rados://{cluster.pool}/store?conf={cluster.conf}"
+    uri = f"rados://{cluster.pool}/{name}?conf={cluster.conf}"
     subject.__init__(folder, size, tools, uri, {})
     return subject
 
@@ -82,10 +82,12 @@ class SharedS3Backer(S3Backer):
 
 
 class Rbd(Subject):
-    """An image of librbd that qemu-storage-daemon shows over FUSE."""
+    """An image of librbd that qemu-storage-daemon shows over FUSE. Without librbd's cache: a write
+    that was answered is in the cluster, as it is with SealDisk."""
 
     name = "librbd"
     note = "an image of librbd, not encrypted, that qemu-storage-daemon shows over FUSE"
+    is_direct = True
 
     def __init__(self, folder: Path, size: int, tools: Tools, cluster: Ceph) -> None:
         super().__init__(folder, size, tools)
@@ -95,7 +97,8 @@ class Rbd(Subject):
     def layers(self) -> list[str]:
         """Block devices of QEMU; the last is `disk`."""
         return [f"driver=rbd,node-name=disk,pool={self.cluster.pool},image={self.name},"
-                f"conf={self.cluster.conf},user=admin"]
+                f"conf={self.cluster.conf},user=admin,"
+                f"cache.direct={'on' if self.is_direct else 'off'}"]
 
     def set_up(self) -> None:
         self._rbd("create", "--size", f"{self.size >> 20}M", f"{self.cluster.pool}/{self.name}")
@@ -117,6 +120,14 @@ class Rbd(Subject):
 
     def _rbd(self, *words: object) -> None:
         run("rbd", "-c", self.cluster.conf, *words)
+
+
+class RbdCached(Rbd):
+    """The same with librbd's cache: who is killed loses writes that were answered."""
+
+    name = "librbd-cached"
+    note = "the same with librbd's cache, of which a kill loses writes that were answered"
+    is_direct = False
 
 
 class RbdLuks(Rbd):
