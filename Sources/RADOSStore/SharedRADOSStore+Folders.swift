@@ -1,0 +1,48 @@
+import ChunkStore
+
+extension SharedRADOSStore: SharedStore {
+    public func takeFolder(
+        _ folder: ObjectName, holder: String, isFencing: Bool
+    ) throws(StoreError) -> TakenFolder {
+        let isUnchanged = try taken.use(folder) { () throws(StoreError) in
+            try TakenPart(
+                .folder(folder), of: place, timing: timing, pages: pages, holder: holder,
+                fencing: isFencing)
+        }
+        let lock = ReleasedOnce { [taken] in taken.letGo(folder) }
+        return TakenFolder(lock: lock, isUnchanged: isUnchanged)
+    }
+
+    public func holders() throws(StoreError) -> [ObjectName: String] {
+        let operation = "look at who has what of \(place)"
+        let session = try base().visitor.session
+        var holders: [ObjectName: String] = [:]
+        for (scope, holder) in try PartRegister(session: session).all(operation) {
+            guard case .folder(let folder) = scope, let holder, taken[folder] == nil,
+                try Lease.isHeld(scope, by: holder, session, operation)
+            else { continue }
+            holders[folder] = holder.holder
+        }
+        return holders
+    }
+
+    public func versions(
+        below folder: ObjectName
+    ) throws(StoreError) -> [ObjectName: ObjectVersion] {
+        let operation = "look at versions below \(folder)"
+        let folders = try base().visitor.folders
+        var versions: [ObjectName: ObjectVersion] = [:]
+        var rest = [folder]
+        while let next = rest.popLast() {
+            for (name, entry) in try folders.list(path: next.path, operation) {
+                guard let entry, let below = ObjectName("\(next)/\(name)") else { continue }
+                switch entry {
+                case .folder: rest.append(below)
+                case .object: versions[below] = ObjectVersion(entry.encoded)
+                case .chunk: continue
+                }
+            }
+        }
+        return versions
+    }
+}
