@@ -61,13 +61,14 @@ extension RADOSStore {
     /// whole is locked.
     private func settleParts(holder: String, fencing: Bool) throws(StoreError) {
         let register = PartRegister(session: session)
-        for (scope, _) in try register.all(session.taking) {
+        for entry in try register.all(session.taking) {
+            let scope = entry.scope
             if try Lease.isUnsettled(scope, by: session, session.taking) {
                 try settle(scope, holder: holder, fencing: fencing)
             }
             if case .folder(let folder) = scope, try folders.find(folder, session.taking) == nil {
                 try Journal(session, of: scope).clean(folders, session.taking)
-                try register.remove(scope, session.taking)
+                try register.remove(entry, session.taking)
             }
         }
     }
@@ -87,8 +88,8 @@ extension RADOSStore {
                 try settle(.whole, holder: holder, fencing: fencing)
             } catch {
                 // Another host may be settling it at this moment, which takes no longer than that.
-                guard error.code == .locked, attempts < 10 else { throw error }
-                usleep(50_000)
+                guard error.code == .locked, attempts < 4 else { throw error }
+                usleep(100_000)
             }
         }
     }

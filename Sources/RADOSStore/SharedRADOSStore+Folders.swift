@@ -17,9 +17,10 @@ extension SharedRADOSStore: SharedStore {
         let operation = "look at who has what of \(place)"
         let session = try base().visitor.session
         var holders: [ObjectName: String] = [:]
-        for (scope, holder) in try PartRegister(session: session).all(operation) {
-            guard case .folder(let folder) = scope, let holder, taken[folder] == nil,
-                try Lease.isHeld(scope, by: holder, session, operation)
+        for entry in try PartRegister(session: session).all(operation) {
+            guard case .folder(let folder) = entry.scope, let holder = entry.holder,
+                taken[folder] == nil,
+                try Lease.isHeld(entry.scope, by: holder, session, operation)
             else { continue }
             holders[folder] = holder.holder
         }

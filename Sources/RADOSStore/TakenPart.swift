@@ -26,13 +26,12 @@ final class TakenPart: Sendable {
     ) throws(StoreError) {
         let session = try Session(place, of: scope)
         let store = RADOSStore(session, timing: timing, pages: pages)
-        let register = PartRegister(session: session)
-        // Whoever has the whole is not disturbed by a lock that is given back at once.
+        // Whoever is about to have the whole is not disturbed by a lock that is given back at once.
         var whole = try store.demandNobodyHasTheWhole(holder: holder)
-        try register.enter(scope, session.taking)
         held = try store.hold(holder: holder, fencing: fencing) { lease throws(StoreError) in
-            whole = try store.demandNobodyHasTheWhole(holder: holder)
+            let register = PartRegister(session: session)
             try register.note(lease.record, of: scope, session.taking)
+            whole = try store.demandNobodyHasTheWhole(holder: holder)
         }
         self.store = store
         self.scope = scope

@@ -38,7 +38,7 @@ enum FailureNote {
         take(of: pid).map { note in
             Failure(
                 .failed, "\(mountPoint) is unmounted, but not everything is durable: \(note)",
-                advice: note.contains("another host has taken the store")
+                advice: note.contains("another host has taken")
                     ? "What this host had not put into the store by then is lost; that host has it."
                     : "Check the store's medium before the store is mounted again.")
         }

@@ -204,9 +204,11 @@ extension RADOSHostTests {
             let folder = try name(a)
             let gone = RADOSStore(
                 try Session(place, of: .folder(folder)), timing: Self.short)
-            try PartRegister(session: gone.session).enter(.folder(folder), "test")
             let member = try first.join(holder: "first")
-            _ = try Lease.take(gone.session, Self.short, holder: "gone", fencing: false)
+            let lease = try Lease.take(
+                gone.session, Self.short, holder: "gone", fencing: false)
+            try PartRegister(session: gone.session).note(
+                lease.record, of: .folder(folder), "note")
             let lost = Pieces(session: gone.session, id: Entry.newID(), length: 10)
             try gone.journal.note(lost, of: try name("\(a)/lost"), "note")
             try gone.writeNew([1], to: lost, "write")
@@ -215,10 +217,11 @@ extension RADOSHostTests {
             usleep(3_100_000)
             let whole = try second.lockExclusively(holder: "second")
             try expectRefused(gone.session)
-            #expect(try lost.sizes("sizes").isEmpty)
+            let session = try second.base().common.session
+            let left = Pieces(session: session, id: lost.id, length: lost.length)
+            #expect(try left.sizes("sizes").isEmpty)
             // It is known no more, since nothing is there.
-            let register = PartRegister(session: try second.base().common.session)
-            #expect(try register.all("list").isEmpty)
+            #expect(try PartRegister(session: session).all("list").isEmpty)
             whole.release()
             try take(first, a).lock.release()
 
@@ -233,6 +236,26 @@ extension RADOSHostTests {
             late.release()
             mine.lock.release()
             member.release()
+        }
+
+        /// Who has the whole forgets parts that are gone, but none that somebody takes meanwhile.
+        @Test func aPartThatIsTakenMeanwhileIsNotForgotten() throws {
+            let session = try first.base().common.session
+            let register = PartRegister(session: session)
+            let scope = Scope.folder(try name(a))
+            let record = { (holder: String) in
+                HolderRecord(cookie: holder, client: "c", address: "x", holder: holder)
+            }
+            try register.note(record("one"), of: scope, "note")
+            let found = try #require(try register.all("list").first)
+            try register.note(record("two"), of: scope, "note")
+            try register.remove(found, "remove")
+            let now = try #require(try register.all("list").first)
+            #expect(now.holder?.holder == "two")
+            register.clear(record("one"), of: scope)
+            #expect(try register.all("list").first?.holder?.holder == "two")
+            try register.remove(now, "remove")
+            #expect(try register.all("list").isEmpty)
         }
 
         private func expectRefused(_ session: Session) throws {

@@ -40,7 +40,9 @@ extension MountSuite {
                 #expect(outcome.errors.contains("--fence"), "\(outcome)")
             }
             try first.takeAway()
-            try other.succeed("disk", "attach", "data")
+            try eventually("its process is gone") {
+                try other.sealdisk("disk", "attach", "data").status == 0
+            }
             try load.check(
                 OpenedFile(other.file("data"), O_RDONLY), atLeast: load.acknowledged)
             try other.unmount()
