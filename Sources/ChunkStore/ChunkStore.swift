@@ -104,6 +104,9 @@ public protocol ChunkFile: AnyObject, Sendable {
     ) throws(StoreError) -> Int
     /// A hint: the range is read soon. Begins to fetch it, as far as that takes no waiting.
     func prefetch(at offset: UInt64, length: UInt64)
+    /// Bytes that a medium far away brings in hardly more time than a few: what is likely to be
+    /// read some time is fetched in pieces of so many. 0: of a medium where each byte counts.
+    var readUnit: UInt64 { get }
     /// A hint: what memory holds of the range, besides the medium, is not wanted. The next read
     /// then tells what the medium has.
     func forget(at offset: UInt64, length: UInt64)
@@ -149,6 +152,7 @@ extension ChunkFile {
     }
 
     public func prefetch(at offset: UInt64, length: UInt64) {}
+    public var readUnit: UInt64 { 0 }
     public func forget(at offset: UInt64, length: UInt64) {}
 }
 

@@ -9,9 +9,9 @@ public protocol SharedStore: ChunkStore {
     /// Throws `.locked` while somebody has the store exclusively, `.io`.
     func join(holder: String) throws(StoreError) -> any StoreLock
 
-    /// Takes a folder `lineages/…` for this process alone; it need not be there yet. What is seen in
-    /// it from then on is durable, as `lockExclusively` has it. A process that has it already gets
-    /// it once more: every lock is released.
+    /// Takes a folder `lineages/…` for this process alone; it need not be there yet. What is seen
+    /// in it from then on is durable, as `lockExclusively` has it. A process that has it already
+    /// gets it once more: every lock is released.
     ///
     /// Releasing the last one makes everything that was written there durable in the store, or
     /// throws nothing and keeps the folder for this host, which goes on where it was.

@@ -33,7 +33,8 @@ final class Bucket: Sendable {
         folder.map { ObjectKey("\(folderLeases)\($0)") } ?? lease
     }
     static func object(_ name: ObjectName) -> ObjectKey { ObjectKey("objects/\(name)") }
-    static func index(_ name: ObjectName) -> ObjectKey { ObjectKey("chunks/\(name)") }
+    static let indexes = "chunks/"
+    static func index(_ name: ObjectName) -> ObjectKey { ObjectKey("\(indexes)\(name)") }
     static func data(_ name: ObjectName, _ object: ChunkIndex.DataObject) -> ObjectKey {
         ObjectKey("data/\(name)/\(object.text)")
     }

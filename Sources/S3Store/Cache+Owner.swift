@@ -39,21 +39,37 @@ extension Cache {
     ) throws(StoreError) -> Bool {
         let (mine, whole) = (found?.record, store?.record)
         let last = max(mine?.epoch ?? 0, whole?.epoch ?? 0)
+        // Taken at the same moment, and not known by whom.
+        if folder != nil, last > 0, mine?.epoch == whole?.epoch { return false }
         var known = try readOwner()?.epoch ?? 0
         if let folder { known = max(known, try number(in: Self.epoch(of: folder)) ?? 0) }
         if known == last { return true }
         // A process of this host ended when it had the lease and had not noted that.
         for (folder, record) in [(folder, mine), (nil, whole)] {
             guard let record, record.epoch == last, record.holder == cache else { continue }
-            if try number(in: Self.taking(folder)) == last { return true }
+            if try isTaking(folder) { return true }
         }
         return false
     }
 
-    /// Durable before the lease is put: what waits here is not lost if this host's process ends
-    /// right behind that.
-    func intend(_ epoch: UInt64, for folder: ObjectName?) throws(StoreError) {
-        try files.replaceObject(Self.taking(folder), with: Array("\(epoch)\n".utf8))
+    /// Notes, before a lease is put, whether what waits here is of the lease that comes: it is not
+    /// lost then if this host's process ends right behind that.
+    func prepareTaking(
+        _ folder: ObjectName?, after last: UInt64, hadLast: Bool
+    ) throws(StoreError) {
+        guard hadLast else { return try removeIfThere(Self.taking(folder)) }
+        try note(last, of: folder)
+        try files.replaceObject(Self.taking(folder), with: [])
+    }
+
+    private func isTaking(_ folder: ObjectName?) throws(StoreError) -> Bool {
+        do {
+            _ = try files.readObject(Self.taking(folder), limit: 64)
+            return true
+        } catch {
+            guard error.code == .notFound else { throw error }
+            return false
+        }
     }
 
     /// What waits from here on is of this epoch.

@@ -9,7 +9,8 @@ import ChunkStore
 /// - `waiting/NAME`: that chunk's whole file may hold what the bucket has not.
 /// - `owner`: whose cache it is, and the epoch of the store's lease that `waiting` is of.
 /// - `epochs/NAME`: the same of a folder's lease.
-/// - `taking/NAME`: the epoch of a lease that is being taken; `taking/store`: of the store's.
+/// - `taking/NAME`: a lease is being taken, and what is waiting is of it, too; `taking/store`: the
+///   store's.
 ///
 /// Invariant: what the bucket has of a chunk that is waiting, its whole file has durably.
 struct Cache: Sendable {

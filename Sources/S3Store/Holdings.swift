@@ -39,6 +39,9 @@ final class Holdings: Sendable {
         }
     }
 
+    /// Whether what waits for its upload under this lease never becomes part of the store.
+    func isLost(_ bucket: Bucket) -> Bool { bucket !== visited && bucket.gate.isFenced }
+
     var isShared: Bool { state.withLock { $0.isShared } }
 
     func share(_ isShared: Bool) {

@@ -30,20 +30,22 @@ extension S3Lease {
         }
     }
 
-    /// Takes it. The epoch of whoever had it last is returned.
+    /// Takes it. Returns the epoch of whoever had it last; nil if nothing came of it, since
+    /// somebody had the store as a whole meanwhile: then it is to be tried anew, by another lease.
+    /// Of the store it is never nil.
     @discardableResult
-    func take(fencing: Bool) throws(StoreError) -> UInt64 {
+    func take(fencing: Bool) throws(StoreError) -> UInt64? {
         let cache = try store.cache.identity(drawing: store.random)
-        if folder != nil { try demandNobodyHasTheStore() }
-        let (found, isAlone) = try free(key, for: cache, fencing: fencing)
+        let above = folder == nil ? nil : try leaseOfNobody()
+        let (found, hasEnded) = try free(key, for: cache, fencing: fencing)
         // The other stops by the term that it has, which need not be this host's.
-        var wait = isAlone ? .zero : Self.patience(for: found)
-        let above = folder == nil ? nil : try store.findLease(Bucket.lease, taking)
+        var wait = hasEnded ? .zero : Self.patience(for: found)
         var past = Past()
         past.add(found?.record)
         past.add(above?.record)
         let last = past.epoch
-        try store.cache.intend(last + 1, for: folder)
+        let isOurs = try store.cache.hadLast(folder, found, below: above ?? found, cache)
+        try store.cache.prepareTaking(folder, after: last, hadLast: isOurs)
         prepare(
             LeaseRecord(
                 epoch: last + 1, floor: past.floor, holder: cache,
@@ -51,29 +53,42 @@ extension S3Lease {
                 renewed: store.wallSeconds(), name: name),
             over: found?.tag)
         try renew()
+        var isAlone = false
         do {
             try startRenewing()
             var below: [ObjectName: S3Store.FoundLease] = [:]
             if folder == nil {
                 below = try folders(for: cache, fencing: fencing, &past, &wait)
-            } else {
-                try demandNobodyHasTheStore()
+            } else if try leaseOfNobody()?.record.epoch != above?.record.epoch {
+                // What was put there has a higher epoch than this one's, perhaps.
+                withdraw(after: past, wasAlone: false)
+                return nil
             }
+            isAlone = true
             try waitOut(wait)
-            try settleCache(cache, found, above: above, below: below)
+            try settleCache(cache, found, below: below, isOurs: isOurs)
             try begin(past, below)
             return last
         } catch {
-            // Who did not finish taking over from another leaves that to do.
-            withdraw(givingBack: past.isClean)
+            withdraw(after: past, wasAlone: isAlone)
             throw error
         }
     }
 
-    private func demandNobodyHasTheStore() throws(StoreError) {
-        guard let found = try store.findLease(Bucket.lease, taking), found.record.holder != nil
-        else { return }
-        throw locked(found.record)
+    /// Gives back a lease that could not be had after all: nothing was done under it. Who did not
+    /// finish taking over from another leaves that to do; and where something waits in the cache, a
+    /// lease that is not known to be the last one stays this cache's until its term is over.
+    private func withdraw(after past: Past, wasAlone: Bool) {
+        let waits = store.uploads.foldersThatWait().contains { folder == nil || $0 == folder }
+        let isNoted = waits && wasAlone && (try? store.cache.note(epoch, of: folder)) != nil
+        withdraw(givingBack: past.isClean && (isNoted || !waits))
+    }
+
+    /// The store's lease, if anybody ever took it. Throws `.locked` if somebody has it.
+    private func leaseOfNobody() throws(StoreError) -> S3Store.FoundLease? {
+        let found = try store.findLease(Bucket.lease, taking)
+        if let found, found.record.holder != nil { throw locked(found.record) }
+        return found
     }
 
     /// How long another may act who was not heard: a term by a clock that is slow.
@@ -136,7 +151,6 @@ extension S3Lease {
         }
         let (raised, isRaised) = (past.epoch + 1, past.epoch >= epoch)
         if isRaised {
-            try store.cache.intend(raised, for: nil)
             change { $0.epoch = raised }
             try renew()
         }
@@ -154,16 +168,15 @@ extension S3Lease {
 
     /// What waits in the cache is of the store only if nobody had it since.
     private func settleCache(
-        _ cache: String, _ found: S3Store.FoundLease?, above: S3Store.FoundLease?,
-        below: [ObjectName: S3Store.FoundLease]
+        _ cache: String, _ found: S3Store.FoundLease?,
+        below: [ObjectName: S3Store.FoundLease], isOurs: Bool
     ) throws(StoreError) {
         if let folder {
-            let isOurs = try store.cache.hadLast(folder, found, below: above, cache)
             if !isOurs { try store.uploads.forgetWaiting(below: folder) }
         } else {
             for folder in store.uploads.foldersThatWait() {
                 let lease = folder.flatMap { below[$0] }
-                let isOurs = try store.cache.hadLast(folder, lease ?? found, below: found, cache)
+                let isOurs = try store.cache.hadLast(folder, lease, below: found, cache)
                 if !isOurs { try store.uploads.forgetWaiting(below: folder) }
             }
         }
@@ -178,6 +191,7 @@ extension S3Lease {
         bucket.epoch.store(epoch, ordering: .releasing)
         bucket.floor.store(past.floor, ordering: .releasing)
         store.forgetKnown(below: folder)
+        store.present.forget(below: folder)
         if folder == nil {
             store.holdings.share(false)
             for (folder, lease) in below where lease.record.floor > past.floor {

@@ -18,6 +18,8 @@ final class S3Lease: @unchecked Sendable {
     private var thread: (any RunningThread)?
     private var isReleased = false
     private var isAsking = false
+    /// Whether another has it.
+    private var isTaken = false
 
     var term: LeaseTerm { store.options.lease }
     var key: ObjectKey { Bucket.lease(of: folder) }
@@ -74,6 +76,7 @@ final class S3Lease: @unchecked Sendable {
             let what = folder.map { "folder \($0)" } ?? "the store"
             let name = now.map { $0.record.name } ?? "nobody any more"
             let cause = "another host has taken \(what): `\(name)`"
+            monitor.withLock { isTaken = true }
             bucket.gate.fence(cause)
             throw StoreError(.locked, operation: "renew the lease of \(what)", cause: cause)
         }
@@ -148,6 +151,8 @@ final class S3Lease: @unchecked Sendable {
         if let folder {
             bucket.gate.fence("this host has given back folder \(folder)")
             store.uploads.awaitIdle(below: folder.path)
+            // What waits never becomes part of the store; if this fails, the next taking does it.
+            if monitor.withLock({ isTaken }) { try? store.uploads.forgetWaiting(below: folder) }
             store.holdings.giveBack(folder)
         }
         store.held.withLock { _ = $0.removeValue(forKey: key) }

@@ -28,7 +28,14 @@ extension S3Store {
         }
     }
 
-    /// Asks the bucket who has the lease that `name` is under (nil: the store's), if this process thinks it has it.
+    /// Whether this process has the lease that `name` is under.
+    func isHeld(_ name: ObjectName) -> Bool {
+        let folder = holdings.isShared ? Holdings.folder(of: name) : nil
+        return held.withLock { $0[Bucket.lease(of: folder)] != nil }
+    }
+
+    /// Asks the bucket who has the lease that `name` is under (nil: the store's), if this process
+    /// thinks that it has it.
     func renewLease(for name: ObjectName? = nil) throws(StoreError) {
         let folder = holdings.isShared ? name.flatMap { Holdings.folder(of: $0) } : nil
         try held.withLock { $0[Bucket.lease(of: folder)] }?.renew()

@@ -32,10 +32,14 @@ extension S3Store: SharedStore {
     ) throws(StoreError) -> TakenFolder {
         var isUnchanged = true
         let (_, isNew) = try taken.use(folder) { () throws(StoreError) in
-            let gate = LeaseGate(threads: threads, time: time, patience: options.patience)
-            let lease = S3Lease(self, of: folder, bucket.behind(gate), name: holder)
-            isUnchanged = try lease.take(fencing: isFencing) == taken.lastEpoch(of: folder)
-            return lease
+            while true {
+                let gate = LeaseGate(threads: threads, time: time, patience: options.patience)
+                let lease = S3Lease(self, of: folder, bucket.behind(gate), name: holder)
+                if let last = try lease.take(fencing: isFencing) {
+                    isUnchanged = last == taken.lastEpoch(of: folder)
+                    return lease
+                }
+            }
         }
         return TakenFolder(
             lock: FolderLock(folder, of: self), isUnchanged: isNew ? isUnchanged : true)

@@ -31,6 +31,7 @@ public final class S3Store: ChunkStore {
     /// The leases that this process has, by their keys.
     let held = Mutex<[ObjectKey: S3Lease]>([:])
     let taken: TakenFolders
+    let present = PresentChunks()
 
     /// - Parameters:
     ///   - objects: the bucket, or the part of it that is the store's.
@@ -82,12 +83,24 @@ public final class S3Store: ChunkStore {
         if uploads.knows(name) { throw exists(operation) }
         // Whoever writes to a disk waits for this: not told of a server that comes back in time.
         var isThere = false
-        try uploads.patiently { () throws(StoreError) in
-            isThere = try CachedChunk.findIndex(of: name, in: bucket) != nil
-        }
+        try uploads.patiently { () throws(StoreError) in isThere = try isPresent(name) }
         if isThere { throw exists(operation) }
         let chunk = try uploads.create(name, length: length, beginning: beginning)
+        present.insert(name)
         return S3ChunkFile(chunk, store: self)
+    }
+
+    /// Whether the bucket has a chunk. Under a lease each folder is asked for once.
+    private func isPresent(_ name: ObjectName) throws(StoreError) -> Bool {
+        guard isHeld(name) else { return try CachedChunk.findIndex(of: name, in: bucket) != nil }
+        if let known = present.has(name) { return known }
+        let prefix = Bucket.index(name).text.dropLast(name.components.last?.utf8.count ?? 0)
+        let found = try bucket.objects.list(String(prefix), isDeep: false).objects
+        let names = found.compactMap {
+            ObjectName(String($0.key.text.dropFirst(Bucket.indexes.utf8.count)))
+        }
+        present.note(Set(names), besides: name)
+        return names.contains(name)
     }
 
     /// A new chunk in place of an old one: a bucket has no space to keep.
@@ -131,6 +144,7 @@ public final class S3Store: ChunkStore {
             return false
         }
         try uploads.remove(name)
+        present.remove(name)
         return true
     }
 
@@ -171,6 +185,7 @@ public final class S3Store: ChunkStore {
             }
         }
         known.withLock { $0 = $0.filter { !$0.key.path.hasPrefix("\(folder)/") } }
+        present.forget(below: folder)
     }
 
     // MARK: Space
@@ -222,6 +237,9 @@ final class S3ChunkFile: ChunkFile {
         let pages = PageSet.pages(offset, min(length, chunk.length - offset))
         store.uploads.readAhead(chunk, pages)
     }
+
+    /// A server takes tens of milliseconds to begin its answer, and sends so much in one or two.
+    var readUnit: UInt64 { 256 << 10 }
 
     func forget(at offset: UInt64, length: UInt64) {
         guard offset < chunk.length, length > 0 else { return }

@@ -22,6 +22,8 @@ extension Uploads {
     /// waits here still, and the next flush puts it.
     func publishForFlush(_ chunk: CachedChunk) throws(StoreError) {
         let end = time.now() + options.patience
+        beginWaiting()
+        defer { endWaiting() }
         while true {
             do {
                 return try publish(chunk)
@@ -65,6 +67,8 @@ extension Uploads {
     /// nil: to any.
     func publishAll(below folder: String?, isPatient: Bool = true) throws(StoreError) {
         let prefix = folder.map { $0 + "/" } ?? ""
+        beginWaiting()
+        defer { endWaiting() }
         for chunk in waitingChunks({ $0.name.path.hasPrefix(prefix) }) {
             if isPatient { try publishPatiently(chunk) } else { try publish(chunk) }
         }
@@ -75,7 +79,8 @@ extension Uploads {
         let now = milliseconds()
         return monitor.withLock {
             var (bytes, age): (UInt64, UInt64) = (0, 0)
-            for chunk in chunks.values where chunk.isMarked.load(ordering: .acquiring) {
+            for chunk in chunks.values
+            where chunk.isMarked.load(ordering: .acquiring) && !holdings.isLost(chunk.bucket) {
                 bytes += chunk.waitingBytes
                 let since = chunk.waitingSince.load(ordering: .acquiring)
                 let being = chunk.publishingSince.load(ordering: .acquiring)
@@ -98,6 +103,9 @@ extension Uploads {
     /// Holds back who would add a chunk while too much waits.
     func waitForRoom(_ operation: String) throws(StoreError) {
         let start = time.now()
+        guard backlog().bytes > options.waitingBytes else { return }
+        beginWaiting()
+        defer { endWaiting() }
         while backlog().bytes > options.waitingBytes {
             if let failure = lastFailure, failure.code == .noSpace || failure.code == .denied {
                 throw StoreError(failure.code, operation: operation, cause: "\(failure)")

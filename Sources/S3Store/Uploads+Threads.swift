@@ -10,18 +10,22 @@ extension Uploads {
             return !isStarted
         }
         guard isFirst else { return }
-        try threads("upload", options.uploads) { [self] in work() }
+        try threads("upload", options.uploads, isUploader: true) { [self] in work() }
         try threads("read ahead", options.uploads) { [self] in fetchAhead() }
         try threads("tick", 1) { [self] in tick() }
     }
 
     private func threads(
-        _ name: String, _ count: Int, _ body: @escaping @Sendable () -> Void
+        _ name: String, _ count: Int, isUploader: Bool = false,
+        _ body: @escaping @Sendable () -> Void
     ) throws(StoreError) {
         for _ in 0..<count {
             do {
                 let thread = try threads.start(name: name, body)
-                monitor.withLock { running.append(thread) }
+                monitor.withLock {
+                    running.append(thread)
+                    if isUploader { uploaders.append(thread) }
+                }
             } catch {
                 throw StoreError(.io, operation: "start uploading", cause: "\(error)")
             }
@@ -48,7 +52,7 @@ extension Uploads {
             isStopping = true
             monitor.announce(.work)
             monitor.announce()
-            defer { running = [] }
+            defer { (running, uploaders) = ([], []) }
             return running
         }
         for thread in ending { thread.join() }
@@ -67,6 +71,7 @@ extension Uploads {
         while !monitor.withLock({ isStopping }) {
             time.sleep(for: step)
             chooseEvictions()
+            setPace()
             monitor.withLock {
                 monitor.announce(.work)
                 monitor.announce()

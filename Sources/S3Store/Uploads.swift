@@ -19,11 +19,15 @@ final class Uploads: @unchecked Sendable {
     /// Chunks that were dropped from the cache, with what was in them and in no bucket.
     let forgotten = Atomic<Int>(0)
     let uses = Atomic<UInt64>(0)
+    /// Calls that do not return before something was uploaded.
+    let waiters = Atomic<Int>(0)
 
     // Guarded by `monitor`.
     var chunks: [ObjectName: CachedChunk] = [:]
     var lastOrder: UInt64 = 0
     var running: [any RunningThread] = []
+    /// Those of them that upload.
+    var uploaders: [any RunningThread] = []
     var isStarted = false
     var isStopping = false
     /// Chunks that a thread works at, so that no other takes them. They stay in `chunks`: another

@@ -93,6 +93,14 @@ public struct ThreadLimit: Error, Sendable, CustomStringConvertible {
 public protocol RunningThread: Sendable {
     /// Returns when the thread has ended. Called once.
     func join()
+    /// Whether it leaves processors to the other threads of the host as long as they want them, by
+    /// next to all of its time. A hint, good until the next call.
+    func yieldProcessors(_ yields: Bool)
+}
+
+extension RunningThread {
+    /// For threads that have no processors of their own.
+    public func yieldProcessors(_ yields: Bool) {}
 }
 
 /// The operating system's threads.
@@ -110,25 +118,29 @@ public struct SystemThreads: Threads {
 
 private final class SystemThread: RunningThread {
     private let thread: pthread_t
+    private let nice = NiceValue()
 
     private final class Start {
         let name: String
+        let nice: NiceValue
         let body: @Sendable () -> Void
-        init(name: String, body: @escaping @Sendable () -> Void) {
+        init(name: String, nice: NiceValue, body: @escaping @Sendable () -> Void) {
             self.name = name
+            self.nice = nice
             self.body = body
         }
     }
 
     init(name: String, _ body: @escaping @Sendable () -> Void) throws(ThreadLimit) {
         var thread = pthread_t()
-        let start = Unmanaged.passRetained(Start(name: name, body: body))
+        let start = Unmanaged.passRetained(Start(name: name, nice: nice, body: body))
         let status = pthread_create(
             &thread, nil,
             { argument in
                 // `argument` is the retained Start passed below, taken over exactly once.
                 let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
                 nameThisThread(start.name)
+                start.nice.adoptThisThread()
                 start.body()
                 return nil
             }, start.toOpaque())
@@ -140,6 +152,7 @@ private final class SystemThread: RunningThread {
     }
 
     func join() { pthread_join(thread, nil) }
+    func yieldProcessors(_ yields: Bool) { nice.set(yielding: yields) }
 }
 
 /// Shows the name in `top` and `perf`. A thread without its name works as well, so errors are left.

@@ -178,7 +178,9 @@ import Testing
         }
         let planes = stores.map { ControlPlane(store: $0, keys: keys, hooks: TestMount()) }
         for request in attached { #expect(planes[0].perform(request).isSuccess) }
-        return try #require(planes[1].perform("AttachDisk DiskId=data").refusal)
+        return try withExtendedLifetime(planes) {
+            try #require(planes[1].perform("AttachDisk DiskId=data").refusal)
+        }
     }
 
     private static func whileOpen(_ code: ErrorCode, _ fixture: Fixture) throws -> Refusal {

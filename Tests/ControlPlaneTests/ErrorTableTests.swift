@@ -30,7 +30,7 @@ import Testing
         (.damaged, .failed), (.io, .failed), (.sessionOver, .failed), (.storeLocked, .busy),
         (.readOnly, .denied), (.denied, .denied), (.limit, .quota),
         (.hostLimit, .quota), (.unsupported, .invalid), (.rolledBack, .failed),
-        (.unfinishedCopy, .busy),
+        (.unfinishedCopy, .busy), (.heldElsewhere, .busy),
     ]
 
     @Test func everyEngineErrorIsInTheTable() {

@@ -63,7 +63,8 @@ import Testing
     @Test func accountsAreChangedByBoth() throws {
         first.done("CreateInstance InstanceName=one DataDisk.1.Size=1MiB")
         second.done("CreateInstance InstanceName=two DataDisk.1.Size=1MiB")
-        first.done("CreateAutoSnapshotPolicy autoSnapshotPolicyName=p timePoints=1 repeatWeekdays=1")
+        first.done(
+            "CreateAutoSnapshotPolicy autoSnapshotPolicyName=p timePoints=1 repeatWeekdays=1")
         #expect(first.plane.refresh() == nil && second.plane.refresh() == nil)
         for host in [first, second] {
             for name in ["one", "two"] { host.done("DescribeInstances InstanceId=\(name)") }

@@ -11,9 +11,13 @@ import Testing
     /// A store on a medium that is always waited for.
     private final class SlowStore: ChunkStore {
         let base = MemoryStore()
+        /// How far away the medium is.
+        let readUnit: UInt64
         /// Whether reads say that they wait, and the ranges that were asked for ahead.
         let isCold = Atomic<Bool>(false)
         let fetched = Mutex<[Range<UInt64>]>([])
+
+        init(readUnit: UInt64 = 0) { self.readUnit = readUnit }
 
         private final class SlowFile: ChunkFile {
             let base: any ChunkFile
@@ -39,6 +43,7 @@ import Testing
             func prefetch(at offset: UInt64, length: UInt64) {
                 store.fetched.withLock { $0.append(offset..<offset + length) }
             }
+            var readUnit: UInt64 { store.readUnit }
             func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError) {
                 try base.write(buffer, at: offset)
             }
@@ -125,5 +130,35 @@ import Testing
         #expect(try disk.bytes(4096, 4096) == Array(expected[4096..<8192]))
         #expect(slow.fetched.withLock { $0.count } == 1, "a single block's body, with its entry")
         try store.close()
+    }
+
+    /// Of a medium far away one read brings the entries around, and another the map's pages around:
+    /// those that follow wait for their bodies alone.
+    @Test(arguments: [UInt64(0), 64 << 10])
+    func whatIsFarAwayComesInPieces(unit: UInt64) throws {
+        let slow = SlowStore(readUnit: unit)
+        try Store.create(in: slow, account: "tests", region: "here")
+        let keys = InMemoryKMS()
+        let store = try Store(
+            opening: slow, keys: keys, holder: "tests", limits: Harness.smallLimits)
+        let id = try store.createDisk(encrypted: true, size: 1 << 20, attributes: [:]).id
+        let disk = try store.attach(id)
+        try disk.put(pattern(16 * 4096, seed: 1), at: 0)
+        try store.close()
+
+        let again = try Store(
+            opening: slow, keys: keys, holder: "tests", limits: Harness.smallLimits)
+        let found = try again.attach(id)
+        slow.isCold.store(true, ordering: .relaxed)
+        slow.fetched.withLock { $0 = [] }
+        #expect(try found.bytes(4096, 4096) == Array(pattern(16 * 4096, seed: 1)[4096..<8192]))
+        let fetched = slow.fetched.withLock { $0 }
+        let entries = fetched.filter { $0.lowerBound == 4096 && $0.count > 32 }
+        // More than one block of bodies: beside the map's pages.
+        let bodies = fetched.filter { $0.lowerBound > 4096 && $0.count > 4096 }
+        #expect(entries.isEmpty == (unit == 0), "\(fetched)")
+        #expect(bodies.isEmpty == (unit == 0), "\(fetched)")
+        #expect(fetched.allSatisfy { UInt64($0.count) <= max(unit, 4096) })
+        try again.close()
     }
 }

@@ -72,6 +72,18 @@ struct FaultTests {
     }
 
     /// What became of a put without an answer proves nothing.
+    /// What a client that was killed had sent of a put: its head, and nothing of its body.
+    @Test func aHeadWithoutItsBodyReplacesNothing() throws {
+        let client = try client()
+        let tag = try client.put("k", [1, 2, 3], if: .absent)
+        proxy.script(.cutRequest)
+        #expect(storeError { _ = try client.put("k", [4], if: .tag(tag)) }?.code == .unanswered)
+        #expect(try client.get("k", 0, 8).0 == [1, 2, 3])
+        proxy.script(.cutRequest)
+        #expect(storeError { _ = try client.put("new", [4], if: .absent) }?.code == .unanswered)
+        #expect(storeError { _ = try client.get("new", 0, 8) }?.code == .notFound)
+    }
+
     @Test func theProofIsTriedAnewWhereAnAnswerIsLost() throws {
         let client = try client()
         proxy.script(.forward, .forward, .resetAfter, .forward, .forward, .resetBefore)

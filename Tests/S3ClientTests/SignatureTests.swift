@@ -120,6 +120,15 @@ struct SignatureTests {
         }
     }
 
+    /// RFC 4648, section 10.
+    @Test(arguments: [
+        ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="),
+        ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy"),
+    ])
+    func hashesAreWrittenInBase64(bytes: String, text: String) {
+        #expect(Base64.text(of: Array(bytes.utf8)) == text)
+    }
+
     @Test func namesAreEscapedOnce() {
         #expect(Escaping.escape("a b/ä~+", keepsSlash: true) == "a%20b/%C3%A4~%2B")
         #expect(Escaping.escape("a/b=&") == "a%2Fb%3D%26")

@@ -28,6 +28,8 @@ public final class FaultProxy: Sendable {
         case delay(Double)
         /// Passes the answer back without its second half.
         case cutBody
+        /// Passes on its head alone, as of a client that is killed then, and ends both connections.
+        case cutRequest
         /// Never answers; the connection stays.
         case silence
     }
@@ -114,6 +116,10 @@ public final class FaultProxy: Sendable {
             guard let (head, body) = reply(to: request, shared) else { return false }
             _ = Loopback.send(peer, head + body[..<(body.count / 2)])
             return false
+        case .cutRequest:
+            passHead(of: request, shared)
+            Loopback.reset(peer)
+            return false
         case .silence:
             while Loopback.receive(peer) != nil {}
             return false
@@ -128,6 +134,17 @@ public final class FaultProxy: Sendable {
             return false
         }
         return Loopback.send(peer, head + body)
+    }
+
+    /// Returns when the server has done with it what it does.
+    private static func passHead(of request: Request, _ shared: Shared) {
+        guard let upstream = shared.upstream, let server = Loopback.connect(upstream) else {
+            return
+        }
+        defer { close(server) }
+        guard Loopback.send(server, request.head) else { return }
+        shutdown(server, Int32(SHUT_WR))
+        while Loopback.receive(server) != nil {}
     }
 
     private static func receive(

@@ -86,13 +86,13 @@ extension World {
         else { return }
         clonesInTheMaking.removeLast()
         disks[made.id] = SimulatedDisk(id: made.id, content: base)
-        attempt("attach clone \(made.id)") { try store.attach(made.id) }
+        attempt("attach clone \(made.id)") { try attach(made.id, store) }
     }
 
     private func reattach(_ id: DiskID, _ store: Store) {
         let isDone: Void? = attempt("detach \(id)") { try store.detach(id) }
         guard isDone != nil, !host.isDown,
-            let disk = attempt("attach \(id) again", { try store.attach(id) }),
+            let disk = attempt("attach \(id) again", { try attach(id, store) }),
             let found = attempt("read \(id)", { try content(of: disk) }), !host.isDown
         else { return }
         if let fault = disks[id]?.history.fault(inPrefix: found, must: tick()) {

@@ -57,7 +57,7 @@ extension World {
         }
         disks[id]?.isBeingDeleted = false
         _ = summary
-        guard let disk = attempt("attach \(id)", { try store.attach(id) }),
+        guard let disk = attempt("attach \(id)", { try attach(id, store) }),
             let found = attempt("read all of \(id)", { try content(of: disk) })
         else { return false }
         if let fault = fault(in: found, of: expected) {

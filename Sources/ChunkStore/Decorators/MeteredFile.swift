@@ -25,6 +25,7 @@ final class MeteredFile: ChunkFile {
     }
 
     func prefetch(at offset: UInt64, length: UInt64) { base.prefetch(at: offset, length: length) }
+    var readUnit: UInt64 { base.readUnit }
     func forget(at offset: UInt64, length: UInt64) { base.forget(at: offset, length: length) }
 
     func write(_ buffer: UnsafeRawBufferPointer, at offset: UInt64) throws(StoreError) {

@@ -31,6 +31,7 @@ final class RetryingFile: ChunkFile {
     }
 
     func prefetch(at offset: UInt64, length: UInt64) { base.prefetch(at: offset, length: length) }
+    var readUnit: UInt64 { base.readUnit }
     func forget(at offset: UInt64, length: UInt64) { base.forget(at: offset, length: length) }
 
     /// Always: the same bytes to the same place, to which nobody else writes meanwhile.

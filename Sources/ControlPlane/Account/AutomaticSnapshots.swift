@@ -61,9 +61,9 @@ extension ControlPlane {
             do throws(Refusal) {
                 _ = try take(of: try self.disk(disk.text), attributes)
                 return nil
-            } catch where error.code == ErrorCode.heldElsewhere.rawValue {
-                return nil  // its host takes it
             } catch {
+                // Its host takes it.
+                if error.code == ErrorCode.heldElsewhere.rawValue { return nil }
                 return "disk '\(name)' has no automatic snapshot of"
                     + " \(Timestamp(seconds: due)): \(error.message)"
             }

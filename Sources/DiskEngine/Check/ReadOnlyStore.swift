@@ -93,6 +93,7 @@ private final class ReadOnlyFile: ChunkFile {
     }
 
     func prefetch(at offset: UInt64, length: UInt64) { base.prefetch(at: offset, length: length) }
+    var readUnit: UInt64 { base.readUnit }
     func forget(at offset: UInt64, length: UInt64) { base.forget(at: offset, length: length) }
     func size() throws(StoreError) -> (length: UInt64, allocated: UInt64) { try base.size() }
 

@@ -263,7 +263,8 @@ final class SealedChunkFile: Sendable {
 
     /// Reads consecutive slots into the caller's memory. What lies beyond the end of the file reads
     /// as zeros, which no suite accepts as a slot. `beforeWaiting` is called if it has to wait for
-    /// the medium; entries and bodies are fetched at the same time then.
+    /// the medium; entries and bodies are fetched at the same time then, and of a medium far away
+    /// the entries around them: the next read in this chunk waits for its bodies alone.
     func read(
         from slot: UInt32, entries: UnsafeMutableRawBufferPointer,
         bodies: UnsafeMutableRawBufferPointer, beforeWaiting: () -> Void = {}
@@ -271,6 +272,9 @@ final class SealedChunkFile: Sendable {
         let place = layout.bodyOffset(of: slot)
         try fill(entries, at: layout.entryOffset(of: slot)) {
             file.prefetch(at: place, length: UInt64(bodies.count))
+            prefetchUnit(
+                around: layout.entryOffset(of: slot),
+                within: layout.tableOffset..<layout.bodiesOffset)
             beforeWaiting()
         }
         try fill(bodies, at: place, beforeWaiting: beforeWaiting)
@@ -292,6 +296,20 @@ final class SealedChunkFile: Sendable {
         file.prefetch(
             at: layout.bodyOffset(of: first), length: UInt64(end - first) * UInt64(Format.blockSize)
         )
+    }
+
+    /// A hint: much of what lies beside the slot is read some time. Only a medium far away is asked
+    /// for it.
+    func prefetchNeighbours(of slot: UInt32) {
+        prefetchUnit(
+            around: layout.bodyOffset(of: slot), within: layout.bodiesOffset..<layout.fileSize)
+    }
+
+    private func prefetchUnit(around offset: UInt64, within part: Range<UInt64>) {
+        let unit = file.readUnit
+        guard unit > 0 else { return }
+        let start = part.lowerBound + (offset - part.lowerBound) / unit * unit
+        file.prefetch(at: start, length: min(unit, part.upperBound - start))
     }
 
     /// A hint: the next read of the slots is to tell what the medium has.

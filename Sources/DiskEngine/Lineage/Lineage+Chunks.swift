@@ -110,11 +110,15 @@ extension Lineage {
         }
     }
 
-    /// Reads one map page. What it names was the page's session's, or an earlier one's.
+    /// Reads one map page. What it names was the page's session's, or an earlier one's. A
+    /// checkpoint writes pages side by side: those beside it are wanted as soon.
     func readMapPage(_ page: MapPage, at address: BlockAddress) throws {
-        try read(from: address, into: page.bytes) { _ in
-            .mapPage(level: page.id.level, index: page.id.index)
-        }
+        try read(
+            from: address, into: page.bytes,
+            beforeWaiting: {
+                chunks.find(address.chunk)?.file.prefetchNeighbours(of: address.slot)
+            },
+            expecting: { _ in .mapPage(level: page.id.level, index: page.id.index) })
         try checkAddresses(in: page.entries, at: address)
     }
 

@@ -2,8 +2,8 @@ import ChunkStore
 import DiskFormat
 import Scheduling
 
-/// The lineages of a shared store that this process has for itself: it works in no other. Of a store
-/// that is one process's anyway it owns all, and nothing here asks anybody.
+/// The lineages of a shared store that this process has for itself: it works in no other. Of a
+/// store that is one process's anyway it owns all, and nothing here asks anybody.
 ///
 /// Invariant: while a lineage is owned nobody else changes what belongs to it, and whoever owns one
 /// sees it as it is: `reload` was called if another may have had it.

@@ -44,8 +44,8 @@ extension Store {
             do {
                 try sealed.replaceAccount(record, if: version.map { .version($0) } ?? .absent)
                 return true
-            } catch let error as StoreError
-            where error.code == .conflict || error.code == .alreadyExists {
+            } catch let error as StoreError {
+                guard error.code == .conflict || error.code == .alreadyExists else { throw error }
                 return false
             }
         }

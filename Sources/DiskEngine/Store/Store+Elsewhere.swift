@@ -4,13 +4,20 @@ import Scheduling
 
 /// What was last seen of a shared store beyond this process.
 final class Elsewhere: @unchecked Sendable {
-    // @unchecked: `versions` is accessed under `turn`, `holders` under `monitor`.
+    // @unchecked: `versions` is accessed under `turn`, `holders` and `gone` under `monitor`.
     /// Held by the one look at a time.
     let turn: Monitor
     /// Versions of the objects of each lineage, when its manifests were read.
     var versions: [LineageID: [ObjectName: ObjectVersion]] = [:]
     private let monitor: Monitor
     private var holders: [LineageID: String] = [:]
+    private var gone = Gone()
+
+    /// What was here and is no more.
+    struct Gone {
+        var disks: Set<DiskID> = []
+        var snapshots: Set<SnapshotID> = []
+    }
 
     init(threads: any Threads) {
         turn = threads.makeMonitor()
@@ -19,6 +26,20 @@ final class Elsewhere: @unchecked Sendable {
 
     func holder(of lineage: LineageID) -> String? { monitor.withLock { holders[lineage] } }
     func note(_ holders: [LineageID: String]) { monitor.withLock { self.holders = holders } }
+
+    func note(_ gone: Gone) {
+        monitor.withLock {
+            self.gone.disks.formUnion(gone.disks)
+            self.gone.snapshots.formUnion(gone.snapshots)
+        }
+    }
+
+    func takeGone() -> Gone {
+        monitor.withLock {
+            defer { gone = Gone() }
+            return gone
+        }
+    }
 }
 
 // What other hosts do in a shared store. Nobody tells: it is looked for, now and then, and whenever
@@ -41,7 +62,6 @@ extension Store {
         guard shared != nil else { return ([], []) }
         do {
             return try elsewhere.turn.withLock {
-                let (disks, snapshots) = shownIDs()
                 let known = elsewhere.versions
                 let now = try lookElsewhere()
                 for lineage in Set(now.keys).union(known.keys)
@@ -49,8 +69,8 @@ extension Store {
                     try ownership.unlessOwned(lineage) { try reload(lineage, isOwned: false) }
                     elsewhere.versions[lineage] = now[lineage]
                 }
-                let left = shownIDs()
-                return (disks.subtracting(left.disks), snapshots.subtracting(left.snapshots))
+                let gone = elsewhere.takeGone()
+                return (gone.disks, gone.snapshots)
             }
         } catch {
             throw DiskError.wrap(error, while: "looking for what other hosts changed")
@@ -65,15 +85,6 @@ extension Store {
             return AccountTurn(lock: nil)
         }
         return AccountTurn(lock: try ownership.take(folder, of: shared, false).lock)
-    }
-
-    private func shownIDs() -> (disks: Set<DiskID>, snapshots: Set<SnapshotID>) {
-        monitor.withLock {
-            (
-                Set(catalogue.disks.values.map(\.manifest.id)),
-                Set(catalogue.snapshots.values.map(\.manifest.id))
-            )
-        }
     }
 
     /// Who has the lineage of a disk, as of the last look; nil: nobody else, or it is not known.
@@ -107,7 +118,7 @@ extension Store {
         var loaded = Catalogue()
         try loadNotingDamage(lineage, into: &loaded, isOwned: isOwned)
         let fresh = loaded
-        monitor.withLock { catalogue.replace(lineage, by: fresh) }
+        elsewhere.note(monitor.withLock { catalogue.replace(lineage, by: fresh) })
     }
 }
 
@@ -119,12 +130,19 @@ public final class AccountTurn: Sendable {
 }
 
 extension Catalogue {
-    /// Shows a lineage as it was read anew. What is as it was keeps what is known of it.
-    fileprivate mutating func replace(_ lineage: LineageID, by fresh: Catalogue) {
+    /// Shows a lineage as it was read anew. What is as it was keeps what is known of it. Returns
+    /// what is there no more.
+    fileprivate mutating func replace(
+        _ lineage: LineageID, by fresh: Catalogue
+    ) -> Elsewhere.Gone {
+        var gone = Elsewhere.Gone()
         envelopes[lineage] = fresh.envelopes[lineage]
         for entry in disks.values where entry.lineage == lineage {
             let id = entry.manifest.id
-            if fresh.disks[id] == nil { disks[id] = nil }
+            if fresh.disks[id] == nil {
+                disks[id] = nil
+                gone.disks.insert(id)
+            }
             damage["disk \(id)"] = nil
         }
         for entry in fresh.disks.values {
@@ -136,7 +154,10 @@ extension Catalogue {
         }
         for entry in snapshots.values where entry.lineage == lineage {
             let id = entry.manifest.id
-            if fresh.snapshots[id] == nil { snapshots[id] = nil }
+            if fresh.snapshots[id] == nil {
+                snapshots[id] = nil
+                gone.snapshots.insert(id)
+            }
             damage["snapshot \(id)"] = nil
         }
         for entry in fresh.snapshots.values
@@ -147,5 +168,6 @@ extension Catalogue {
         damagedLineages.remove(lineage)
         damage.merge(fresh.damage) { _, new in new }
         damagedLineages.formUnion(fresh.damagedLineages)
+        return gone
     }
 }

@@ -18,7 +18,8 @@ struct S3Request {
     func signed(
         for place: S3Place, by keys: S3Keys, at time: SignedTime
     ) throws(CryptoError) -> HTTPRequest {
-        let payload = try payload(place)
+        let hash = try bodyHash(place)
+        let payload = payload(place, hash)
         var headers =
             headers + [
                 Signature.Header(name: "host", value: place.host),
@@ -27,6 +28,10 @@ struct S3Request {
             ]
         if let token = keys.withToken({ $0.map { String(decoding: $0, as: UTF8.self) } }) {
             headers.append(Signature.Header(name: "x-amz-security-token", value: token))
+        }
+        if let hash, isReplacement {
+            let text = Base64.text(of: hash)
+            headers.append(Signature.Header(name: "x-amz-checksum-sha256", value: text))
         }
         let escaped = Escaping.escape(place.root + path, keepsSlash: true)
         let signature = Signature(
@@ -44,10 +49,23 @@ struct S3Request {
             mayRepeat: call.repeatable == .always)
     }
 
+    /// Whether it takes the place of an object that may be wanted still. Such a put names the hash
+    /// of its body, that the server looks whether it has all of it: SeaweedFS (4.48) takes one
+    /// whose client was killed after the head for a whole one without a body.
+    private var isReplacement: Bool {
+        if case .put(let condition) = call { condition != .always } else { false }
+    }
+
+    /// nil if nothing needs it.
+    private func bodyHash(_ place: S3Place) throws(CryptoError) -> [UInt8]? {
+        guard let body, isReplacement || place.scheme != "https" else { return nil }
+        return try SHA256.hash(parts: body)
+    }
+
     /// TLS vouches for the body; without it the signature does.
-    private func payload(_ place: S3Place) throws(CryptoError) -> String {
-        guard let body else { return Signature.emptyPayload }
-        if place.scheme == "https" { return Signature.unsignedPayload }
-        return Hex.text(try SHA256.hash(parts: body))
+    private func payload(_ place: S3Place, _ hash: [UInt8]?) -> String {
+        if body == nil { return Signature.emptyPayload }
+        guard let hash, place.scheme != "https" else { return Signature.unsignedPayload }
+        return Hex.text(hash)
     }
 }

@@ -58,9 +58,9 @@ struct MountCommand: ParsableCommand {
         help: ArgumentHelp(
             "Take the store over from another host that has it, or did not give it back.",
             discussion: """
-                Of a store on S3 or in Ceph. From then on nothing that the other host writes \
-                becomes part of the store, and its users get errors; what it had not put there \
-                yet is lost.
+                Of a store on S3: the disks of attach=. Of one in Ceph: the store. From then on \
+                nothing that the other host writes becomes part of them, and its users get \
+                errors; what it had not put there yet is lost.
                 """))
     var fence = false
 

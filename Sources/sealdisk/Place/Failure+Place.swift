@@ -8,8 +8,9 @@ extension Failure {
         switch apiCode {
         case ErrorCode.storeLocked.rawValue:
             advice =
-                "Use the mount that has the store, or unmount it there. The lease of a host that is"
-                + " gone runs out; sealdisk mount --fence takes the store at once."
+                "Use the mount that has the store, or unmount it there; a check or a copy ends by"
+                + " itself. The lease of a host that is gone runs out; sealdisk mount --fence takes"
+                + " the store at once."
         case ErrorCode.storage.rawValue:
             advice = "See whether the server can be reached and has room, then repeat."
         default: return self

@@ -25,6 +25,7 @@ extension World {
 
     func openOverBucket(_ remote: RemoteSide) throws -> Store {
         var attempts = 0
+        let fencesWhole = away != nil && generator.chance(50)
         while true {
             let files = try remote.open(over: host, path: "store")
             do {
@@ -33,13 +34,30 @@ extension World {
                     if remote.options.durability == .host, anchoring != nil {
                         anchoring = newAnchor()
                     }
-                    return try open(FencingStore(base: files) { self.fenced() })
+                    if fencesWhole { return try open(FencingStore(base: files) { self.fenced() }) }
+                    return try open(LineageFencingStore(base: files) { self.fenced() })
                 }
                 return try open(files)
             } catch {
                 // Who lost the store without a word has it until its lease has run out.
                 let isLocked = (error as? DiskError)?.code == .storeLocked
                 guard isLocked, !host.isDown, attempts < 40 else { throw error }
+                attempts += 1
+                remote.pause(terms: 1)
+            }
+        }
+    }
+
+    /// Attaches a disk. Of a host that was lost without a word it is had when the lease of that has
+    /// run out.
+    func attach(_ id: DiskID, _ store: Store) throws -> Disk {
+        var attempts = 0
+        while true {
+            do {
+                return try store.attach(id)
+            } catch {
+                let isHeld = (error as? DiskError)?.code == .heldElsewhere
+                guard isHeld, let remote, !host.isDown, attempts < 40 else { throw error }
                 attempts += 1
                 remote.pause(terms: 1)
             }
