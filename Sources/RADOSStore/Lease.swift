@@ -26,8 +26,8 @@ struct Lease {
 
     private var object: String { session.scope.lock }
 
-    /// Takes what the session is of. With `fencing` also from a holder who lives; one whose process ended on
-    /// this host is not waited for.
+    /// Takes what the session is of. With `fencing` also from a holder who lives; one whose process
+    /// ended on this host is not waited for.
     static func take(
         _ session: Session, _ timing: LeaseTiming, holder: String, fencing: Bool
     ) throws(StoreError) -> Lease {

@@ -38,12 +38,19 @@ extension SharedRADOSStore: SharedStore {
             for (name, entry) in try folders.list(path: next.path, operation) {
                 guard let entry, let below = ObjectName("\(next)/\(name)") else { continue }
                 switch entry {
-                case .folder: rest.append(below)
+                // Those of chunks may hold many thousands, and hold nothing else.
+                case .folder: if !Self.hasChunksAlone(below) { rest.append(below) }
                 case .object: versions[below] = ObjectVersion(entry.encoded)
                 case .chunk: continue
                 }
             }
         }
         return versions
+    }
+
+    /// `lineages/…/chunks`.
+    private static func hasChunksAlone(_ folder: ObjectName) -> Bool {
+        let parts = folder.components
+        return parts.count == 3 && parts[0] == "lineages" && parts[2] == "chunks"
     }
 }

@@ -70,7 +70,8 @@ public final class SharedRADOSStore: Sendable {
     }
 
     /// The client for what has no folder's lease. One that ended, since a change had no answer or
-    /// somebody had it refused, is followed by a new one; but not while it has the store as a whole.
+    /// somebody had it refused, is followed by a new one; but not while it has the store as a
+    /// whole.
     func base() throws(StoreError) -> Base {
         let (base, isWholeHeld) = state.withLock { ($0.base, $0.isWholeHeld) }
         guard base.common.session.isOver, !isWholeHeld else { return base }

@@ -198,6 +198,35 @@ extension RADOSHostTests {
             last.release()
         }
 
+        /// Of a host that takes the store and one that takes a folder at the same time one at most
+        /// has what it wants.
+        @Test func theWholeAndAFolderAreNotHadAtOnce() throws {
+            let member = try first.join(holder: "first")
+            let folder = try name(a)
+            let inside = Atomic<Int>(0)
+            let taken = Atomic<Int>(0)
+            inThreads(2) { thread in
+                for _ in 0..<10 {
+                    do throws(StoreError) {
+                        let lock =
+                            thread == 0
+                            ? try first.takeFolder(folder, holder: "x", isFencing: false).lock
+                            : try second.lockExclusively(holder: "y")
+                        #expect(inside.add(1, ordering: .relaxed).newValue == 1)
+                        usleep(5000)
+                        inside.subtract(1, ordering: .relaxed)
+                        taken.add(1, ordering: .relaxed)
+                        lock.release()
+                        usleep(20_000)
+                    } catch {
+                        #expect(error.code == .locked)
+                    }
+                }
+            }
+            #expect(taken.load(ordering: .relaxed) > 0)
+            member.release()
+        }
+
         /// What nobody renews: a folder goes over to the next one, alone or with the store; and the
         /// store as a whole to whoever joins it.
         @Test func whatAHostThatIsGoneHadIsTakenOver() throws {
@@ -339,6 +368,7 @@ extension RADOSHostTests {
             let one = try first.replaceObject(m, with: [1], if: .always)
             let deep = try first.replaceObject(n, with: [1], if: .always)
             _ = try first.createFile(try name("\(a)/chunk"), length: 10)
+            _ = try first.createFile(try name("\(a)/chunks/1/chunk"), length: 10)
             #expect(try second.versions(below: try name("lineages")) == [m: one, n: deep])
             let two = try first.replaceObject(m, with: [1], if: .always)
             try first.remove(n)
