@@ -44,7 +44,8 @@ extension S3Lease {
         past.add(found?.record)
         past.add(above?.record)
         let last = past.epoch
-        let isOurs = try store.cache.hadLast(folder, found, below: above ?? found, cache)
+        let isOurs = try store.cache.hadLast(
+            folder, found, below: folder == nil ? found : above, cache)
         try store.cache.prepareTaking(folder, after: last, hadLast: isOurs)
         prepare(
             LeaseRecord(

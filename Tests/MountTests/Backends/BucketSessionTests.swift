@@ -27,6 +27,39 @@ extension MountSuite {
             try bucket.succeed("check", bucket.store)
         }
 
+        /// As mount(8) calls it for a line of fstab(5) at boot: with nothing but the line.
+        @Test func aLineOfFstabIsEnough() throws {
+            let folder = Rig.newFolder()
+            let keys = server.environment
+            try FileManager.default.createDirectory(
+                atPath: folder, withIntermediateDirectories: true)
+            let credentials = "\(folder)/credentials"
+            try """
+            [default]
+            aws_access_key_id = \(try #require(keys["AWS_ACCESS_KEY_ID"]))
+            aws_secret_access_key = \(try #require(keys["AWS_SECRET_ACCESS_KEY"]))
+            """.write(toFile: credentials, atomically: true, encoding: .utf8)
+            chmod(credentials, 0o600)
+            let host = try BucketStore(server, "lease=3&credentials=\(credentials)").firstHost()
+            try host.mount()
+            try host.attachDisk("data", mebibytes: 16)
+            try host.withDisk("data") { _ = try $0.write([4, 5, 6], at: 0) }
+            try host.unmount()
+            let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+                .deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent()
+            let path = (Rig.program as NSString).deletingLastPathComponent
+            try Command.succeed(
+                "env", "-i", "PATH=\(path):/usr/sbin:/usr/bin:/sbin:/bin",
+                "SEALDISK_KEYSTORE=\(host.keystore)", "sh",
+                root.appendingPathComponent("Mount/mount.sealdisk").path, host.store,
+                host.mountPoint, "-n", "-o", "rw,_netdev,nofail,attach=data,anchor=none")
+            #expect(
+                try OpenedFile(host.file("data"), O_RDONLY).read(at: 0, count: 3) == [4, 5, 6])
+            try host.unmount()
+            try FileManager.default.removeItem(atPath: folder)
+        }
+
         @Test func theStatusTellsWhatTheServerHas() throws {
             let store = BucketStore(server, "lag=2&cache_size=1G")
             let host = try store.firstHost()
