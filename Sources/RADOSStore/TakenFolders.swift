@@ -24,36 +24,39 @@ final class TakenFolders: @unchecked Sendable {
     }
 
     /// One more user of a folder; `take` takes it if there is none yet. Every success has its
-    /// `letGo`. Whether nobody else had it since this process had it last is returned.
+    /// `letGo` of what it returned. `isUnchanged`: nobody else had it since this process had it
+    /// last.
     func use(
         _ folder: ObjectName, _ take: () throws(StoreError) -> TakenPart
-    ) throws(StoreError) -> Bool {
-        let isPresent = try monitor.withLock { () throws(StoreError) -> Bool in
+    ) throws(StoreError) -> (part: TakenPart, isUnchanged: Bool) {
+        let present = try monitor.withLock { () throws(StoreError) -> TakenPart? in
             while case .passing = entries[folder] { monitor.wait() }
             guard case .taken(let part, let users) = entries[folder] else {
                 entries[folder] = .passing
-                return false
+                return nil
             }
             // Who has it still must let go of it before it can be had anew.
             try part.store.session.checkStanding("take \(folder)")
             entries[folder] = .taken(part, users: users + 1)
-            return true
+            return part
         }
-        if isPresent { return true }
+        if let present { return (present, true) }
         do throws(StoreError) {
             let part = try take()
             let before = settle(folder, .taken(part, users: 1))
-            return before == part.past
+            return (part, before == part.past)
         } catch {
             settle(folder, nil)
             throw error
         }
     }
 
-    /// One user less; the last one gives it back.
-    func letGo(_ folder: ObjectName) {
+    /// One user less; the last one gives it back. Nothing happens if it was given back already.
+    func letGo(_ folder: ObjectName, _ used: TakenPart) {
         let last = monitor.withLock { () -> TakenPart? in
-            guard case .taken(let part, let users) = entries[folder] else { return nil }
+            guard case .taken(let part, let users) = entries[folder], part === used else {
+                return nil
+            }
             entries[folder] = users > 1 ? .taken(part, users: users - 1) : .passing
             return users > 1 ? nil : part
         }
@@ -75,16 +78,16 @@ final class TakenFolders: @unchecked Sendable {
     /// Gives back what is left.
     func releaseAll() {
         while true {
-            let next = monitor.withLock { () -> ObjectName? in
+            let next = monitor.withLock { () -> (ObjectName, TakenPart)? in
                 for (folder, entry) in entries {
                     guard case .taken(let part, _) = entry else { continue }
                     entries[folder] = .taken(part, users: 1)
-                    return folder
+                    return (folder, part)
                 }
                 return nil
             }
             guard let next else { return }
-            letGo(next)
+            letGo(next.0, next.1)
         }
     }
 }

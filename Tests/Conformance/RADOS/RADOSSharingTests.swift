@@ -98,10 +98,16 @@ extension RADOSHostTests {
             try second.lockExclusively(holder: "check").release()
             let last = try take(first, a)
             #expect(!last.isUnchanged)
-            // Whoever leaves has nothing any more.
+            // Whoever leaves has nothing any more, and gives back nothing of what it takes later.
             members[0].release()
             try take(second, a).lock.release()
+            let member = try first.join(holder: "first again")
+            let later = try take(first, a)
             last.lock.release()
+            expect(.locked) { _ = try take(second, a) }
+            later.lock.release()
+            try take(second, a).lock.release()
+            member.release()
             members[1].release()
         }
 
