@@ -5,7 +5,8 @@ extension SharedRADOSStore: SharedStore {
         _ folder: ObjectName, holder: String, isFencing: Bool
     ) throws(StoreError) -> TakenFolder {
         let (part, isUnchanged) = try taken.use(folder) { () throws(StoreError) in
-            try TakenPart(
+            _ = try base().common.demandNobodyHasTheWhole(holder: holder)
+            return try TakenPart(
                 .folder(folder), of: place, timing: timing, pages: pages, holder: holder,
                 fencing: isFencing)
         }

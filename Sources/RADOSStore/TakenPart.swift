@@ -19,15 +19,15 @@ final class TakenPart: Sendable {
     }
 
     /// Takes it. Throws `.locked` if somebody has it or the store as a whole; with `fencing` it is
-    /// taken from who has the part.
+    /// taken from who has the part. Who looks for the whole's holder before that does not disturb
+    /// who is about to take the whole by a lock that is given back at once.
     init(
         _ scope: Scope, of place: RADOSPlace, timing: LeaseTiming, pages: PageCache?,
         holder: String, fencing: Bool
     ) throws(StoreError) {
         let session = try Session(place, of: scope)
         let store = RADOSStore(session, timing: timing, pages: pages)
-        // Whoever is about to have the whole is not disturbed by a lock that is given back at once.
-        var whole = try store.demandNobodyHasTheWhole(holder: holder)
+        var whole: [UInt8] = []
         held = try store.hold(holder: holder, fencing: fencing) { lease throws(StoreError) in
             let register = PartRegister(session: session)
             try register.note(lease.record, of: scope, session.taking)

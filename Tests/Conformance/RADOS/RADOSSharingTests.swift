@@ -14,8 +14,7 @@ extension RADOSHostTests {
         private let place: RADOSPlace
         private let first: SharedRADOSStore
         private let second: SharedRADOSStore
-        private let a = "lineages/a"
-        private let b = "lineages/b"
+        private let (a, b) = ("lineages/a", "lineages/b")
         private static let short = LeaseTiming(
             length: .seconds(3), renewal: .milliseconds(500), margin: .milliseconds(500))
 
@@ -148,10 +147,7 @@ extension RADOSHostTests {
             try file.write([1], at: 0)
             let theirs = try take(second, a, fencing: true)
             // Past all checks of its own, as what was on its way would be.
-            let session = try #require(first.taken[try name(a)]).store.session
-            let late = WriteOperation(session)
-            late.createIfMissing()
-            #expect(late.runAnyway(on: "late") == -ESHUTDOWN)
+            try expectRefused(try #require(first.taken[try name(a)]).store.session)
             expect(.fenced, about: "taken folder lineages/a over") { try file.write([2], at: 0) }
             expect(.fenced) { try file.synchronize() }
             expect(.fenced) { try first.replaceObject(object, with: [2]) }
@@ -202,6 +198,20 @@ extension RADOSHostTests {
             #expect(try second.readObject(try name("\(a)/m"), limit: 1) == [4])
             #expect(try second.readObject(try name("common"), limit: 1) == [5])
             last.release()
+        }
+
+        /// Who looked whether somebody has the whole before somebody took it looks again.
+        @Test func whoTakesAPartLooksForTheWholeOnceItIsLocked() throws {
+            let part = {
+                try TakenPart(
+                    .folder(try name(a)), of: place, timing: Self.short, pages: nil,
+                    holder: "late", fencing: false)
+            }
+            let whole = try second.lockExclusively(holder: "sealdisk check")
+            expect(.locked, about: "`sealdisk check`") { _ = try part() }
+            whole.release()
+            // The lock was given back at once.
+            #expect(try part().release())
         }
 
         /// Of a host that takes the store and one that takes a folder at the same time one at most
@@ -340,8 +350,8 @@ extension RADOSHostTests {
             }
             let version = try first.replaceObject(object, with: large(1), if: .absent)
             expect(.conflict) {
-                let other = ObjectVersion([1])
-                _ = try second.replaceObject(object, with: large(2), if: .version(other))
+                _ = try second.replaceObject(
+                    object, with: large(2), if: .version(ObjectVersion([1])))
             }
             _ = try second.replaceObject(object, with: large(2), if: .version(version))
             inThreads(2) { thread in
