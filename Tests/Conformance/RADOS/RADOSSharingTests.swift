@@ -14,7 +14,8 @@ extension RADOSHostTests {
         private let place: RADOSPlace
         private let first: SharedRADOSStore
         private let second: SharedRADOSStore
-        private let (a, b) = ("lineages/a", "lineages/b")
+        private let a = "lineages/a"
+        private let b = "lineages/b"
         private static let short = LeaseTiming(
             length: .seconds(3), renewal: .milliseconds(500), margin: .milliseconds(500))
 
