@@ -44,7 +44,8 @@ let package = Package(
         .target(
             name: "LocalStore", dependencies: ["ChunkStore", "CLinuxFile"], swiftSettings: strict),
         .target(
-            name: "RADOSStore", dependencies: ["ChunkStore", "CRados"], swiftSettings: strict),
+            name: "RADOSStore", dependencies: ["ChunkStore", "Scheduling", "CRados"],
+            swiftSettings: strict),
         .target(
             name: "S3Store", dependencies: ["ChunkStore", "Scheduling"], swiftSettings: strict),
         .target(

@@ -52,4 +52,5 @@ struct sealdisk_rados {
     __typeof__(&rados_aio_remove) _Nonnull aio_remove;
     __typeof__(&rados_lock_exclusive) _Nonnull lock_exclusive;
     __typeof__(&rados_break_lock) _Nonnull break_lock;
+    __typeof__(&rados_list_lockers) _Nonnull list_lockers;
 };

@@ -29,6 +29,7 @@ public protocol SharedStore: ChunkStore {
     func holders() throws(StoreError) -> [ObjectName: String]
 
     /// The versions of all small objects below a folder, of other folders and of those in them.
+    /// Folders `lineages/…/chunks` hold chunks alone, and need not be looked into.
     func versions(below folder: ObjectName) throws(StoreError) -> [ObjectName: ObjectVersion]
 }
 

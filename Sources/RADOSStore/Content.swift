@@ -13,6 +13,9 @@ final class Content: Sendable {
     private let writes: GroupedWrites
     /// nil of a store that others may change.
     private let pages: PageCache?
+    private let pageKey: String
+    /// What others may change is fetched when it is read, not before.
+    private let isOthers: Bool
     private let state = Mutex(State())
 
     private struct State {
@@ -23,10 +26,14 @@ final class Content: Sendable {
         var isRemoved = false
     }
 
-    init(_ pieces: Pieces, journal: Journal, pages: PageCache?) {
+    init(
+        _ pieces: Pieces, journal: Journal, pages: PageCache?, pageKey: String, isOthers: Bool
+    ) {
         self.pieces = pieces
         self.journal = journal
         self.pages = pages
+        self.pageKey = pageKey
+        self.isOthers = isOthers
         writes = GroupedWrites(pieces.session)
     }
 
@@ -46,7 +53,7 @@ final class Content: Sendable {
         beforeWaiting: () -> Void = {}
     ) throws(StoreError) {
         let range = offset..<(offset + UInt64(buffer.count))
-        if let pages, pages.copy(range, of: pieces.id, into: buffer) { return }
+        if let pages, pages.copy(range, of: pageKey, into: buffer) { return }
         beforeWaiting()
         let ready = state.withLock { state -> Prefetch? in
             let index = state.prefetches.firstIndex {
@@ -72,7 +79,7 @@ final class Content: Sendable {
         let room = UnsafeMutableRawBufferPointer.allocate(
             byteCount: Int(end - start), alignment: 16)
         defer { room.deallocate() }
-        let fill = pages.begin(numbers, of: pieces.id)
+        let fill = pages.begin(numbers, of: pageKey)
         do throws(StoreError) {
             try pieces.read(into: room, at: start, operation)
         } catch {
@@ -121,11 +128,12 @@ final class Content: Sendable {
             return Self.take(range, from: &state)
         }
         withExtendedLifetime(dropped) {}
-        pages?.drop(range, of: pieces.id)
+        pages?.drop(range, of: pageKey)
     }
 
     func prefetch(_ range: Range<UInt64>) {
-        if let pages, PageCache.isSmall(range), pages.contains(range, of: pieces.id) { return }
+        if isOthers { return }
+        if let pages, PageCache.isSmall(range), pages.contains(range, of: pageKey) { return }
         for part in pieces.parts(of: range) where UInt64(part.count) <= Self.prefetchLength {
             let dropped = state.withLock { state -> [Prefetch] in
                 // Under the lock: a write that returns from now on will find it.

@@ -64,6 +64,7 @@ struct KeyedValues {
         defer { iterator.deallocate() }
         prepare(handle, iterator)
         let code = session.rados.read_op_operate(handle, session.pool, object, 0)
+        if code == -ESHUTDOWN { session.end(session.whyTaken) }
         guard let values = iterator.pointee else { return code }
         defer { session.rados.omap_get_end(values) }
         while code >= 0 {

@@ -2,37 +2,45 @@ import CRados
 import ChunkStore
 import Glibc
 
-/// The taking of a store and its giving back.
+/// The taking of a store, or of a part of it, and its giving back.
 ///
-/// In the object `lock` lie the cluster's lock with the end of its lease, the record of the holder,
-/// and a key for each client that may still write though it has the store no more. Taking the lock,
-/// leaving one's record and noting the client of the record that was there is one change, so a
-/// client that was not refused yet is never forgotten, wherever its successors end.
+/// In the object `lock` (of a part `lock/PART`) lie the cluster's lock with the end of its lease,
+/// the record of the holder, the mark of whoever had it last, and a key for each client that may
+/// still write though it has it no more. Taking the lock, leaving one's record and noting the
+/// client of the record that was there is one change, so a client that was not refused yet is never
+/// forgotten, wherever its successors end.
 struct Lease {
-    private static let holder = "holder"
+    static let holder = "holder"
     private static let expelled = "expelled:"
+    private static let last = "last"
     /// Longer than any request can be under way, or any paused host is woken up again.
     private static let expulsion: UInt32 = 90 * 24 * 3600
 
     let session: Session
     let timing: LeaseTiming
+    /// As its lock's object says it, and who has the same had it since (`last`).
     let cookie: String
+    /// The cookie of whoever had it before; empty: nobody ever, or it is not known.
+    private(set) var before: [UInt8] = []
     let record: HolderRecord
 
-    /// Takes the store. With `fencing` also from a holder who lives; one whose process ended on
-    /// this host is not waited for.
+    private var object: String { session.scope.lock }
+
+    /// Takes what the session is of. With `fencing` also from a holder who lives; one whose process
+    /// ended on this host is not waited for.
     static func take(
         _ session: Session, _ timing: LeaseTiming, holder: String, fencing: Bool
     ) throws(StoreError) -> Lease {
-        let operation = "lock \(session.place)"
+        let operation = session.taking
         let cookie = Entry.newID()
-        let lease = Lease(
+        var lease = Lease(
             session: session, timing: timing, cookie: cookie,
             record: HolderRecord(
                 cookie: cookie, client: "client.\(session.rados.get_instance_id(session.cluster))",
                 address: try address(of: session, operation), holder: holder))
         while true {
-            let found = try lease.find(operation)
+            let (found, before) = try find(session.scope, by: session, operation)
+            lease.before = before
             let sent = now()
             switch try lease.tryTaking(after: found, operation) {
             case -ECANCELED: continue  // Somebody came or went since it was looked at.
@@ -42,7 +50,7 @@ struct Lease {
                 }
                 try lease.expel([found.address], operation)
                 let code = session.rados.break_lock(
-                    session.pool, LockClass.object, LockClass.name, found.client, found.cookie)
+                    session.pool, lease.object, LockClass.name, found.client, found.cookie)
                 if code != -ENOENT { try check(code, operation) }
             case let code:
                 try check(code, operation)
@@ -69,21 +77,25 @@ struct Lease {
         var duration = timeval(
             tv_sec: Int(length / 1_000_000_000), tv_usec: Int(length % 1_000_000_000 / 1000))
         return session.rados.lock_exclusive(
-            session.pool, LockClass.object, LockClass.name, cookie, record.holder, &duration,
+            session.pool, object, LockClass.name, cookie, record.holder, &duration,
             UInt8(LIBRADOS_LOCK_FLAG_MUST_RENEW))
     }
 
-    /// Gives the store back. The record stays if requests of ours may still be under way: our
-    /// successor then has the cluster refuse them. What fails leaves the lease to its end.
-    func release() {
+    /// Gives it back. The record stays if requests of ours may still be under way: our successor
+    /// then has the cluster refuse them. What fails leaves the lease to its end. True if it was
+    /// given back, and nothing of ours is under way.
+    @discardableResult
+    func release() -> Bool {
         let release = WriteOperation(session)
         release.execute("lock", "unlock", LockClass.release(cookie))
-        if !session.isOver {
+        let isInOrder = !session.isOver
+        if isInOrder {
             release.require(Self.holder, record.encoded)
             release.remove(Self.holder)
         }
-        _ = release.runAnyway(on: LockClass.object)
+        let code = release.runAnyway(on: object)
         session.setDeadline(nil)
+        return isInOrder && code >= 0
     }
 
     private func locked(_ found: HolderRecord?, _ operation: String) -> StoreError {
@@ -94,16 +106,36 @@ struct Lease {
             cause: "\(holder); it is free \(seconds) s after that process has ended")
     }
 
-    private func find(_ operation: String) throws(StoreError) -> HolderRecord? {
-        let values = KeyedValues(session: session, object: LockClass.object)
-        guard let found = try values.values(of: [Self.holder], operation)?[Self.holder] else {
-            return nil
-        }
-        guard let record = HolderRecord(found) else {
+    /// Who has a store or a part, or had it and did not give it back; and the cookie of who had it
+    /// last.
+    static func find(
+        _ scope: Scope, by session: Session, _ operation: String
+    ) throws(StoreError) -> (holder: HolderRecord?, last: [UInt8]) {
+        let values = KeyedValues(session: session, object: scope.lock)
+        let found = try values.values(of: [Self.holder, Self.last], operation) ?? [:]
+        let last = found[Self.last] ?? []
+        guard let holder = found[Self.holder] else { return (nil, last) }
+        guard let record = HolderRecord(holder) else {
             throw StoreError(
                 .foreign, operation: operation, cause: "what stands beside the lock is not ours")
         }
-        return record
+        return (record, last)
+    }
+
+    /// Whether there is something left of an earlier holder, which the next one puts in order.
+    static func isUnsettled(
+        _ scope: Scope, by session: Session, _ operation: String
+    ) throws(StoreError) -> Bool {
+        if try find(scope, by: session, operation).holder != nil { return true }
+        let values = KeyedValues(session: session, object: scope.lock)
+        return try values.all(prefix: Self.expelled, operation)?.isEmpty == false
+    }
+
+    /// Whether the lease of a record lives.
+    static func isHeld(
+        _ scope: Scope, by record: HolderRecord, _ session: Session, _ operation: String
+    ) throws(StoreError) -> Bool {
+        try LockClass.cookies(of: scope.lock, session, operation).contains(record.cookie)
     }
 
     private func tryTaking(
@@ -116,21 +148,22 @@ struct Lease {
             "lock", "lock",
             LockClass.take(cookie, length: timing.length, description: record.holder))
         change.set(Self.holder, record.encoded)
+        change.set(Self.last, Array(cookie.utf8))
         if let found, !found.address.isEmpty {
             change.set(Self.expelled + found.address, [1])
         }
-        return try change.run(on: LockClass.object, operation)
+        return try change.run(on: object, operation)
     }
 
-    /// Has the cluster refuse whoever had the store before us and did not give it back.
+    /// Has the cluster refuse whoever had it before us and did not give it back.
     private func expelAll(_ operation: String) throws(StoreError) {
-        let values = KeyedValues(session: session, object: LockClass.object)
+        let values = KeyedValues(session: session, object: object)
         let addresses = try (values.all(prefix: Self.expelled, operation) ?? []).map(\.0)
         guard !addresses.isEmpty else { return }
         try expel(addresses.filter { $0 != record.address }, operation)
         let change = WriteOperation(session)
         for address in addresses { change.remove(Self.expelled + address) }
-        try check(try change.run(on: LockClass.object, operation), operation)
+        try check(try change.run(on: object, operation), operation)
     }
 
     /// From the moment this returns, no host of the cluster that we ask anything takes a change

@@ -61,8 +61,9 @@ final class LeaseKeeper: @unchecked Sendable {
                 session.setDeadline(lease.deadline(sent))
                 wait = pause
             case -ENOENT, -EBUSY:
-                session.end("the lease on the store ran out, or another host has taken it over")
-            case -ESHUTDOWN: session.end("another host has taken the store over")
+                session.end(
+                    "the lease on \(session.scope) ran out, or another host has taken it over")
+            case -ESHUTDOWN: session.end(session.whyTaken)
             // Until it is too late, which `Session` tells by the clock.
             default: wait = max(pause / 10, 10)
             }

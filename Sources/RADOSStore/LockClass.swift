@@ -6,7 +6,6 @@ import Glibc
 /// encoding is Ceph's own (cls_lock_ops.h), which every version since has to read: version 1,
 /// readable from 1 on, the length of what follows, then the fields, little-endian.
 enum LockClass {
-    static let object = "lock"
     static let name = "sealdisk"
 
     /// Takes the lock for `length`; -EBUSY if somebody has it.
@@ -19,6 +18,27 @@ enum LockClass {
     }
 
     static func release(_ cookie: String) -> [UInt8] { framed(text(name) + text(cookie)) }
+
+    /// Of those who hold it now: a lock whose lease has ended is not among them.
+    static func cookies(
+        of object: String, _ session: Session, _ operation: String
+    ) throws(StoreError) -> [String] {
+        var isExclusive: Int32 = 0
+        // What is taken here has no tag, one holder, and names that are shorter.
+        var (tag, clients, cookies, addresses) = (Self.room, Self.room, Self.room, Self.room)
+        var (tagCount, clientsCount) = (tag.count, clients.count)
+        var (cookiesCount, addressesCount) = (cookies.count, addresses.count)
+        let code = session.rados.list_lockers(
+            session.pool, object, name, &isExclusive, &tag, &tagCount, &clients, &clientsCount,
+            &cookies, &cookiesCount, &addresses, &addressesCount)
+        if code == -Int(ENOENT) { return [] }
+        try check(Int32(clamping: code), operation)
+        return cookies[..<min(cookiesCount, cookies.count)].split(separator: 0).map { text in
+            String(decoding: text.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        }
+    }
+
+    private static var room: [CChar] { [CChar](repeating: 0, count: 1024) }
 
     private static func framed(_ fields: [UInt8]) -> [UInt8] {
         [1, 1] + number(UInt32(fields.count)) + fields

@@ -58,7 +58,7 @@ struct Pieces {
             let code = session.rados.read(
                 session.pool, part.object,
                 target.baseAddress?.assumingMemoryBound(to: CChar.self), part.count, part.offset)
-            if code == -ESHUTDOWN { session.end("another host has taken the store over") }
+            if code == -ESHUTDOWN { session.end(session.whyTaken) }
             let found = code == -ENOENT ? 0 : Int(try check(code, operation))
             UnsafeMutableRawBufferPointer(rebasing: target[min(found, part.count)...])
                 .initializeMemory(as: UInt8.self, repeating: 0)

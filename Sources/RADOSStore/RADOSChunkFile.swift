@@ -4,12 +4,12 @@ import ChunkStore
 final class RADOSChunkFile: ChunkFile {
     private let content: Content
     private let name: ObjectName
-    private let isReadOnly: Bool
+    private let store: RADOSStore
 
-    init(_ content: Content, name: ObjectName, isReadOnly: Bool) {
+    init(_ content: Content, name: ObjectName, of store: RADOSStore) {
         self.content = content
         self.name = name
-        self.isReadOnly = isReadOnly
+        self.store = store
     }
 
     /// Where it begins; for tests, which go past this type.
@@ -59,7 +59,7 @@ final class RADOSChunkFile: ChunkFile {
 
     private func write(_ placed: [Content.Placed]) throws(StoreError) {
         let operation = "write \(name)"
-        try checkWritable(operation)
+        try store.checkWritable(operation)
         for each in placed {
             guard each.offset <= length, UInt64(each.bytes.count) <= length - each.offset else {
                 throw StoreError(
@@ -82,7 +82,7 @@ final class RADOSChunkFile: ChunkFile {
 
     func deallocate(at offset: UInt64, length count: UInt64) throws(StoreError) {
         let operation = "deallocate in \(name)"
-        try checkWritable(operation)
+        try store.checkWritable(operation)
         if let range = range(offset, count) { try content.deallocate(range, operation) }
     }
 
@@ -94,11 +94,5 @@ final class RADOSChunkFile: ChunkFile {
     private func range(_ offset: UInt64, _ count: UInt64) -> Range<UInt64>? {
         guard offset < length, count > 0 else { return nil }
         return offset..<(offset + min(count, length - offset))
-    }
-
-    private func checkWritable(_ operation: @autoclosure () -> String) throws(StoreError) {
-        guard isReadOnly else { return }
-        throw StoreError(
-            .readOnly, operation: operation(), cause: "the store was opened read-only")
     }
 }

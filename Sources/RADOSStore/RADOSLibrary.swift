@@ -94,6 +94,7 @@ private struct Symbols {
             aio_write_op_operate: try symbol("aio_write_op_operate"),
             aio_remove: try symbol("aio_remove"),
             lock_exclusive: try symbol("lock_exclusive"),
-            break_lock: try symbol("break_lock"))
+            break_lock: try symbol("break_lock"),
+            list_lockers: try symbol("list_lockers"))
     }
 }

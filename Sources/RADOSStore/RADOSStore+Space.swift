@@ -63,6 +63,11 @@ extension RADOSStore {
         return end
     }
 
+    /// What stands aside under a name, as far as its entry says it.
+    func reserved(_ name: ObjectName) throws(StoreError) -> UInt64 {
+        try folders.find(name, "look at \(name)")?.entry.pieces?.length ?? 0
+    }
+
     private func setReserve(
         _ name: ObjectName, _ old: Folders.Found?, _ id: String, _ length: UInt64,
         _ operation: String

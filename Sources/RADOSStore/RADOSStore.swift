@@ -9,7 +9,11 @@ import Synchronization
 /// | `f/FOLDER` | a folder: its names, and small objects themselves (`Folders`) |
 /// | `c/ID/N` | the Nth piece of what a name with that id stands for (`Pieces`) |
 /// | `journal` | ids that may have no name (`Journal`) |
-/// | `lock` | who has the store, and the lease on it (`Lease`) |
+/// | `lock` | who has the store, and the lease on it (`Lease`); which parts were ever taken |
+/// | `journal/PART`, `lock/PART` | the same of a part that was taken for itself (`Scope`) |
+///
+/// One of these is a client of the cluster, and has the store as a whole or a part of it, if any.
+/// `SharedRADOSStore` is put together of several.
 ///
 /// A chunk's bytes lie under an id of their own, not under its name: a name is created and removed
 /// in one order to its folder, on a condition, whatever it stands for; pieces are whole before they
@@ -31,8 +35,11 @@ public final class RADOSStore: ChunkStore {
     /// A store of this host that is locked along, so that others here see which process it is.
     let hostStore: (any ChunkStore)?
     let isFencing: Bool
-    /// 32 MiB: the slot tables of 4 GiB that were read from.
     let pages: PageCache?
+    /// What the names of its chunks begin with among the pages that are kept.
+    private let pageOwner: String
+    /// A store that others change: nothing of it is kept, and nothing changed.
+    let isVisiting: Bool
     private let open = Mutex(OpenContents())
 
     private struct OpenContents {
@@ -45,21 +52,37 @@ public final class RADOSStore: ChunkStore {
 
     /// Connects to the cluster. The store comes into being with its first name. Throws `.notFound`
     /// without librados, configuration or pool, `.denied`, `.unanswered`, `.io`.
-    public init(
+    public convenience init(
         _ place: RADOSPlace, readOnly: Bool = false, timing: LeaseTiming = LeaseTiming(),
         hostLock: (any ChunkStore)? = nil, isFencing: Bool = false
     ) throws(StoreError) {
-        self.place = place
+        self.init(
+            try Session(place), readOnly: readOnly, timing: timing, hostLock: hostLock,
+            isFencing: isFencing,
+            // Who does not have the store for itself keeps nothing of it.
+            pages: readOnly ? nil : Self.newPageCache())
+    }
+
+    /// What the session is of. `pages` may be those of others, too.
+    init(
+        _ session: Session, readOnly: Bool = false, visiting: Bool = false, timing: LeaseTiming,
+        hostLock: (any ChunkStore)? = nil, isFencing: Bool = false, pages: PageCache? = nil
+    ) {
+        self.session = session
+        place = session.place
         isReadOnly = readOnly
+        isVisiting = visiting
         self.timing = timing
         hostStore = hostLock
         self.isFencing = isFencing
-        // Who does not have the store for itself keeps nothing of it.
-        pages = readOnly ? nil : PageCache(limit: 8192)
-        session = try Session(place)
+        self.pages = pages
+        pageOwner = Entry.newID()
         folders = Folders(session)
-        journal = Journal(session: session)
+        journal = Journal(session, of: session.scope)
     }
+
+    /// 32 MiB: the slot tables of 4 GiB that were read from.
+    static func newPageCache() -> PageCache { PageCache(limit: 8192) }
 
     public func createFile(
         _ name: ObjectName, length: UInt64, beginning: [UInt8]
@@ -78,7 +101,7 @@ public final class RADOSStore: ChunkStore {
             throw Self.taken(operation)
         }
         try journal.strike(pieces, operation)
-        return RADOSChunkFile(content, name: name, isReadOnly: false)
+        return RADOSChunkFile(content, name: name, of: self)
     }
 
     public func recycleFile(
@@ -110,7 +133,7 @@ public final class RADOSStore: ChunkStore {
             }
             let content = content(of: Pieces(session: session, id: id, length: length))
             if open.withLock({ $0.removals }) == removals {
-                return RADOSChunkFile(content, name: name, isReadOnly: isReadOnly)
+                return RADOSChunkFile(content, name: name, of: self)
             }
         }
     }
@@ -174,7 +197,9 @@ public final class RADOSStore: ChunkStore {
     private func content(of pieces: Pieces) -> Content {
         open.withLock { open in
             if let content = open.contents[pieces.id]?.content { return content }
-            let content = Content(pieces, journal: journal, pages: pages)
+            let content = Content(
+                pieces, journal: journal, pages: pages, pageKey: pageOwner + pieces.id,
+                isOthers: isVisiting)
             // Now and then: those that nobody has open any more.
             if open.contents.count % 256 == 255 {
                 open.contents = open.contents.filter { $0.value.content != nil }
@@ -184,10 +209,15 @@ public final class RADOSStore: ChunkStore {
         }
     }
 
-    func checkWritable(_ operation: String) throws(StoreError) {
+    func checkWritable(_ operation: @autoclosure () -> String) throws(StoreError) {
+        if isVisiting {
+            throw StoreError(
+                .fenced, operation: operation(), cause: "this host has not taken the folder")
+        }
         guard isReadOnly else { return }
         throw StoreError(
-            .readOnly, operation: operation, cause: "the store \(place) was opened read-only")
+            .readOnly, operation: operation(),
+            cause: "the store \(place) was opened read-only")
     }
 
     static func taken(_ operation: String) -> StoreError {

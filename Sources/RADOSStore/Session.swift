@@ -8,7 +8,7 @@ import Synchronization
 /// A call that got no answer in time may take effect later: the request may wait at a host that is
 /// slow. Nothing can take it back but to have the cluster refuse this client from now on. Hence a
 /// change that is not answered ends the session (`.fenced`), and leaves the record of its holding,
-/// so that whoever takes the store next, this host too, has this client blocklisted before it looks
+/// so that whoever takes its scope next, this host too, has this client blocklisted before it looks
 /// at anything. Then it is decided. A read changes nothing and is `.unanswered`.
 final class Session: @unchecked Sendable {
     // @unchecked: librados' handles may be used from every thread, and are set once.
@@ -16,6 +16,8 @@ final class Session: @unchecked Sendable {
     let cluster: rados_t
     let pool: rados_ioctx_t
     let place: RADOSPlace
+    /// What it changes, for its errors.
+    let scope: Scope
     private let standing = Mutex(Standing())
 
     private struct Standing {
@@ -25,7 +27,7 @@ final class Session: @unchecked Sendable {
         var deadline: UInt64?
     }
 
-    init(_ place: RADOSPlace) throws(StoreError) {
+    init(_ place: RADOSPlace, of scope: Scope = .whole) throws(StoreError) {
         let rados = try RADOSLibrary.functions()
         let operation = "open store \(place)"
         var made: rados_t?
@@ -43,6 +45,7 @@ final class Session: @unchecked Sendable {
         self.rados = rados
         self.cluster = cluster
         self.place = place
+        self.scope = scope
     }
 
     deinit {
@@ -96,6 +99,12 @@ final class Session: @unchecked Sendable {
         standing.withLock { if $0.end == nil { $0.end = reason } }
     }
 
+    /// What taking its scope is called in errors.
+    var taking: String { scope == .whole ? "lock \(place)" : "take \(scope)" }
+
+    /// What is said when the cluster refuses this client.
+    var whyTaken: String { "another host has taken \(scope) over" }
+
     var isOver: Bool { standing.withLock { $0.end != nil } }
 
     /// The lease is ours until then; nil: there is none.
@@ -107,7 +116,7 @@ final class Session: @unchecked Sendable {
     func checkStanding(_ operation: @autoclosure () -> String) throws(StoreError) {
         let end = standing.withLock { standing -> String? in
             if standing.end == nil, let deadline = standing.deadline, now() >= deadline {
-                standing.end = "the lease on the store could not be renewed in time"
+                standing.end = "the lease on \(scope) could not be renewed in time"
             }
             return standing.end
         }
@@ -121,7 +130,7 @@ final class Session: @unchecked Sendable {
         try checkStanding(operation())
         let code = body()
         switch code {
-        case -ESHUTDOWN: end("another host has taken the store over")
+        case -ESHUTDOWN: end(whyTaken)
         case -ETIMEDOUT:
             end(
                 "the cluster did not answer within \(place.timeout) seconds, and may still do"

@@ -1,6 +1,7 @@
 import ChunkStore
 import Glibc
 import LocalStore
+import RADOSStore
 import S3Store
 import Scheduling
 import ServerFixtures
@@ -34,7 +35,7 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
             case .seaweedFS: try Self.withServer(SeaweedFS.shared.get(), body)
             case .radosgw: try Self.withServer(Gateway.shared.get(), body)
         #endif
-        case .rados: try body(try CephCluster.shared.get().store())
+        case .rados: try body(try SharedRADOSStore(CephCluster.shared.get().place()))
         case .faulty: try body(FaultyStore(MemoryStore()))
         case .relieved: try body(Self.relieved(MemoryStore()))
         case .metered: try body(Self.metered(MemoryStore()))

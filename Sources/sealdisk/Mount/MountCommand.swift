@@ -56,11 +56,11 @@ struct MountCommand: ParsableCommand {
 
     @Flag(
         help: ArgumentHelp(
-            "Take the store over from another host that has it, or did not give it back.",
+            "Take the disks of attach= over from another host that has them.",
             discussion: """
-                Of a store on S3: the disks of attach=. Of one in Ceph: the store. From then on \
-                nothing that the other host writes becomes part of them, and its users get \
-                errors; what it had not put there yet is lost.
+                Of a store on S3 or in Ceph. From then on nothing that the other host writes \
+                becomes part of them, and its users get errors; what it had not put there yet \
+                is lost. A host that has the store as a whole loses all of it.
                 """))
     var fence = false
 

@@ -101,8 +101,8 @@ extension S3Location {
 }
 
 extension CephLocation {
-    fileprivate func open(readOnly: Bool, fencing: Bool) throws -> RADOSStore {
-        try RADOSStore(
+    fileprivate func open(readOnly: Bool, fencing: Bool) throws -> SharedRADOSStore {
+        try SharedRADOSStore(
             place, readOnly: readOnly,
             hostLock: readOnly ? nil : try StoreLocation.hostFolder(hostFolder),
             isFencing: fencing)

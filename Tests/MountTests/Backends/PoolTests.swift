@@ -17,22 +17,32 @@ extension MountSuite {
             try session.copy(to: [try StoreInFolder().host(1, keysOf: first)])
         }
 
+        @Test func bothHaveTheStoreAtOnce() throws {
+            let store = PoolStore(cluster)
+            let first = try store.firstHost()
+            try HostsTogether(first: first, other: try store.host(2, keysOf: first)).run()
+        }
+
         /// The processes are of one host of the cluster: nobody waits for one that ended.
-        @Test func whileOneHasItNoOtherDoesAndAfterItsEndTheNextOne() throws {
+        @Test func whileOneHasADiskNoOtherDoesAndAfterItsEndTheNextOne() throws {
             let store = PoolStore(cluster)
             let first = try store.firstHost()
             try first.mount()
             try first.attachDisk("data", mebibytes: 64)
             let other = try store.host(2, keysOf: first)
+            try other.mount()
             let load = try dying(first) {
-                let outcome = try other.sealdisk("mount", other.store, other.mountPoint)
+                let outcome = try other.sealdisk("disk", "attach", "data")
                 #expect(outcome.status == 5, "\(outcome)")
                 #expect(
                     outcome.errors.contains("in use by `sealdisk mount \(first.mountPoint)`"),
                     "\(outcome)")
+                #expect(outcome.errors.contains("--fence"), "\(outcome)")
             }
             try first.takeAway()
-            try other.mountAfterTerm("attach=data", seconds: 40)
+            try eventually("its process is gone") {
+                try other.sealdisk("disk", "attach", "data").status == 0
+            }
             try load.check(
                 OpenedFile(other.file("data"), O_RDONLY), atLeast: load.acknowledged)
             try other.unmount()
@@ -53,8 +63,7 @@ extension MountSuite {
             let store = PoolStore(cluster)
             let first = try store.firstHost()
             let other = try store.host(2, keysOf: first)
-            try FencedHost(first: first, other: other, disk: "data").run(
-                isDurableInStore: true, isWhole: true)
+            try FencedHost(first: first, other: other, disk: "data").run(isDurableInStore: true)
         }
 
         @Test func aHostOfTheClusterThatIsKilledIsWaitedFor() throws {

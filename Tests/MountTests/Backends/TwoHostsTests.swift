@@ -47,57 +47,10 @@ extension MountSuite {
             try first.unmount()
         }
 
-        /// Each works with its own disks, sees what the other makes, and goes on when a disk is
-        /// taken from it.
         @Test func bothHaveTheStoreAtOnce() throws {
             let store = BucketStore(server, "lease=2")
             let first = try store.firstHost()
-            let other = try store.host(2, keysOf: first)
-            try first.mount()
-            try other.mount()
-            for disk in ["a", "b"] { try first.attachDisk(disk, mebibytes: 16) }
-            try other.attachDisk("c", mebibytes: 16)
-            try first.withDisk("a") { file in
-                try file.write([1, 2, 3], at: 5)
-                try file.synchronize()
-            }
-            try other.withDisk("c") { _ = try $0.write([7], at: 0) }
-            try first.request("CreateSnapshot DiskId=a SnapshotName=s")
-            try other.request("DescribeSnapshots SnapshotId=s")
-            try eventually("it sees who has what") {
-                try other.sealdisk("disk", "show", "a").output.contains(first.mountPoint)
-            }
-            // A check wants it alone.
-            let check = try other.sealdisk("check", other.store)
-            #expect(check.status == 5, "\(check)")
-
-            try other.succeed("disk", "attach", "a", "--fence")
-            #expect(
-                try OpenedFile(other.file("a"), O_RDONLY).read(at: 4, count: 5)
-                    == [0, 1, 2, 3, 0])
-            expectErrno(EIO) {
-                try first.withDisk("a") { file in
-                    try file.write([UInt8](repeating: 9, count: 4096), at: 0)
-                    try file.synchronize()
-                }
-            }
-            // Nothing else was taken from it.
-            try first.withDisk("b") { file in
-                try file.write([5], at: 1)
-                try file.synchronize()
-            }
-            #expect(try first.tryRequest("DetachDisk DiskId=a").errno != 0)
-            #expect(try first.tryRequest("AttachDisk DiskId=a").errno == EBUSY)
-            try other.request("DetachDisk DiskId=a")
-            try first.request("AttachDisk DiskId=a AcceptRollback=true")
-            #expect(
-                try OpenedFile(first.file("a"), O_RDONLY).read(at: 5, count: 3) == [1, 2, 3])
-            try other.request("DetachDisk DiskId=c")
-            try other.request("DeleteDisk DiskId=c")
-            try eventually("it is gone there, too") { access(first.file("c"), F_OK) != 0 }
-            try other.unmount()
-            try first.unmount()
-            try first.succeed("check", first.store)
+            try HostsTogether(first: first, other: try store.host(2, keysOf: first)).run()
         }
 
         /// Also of one that lives: its users get errors, and nothing more of it becomes part of the
@@ -108,22 +61,21 @@ extension MountSuite {
             let first = try store.firstHost()
             let other = try store.host(2, keysOf: first)
             try FencedHost(first: first, other: other, disk: "data").run(
-                isDurableInStore: durability == "store", isWhole: false)
+                isDurableInStore: durability == "store")
         }
     }
 }
 
-/// A host that has a disk and loses it to another, or the whole store, in the middle of writes.
+/// A host that has a disk and loses it to another in the middle of writes.
 struct FencedHost {
     let first: Rig
     let other: Rig
     let disk: String
 
-    /// `isWhole`: whoever has the store has it as a whole.
-    func run(isDurableInStore: Bool, isWhole: Bool) throws {
+    func run(isDurableInStore: Bool) throws {
         try first.mount()
         try first.attachDisk(disk, mebibytes: 64)
-        let before = try loseTheDisk(isDurableInStore, isWhole)
+        let before = try loseTheDisk(isDurableInStore)
         // Nobody has anything open any more.
         let ended = try first.sealdisk("unmount", first.mountPoint)
         #expect(ended.status == 8, "\(ended)")
@@ -143,7 +95,7 @@ struct FencedHost {
     }
 
     /// Returns what the disk is to the other host, which has it then.
-    private func loseTheDisk(_ isDurableInStore: Bool, _ isWhole: Bool) throws -> String {
+    private func loseTheDisk(_ isDurableInStore: Bool) throws -> String {
         let load = SequencedLoad(blocks: 500, isFlushed: true)
         let writer = load.start(on: try OpenedFile(first.file(disk), O_RDWR))
         try load.waitFor(50, by: writer)
@@ -174,7 +126,6 @@ struct FencedHost {
             #expect(failure?.contains("another host has taken") == true)
         }
         #expect(try first.tryRequest("CreateSnapshot DiskId=\(disk)").errno != 0)
-        if isWhole { #expect(try first.tryRequest("CreateDisk Size=1MiB").errno != 0) }
         return before
     }
 }
