@@ -20,7 +20,9 @@ extension MountSuite {
         @Test func bothHaveTheStoreAtOnce() throws {
             let store = PoolStore(cluster)
             let first = try store.firstHost()
-            try HostsTogether(first: first, other: try store.host(2, keysOf: first)).run()
+            try HostsTogether(
+                first: first, other: try store.host(2, keysOf: first), isPatient: false
+            ).run()
         }
 
         /// The processes are of one host of the cluster: nobody waits for one that ended.
