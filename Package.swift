@@ -171,7 +171,7 @@ if Context.environment["SEALDISK_ENGINE_ALONE"] != nil {
         "COpenSSL", "CXXHash", "CLinuxFile", "CRados", "Scheduling", "CryptoPrimitives",
         "KeyManagement", "ChunkStore", "LocalStore", "RADOSStore", "S3Store", "DiskFormat",
         "DiskEngine", "CRuntimeCounts", "ServerFixtures", "CryptoPrimitivesTests",
-        "Conformance", "DiskEngineTests", "S3StoreTests", "Simulation",
+        "Conformance", "DiskEngineTests", "Simulation",
     ]
     package.products = []
     package.targets.removeAll { !needed.contains($0.name) }
