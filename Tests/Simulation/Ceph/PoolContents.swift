@@ -70,7 +70,7 @@ struct PoolContents {
     mutating func setEntry(_ path: String, from id: Int?, to entry: Entry?) -> Answer {
         guard names[path]?.id == id else { return .changed }
         let growth = (entry?.size ?? 0) - (names[path]?.size ?? 0)
-        if growth > 0 || entry != nil && id == nil, isFull { return .full }
+        if growth > 0, isFull { return .full }
         used += growth
         names[path] = entry
         if entry != nil {

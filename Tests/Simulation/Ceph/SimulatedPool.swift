@@ -38,7 +38,7 @@ final class SimulatedPool: @unchecked Sendable {
     final class Order {
         let client: PoolClient
         let change: PoolChange
-        /// When it is carried out.
+        /// When it is carried out; `.max`: never.
         var due: Int
         var isAnswerLost = false
         var answer: PoolContents.Answer?
@@ -107,10 +107,9 @@ final class SimulatedPool: @unchecked Sendable {
     func send(_ change: PoolChange, by client: PoolClient, giveUpAt end: Int) -> Order {
         let now = scheduler.nanoseconds
         let order = Order(change, of: client, due: now)
-        var isLost = false
         if happens(rates.unanswered) {
             switch generator.number(in: 0..<3) {
-            case 0: isLost = true
+            case 0: order.due = .max
             case 1: order.isAnswerLost = true
             default: order.due = end + generator.magnitude(in: 1..<1000) * (term / 250)
             }
@@ -120,7 +119,8 @@ final class SimulatedPool: @unchecked Sendable {
         for other in orders where other.queue == order.queue {
             order.due = max(order.due, other.due)
         }
-        if !isLost { orders.append(order) }
+        // One that is lost holds up nothing.
+        if order.due < .max { orders.append(order) }
         if flaw == .answersTooEarly { order.answer = .done }
         return order
     }

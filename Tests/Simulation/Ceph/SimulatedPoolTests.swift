@@ -46,7 +46,8 @@ import Testing
         func owner(on host: Int, isFencing: Bool = false) throws -> PoolStore {
             let store = self.store(on: host)
             _ = try store.join(holder: "host \(host)")
-            _ = try store.takeFolder(SimulatedPoolTests.folder, holder: "host \(host)", isFencing: isFencing)
+            _ = try store.takeFolder(
+                SimulatedPoolTests.folder, holder: "host \(host)", isFencing: isFencing)
             return store
         }
     }
@@ -221,7 +222,8 @@ import Testing
             _ = try store.createFile(other, length: 60_000)
             let third = try #require(ObjectName("lineages/a/chunks/3.chunk"))
             #expect(Self.code { _ = try store.createFile(third, length: 4096) } == .noSpace)
-            #expect(Self.code { try store.replaceObject(Self.record, with: [1, 2, 3]) } == .noSpace)
+            let grown = Self.code { try store.replaceObject(Self.record, with: [1, 2, 3]) }
+            #expect(grown == .noSpace)
             _ = try store.replaceObject(Self.record, with: [1])
             try Self.write(5, to: file)
             try store.remove(other)
@@ -253,11 +255,11 @@ import Testing
     /// The worlds would notice if the store, or the cluster, did not keep to its word.
     @Test(arguments: SimulatedPool.Flaw.allCases)
     func aWorldNoticesAFlaw(_ flaw: SimulatedPool.Flaw) {
-        let isNoticed = (1...400).contains { seed in
+        let seed = (1...400).first { seed in
             let world = World(seed: UInt64(seed), place: .pool, flaw: flaw)
             world.run()
             return !world.violations.isEmpty
         }
-        #expect(isNoticed)
+        #expect(seed != nil)
     }
 }
