@@ -135,10 +135,13 @@ final class World: @unchecked Sendable {
 
     /// Whether an error has a reason that lies outside of the engine.
     func isExcused(_ error: any Error) -> Bool {
+        let code = (error as? DiskError)?.code
         // What crashes leave is never older than the anchor knows it.
-        if (error as? DiskError)?.code == .rolledBack { return false }
+        if code == .rolledBack { return false }
+        // Where nothing is lost that was acknowledged, nothing of what is read is wrong.
+        if remote?.kept == .acknowledged, code == .damaged || error is Content.Torn { return false }
         if host.isDown || haveCallsFailed || isAway { return true }
-        return isSmall && (error as? DiskError)?.code == .noSpace
+        return isSmall && code == .noSpace
     }
 
     var haveCallsFailed: Bool { host.faults.haveHappened || remote?.haveFailed ?? false }

@@ -69,9 +69,6 @@ final class PoolClient: @unchecked Sendable {
         try wait(for: orders, until: limit, call)
         if orders.contains(where: { !$0.isAnswered }) {
             _ = pool.failed(.fenced, call, "no answer")
-            if pool.flaw == .goesOnWithoutAnswer {
-                throw StoreError(.unanswered, operation: call, cause: "no answer")
-            }
             finish("no answer came, and what was asked may still be done")
         }
         if orders.contains(where: { $0.answer == .refused }) {

@@ -59,9 +59,10 @@ struct PoolLease {
     ) -> PoolChange {
         PoolChange("take lease of `\(scope)`", of: "lock/\(scope)") { contents in
             var lock = contents.locks[scope] ?? PoolLock()
-            guard lock.holder?.cookie == found.holder?.cookie,
-                lock.last == found.last || flaw == .believesAnOldPast
-            else { return .changed }
+            // Nobody came or went since it was looked at.
+            guard lock.holder?.cookie == found.holder?.cookie, lock.last == found.last else {
+                return .changed
+            }
             if let old = lock.holder, flaw != .leasesTwice { lock.expelled.append(old.client) }
             lock.holder = mine
             lock.last = mine.cookie

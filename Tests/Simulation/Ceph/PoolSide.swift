@@ -34,7 +34,7 @@ final class PoolSide: RemoteSide, @unchecked Sendable {
         var rates = SimulatedPool.Rates()
         rates.slow = generator.pick([10, 100, 1000]) ?? 100
         if !isQuiet, generator.chance(65) {
-            if generator.chance(80) { rates.unanswered = generator.pick([30, 200, 1000]) ?? 200 }
+            if generator.chance(80) { rates.unanswered = generator.pick([30, 100, 1000]) ?? 100 }
             if generator.chance(20) { rates.lapsed = generator.pick([100, 1000]) ?? 1000 }
             if generator.chance(30) { rates.busy = generator.pick([60, 300, 2000]) ?? 300 }
             if generator.chance(40) { rates.unread = generator.pick([60, 300, 2000]) ?? 300 }

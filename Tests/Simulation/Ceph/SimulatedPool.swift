@@ -27,10 +27,6 @@ final class SimulatedPool: @unchecked Sendable {
         case takesOrdersOfTheExpelled
         /// A change is answered when it was sent.
         case answersTooEarly
-        /// A change without an answer is told as one that was not done, and the client goes on.
-        case goesOnWithoutAnswer
-        /// Whoever takes a folder believes what was said of its past when it was looked at first.
-        case believesAnOldPast
         /// A lease is had beside one that lives.
         case leasesTwice
     }
@@ -108,10 +104,10 @@ final class SimulatedPool: @unchecked Sendable {
         let now = scheduler.nanoseconds
         let order = Order(change, of: client, due: now)
         if happens(rates.unanswered) {
-            switch generator.number(in: 0..<3) {
+            switch generator.number(in: 0..<6) {
             case 0: order.due = .max
             case 1: order.isAnswerLost = true
-            default: order.due = end + generator.magnitude(in: 1..<1000) * (term / 250)
+            default: order.due = end + lateness()
             }
         } else if happens(rates.slow) {
             order.due = now + generator.number(in: 0..<timeout)
@@ -159,11 +155,15 @@ final class SimulatedPool: @unchecked Sendable {
             if generator.chance(50) {
                 orders.removeAll { $0 === order }
             } else {
-                order.due = max(
-                    order.due,
-                    scheduler.nanoseconds + generator.magnitude(in: 1..<1000) * (term / 250))
+                order.due = max(order.due, scheduler.nanoseconds + lateness())
             }
         }
+    }
+
+    /// How much later than anybody waits for it something is carried out.
+    private func lateness() -> Int {
+        generator.chance(50)
+            ? generator.magnitude(in: 1..<1000) * (term / 1000) : generator.number(in: 0..<2 * term)
     }
 
     /// From now on nothing of a client is carried out.
