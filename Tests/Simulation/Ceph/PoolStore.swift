@@ -20,7 +20,7 @@ final class PoolStore: RemoteStore, @unchecked Sendable {
     /// The cookies under which folders were had that were given back in order.
     var past: [ObjectName: Past] = [:]
     private var openChunks: [Int: Int] = [:]
-    /// Chunks without a name, or that will never have one, whose pieces go when nobody has them open.
+    /// Chunks that have no name, whose pieces go when nobody has them open.
     var removedChunks: Set<Int> = []
 
     /// Who had a folder last, and who the whole.

@@ -125,6 +125,7 @@ import Testing
         #expect(wholeOrNothing > 0)
     }
 
+    /// What a run found.
     private final class Found: @unchecked Sendable {
         // @unchecked: used by who has the scheduler's turn.
         var states: [[UInt8]] = []
