@@ -3,7 +3,9 @@ import Glibc
 /// Which seeds to run, and how long.
 struct Campaign {
     /// Seeds outside of the usual ones that once showed a bug.
-    static let known: [World.Place: [UInt64]] = [.host: [], .bucket: [424, 10538]]
+    static let known: [World.Place: [UInt64]] = [
+        .host: [], .bucket: [424, 10538], .pool: [],
+    ]
 
     var first: UInt64 = 1
     var count: UInt64 = 100
@@ -22,9 +24,8 @@ struct Campaign {
         }
         if let text = value("FROM"), let number = UInt64(text) { campaign.first = number }
         if let text = value("SEEDS"), let number = UInt64(text) { campaign.count = number }
-        if place == .bucket, let text = value("BUCKET_SEEDS"), let number = UInt64(text) {
-            campaign.count = number
-        }
+        let own = "\(place.rawValue.uppercased())_SEEDS"
+        if let text = value(own), let number = UInt64(text) { campaign.count = number }
         campaign.minutes = value("MINUTES").flatMap(Double.init)
         campaign.isTraced = value("TRACE") != nil
         campaign.enough = value("ENOUGH").flatMap(Int.init) ?? campaign.enough
@@ -80,9 +81,10 @@ struct WorldCounts: CustomStringConvertible {
     var lostHosts = 0
     /// Hosts that another took the store from while they ran.
     var fencedHosts = 0
-    var failedBucketCalls = 0
-    /// Calls of the bucket that took effect after they had failed.
-    var lateBucketCalls = 0
+    /// Calls of the bucket or pool.
+    var failedRemoteCalls = 0
+    /// Those that took effect after they had failed.
+    var lateRemoteCalls = 0
     /// Crashes that came while a store was being opened or its disks recovered.
     var crashedRecoveries = 0
     var failedCalls = 0
@@ -101,8 +103,8 @@ struct WorldCounts: CustomStringConvertible {
         [
             ("seeds", \.seeds), ("lives", \.lives), ("power losses", \.powerLosses),
             ("kills", \.kills), ("lost hosts", \.lostHosts), ("fenced hosts", \.fencedHosts),
-            ("failed calls of the bucket", \.failedBucketCalls),
-            ("late ones", \.lateBucketCalls), ("crashes of recoveries", \.crashedRecoveries),
+            ("failed calls of what is far away", \.failedRemoteCalls),
+            ("late ones", \.lateRemoteCalls), ("crashes of recoveries", \.crashedRecoveries),
             ("failed calls", \.failedCalls), ("writes", \.writes), ("flushes", \.flushes),
             ("snapshots", \.snapshots), ("replays compared", \.replays), ("seals", \.seals),
             ("steps", \.steps),

@@ -21,9 +21,10 @@ final class SealRegistry: @unchecked Sendable {
     private static let entrySize = 32
     private static let magic = Array("SEALDISK".utf8)
 
-    /// Takes note of the entries in a range that was written.
-    func note(_ range: Range<Int>, of file: SimulatedFile, host: Scheduler) {
-        let start = file.read(0..<512)
+    /// Takes note of the entries in a range of a file that was written, which `read` reads.
+    func note(_ range: Range<Int>, _ read: (Range<Int>) -> [UInt8]) {
+        guard range.upperBound > 4096 else { return }
+        let start = read(0..<512)
         guard start.count == 512, start.starts(with: Self.magic), range.lowerBound >= 4096 else {
             return
         }
@@ -40,7 +41,7 @@ final class SealRegistry: @unchecked Sendable {
             let place = 4096 + number * Self.entrySize
             // A write may come in parts: the one that brings an entry's end tells.
             guard place + Self.entrySize <= table.upperBound else { continue }
-            let entry = file.read(place..<place + Self.entrySize)
+            let entry = read(place..<place + Self.entrySize)
             guard entry.contains(where: { $0 != 0 }) else { continue }
             note(entry, Slot(header: header, number: number))
         }

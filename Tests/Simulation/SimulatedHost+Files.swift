@@ -29,7 +29,7 @@ extension SimulatedHost {
         let range = Int(offset)..<Int(offset) + part.count
         guard found.holes(in: range) + usedPages <= capacity else { return Int(failed(ENOSPC)) }
         files[node]?.write(part, at: Int(offset), time: time)
-        if let file = files[node] { seals.note(range, of: file, host: scheduler) }
+        if let file = files[node] { seals.note(range) { file.read($0) } }
         if let failure, failure.effect == .half { return Int(failed(failure.code)) }
         return endOfCall() == 0 ? part.count : -1
     }

@@ -10,4 +10,8 @@ import Testing
     @Test func seedsOverABucket() {
         for failure in Campaign.fromEnvironment(.bucket).run() { Issue.record("\(failure)") }
     }
+
+    @Test func seedsOverAPool() {
+        for failure in Campaign.fromEnvironment(.pool).run() { Issue.record("\(failure)") }
+    }
 }

@@ -29,14 +29,14 @@ extension World {
             }
             let start = tick()
             let isDone: Void? = attempt("flush \(id)") { try disk.flush() }
-            if isDone != nil, !host.isDown, remote?.options.durability == .store {
+            if isDone != nil, !host.isDown, isFlushFarAway {
                 noteStored(id, begunAt: start)
             }
             guard isDone != nil, let found = attempt("read", { try content(of: disk) }),
                 !host.isDown
             else { return }
             settle(id, on: found)
-            if remote?.options.durability == .store { disks[id]?.isAllStored() }
+            if isFlushFarAway { disks[id]?.isAllStored() }
         }
     }
 

@@ -95,7 +95,7 @@ extension World {
         return isEarlier ? nil : text
     }
 
-    /// What was acknowledged before `time` is in the bucket.
+    /// What was acknowledged before `time` is far away, too.
     func noteStored(_ id: DiskID, begunAt time: Int) {
         guard remote != nil else { return }
         disks[id]?.store(begunAt: time)
@@ -234,17 +234,17 @@ extension World {
     func compareWithReplay(_ store: Store) {
         counts.replays += 1
         let copy = host.copy()
-        let bucket = remote?.bucket.copy()
+        let opener = remote?.opener(ofCopyOver: copy)
         attempt("replay a copy") {
             let files: any ChunkStore =
-                try remote?.open(over: copy, path: "copy", copy: bucket)
-                ?? LocalStore(path: "copy", host: copy)
+                try opener?() ?? LocalStore(path: "copy", host: copy)
             let other = try Store(
                 opening: files, keys: keys, holder: "copy",
                 environment: environment, limits: limits)
             defer { try? other.close() }
             for id in disks.keys.sorted() {
-                guard let here = store.attached(id) else { continue }
+                // Of a session that is over memory does not know all that the log holds.
+                guard let here = store.attached(id), !isOver(here) else { continue }
                 let there = try other.attach(id)
                 let (known, replayed) = (try addresses(of: here), try addresses(of: there))
                 if known != replayed {
@@ -257,6 +257,10 @@ extension World {
                 try there.flush()
             }
         }
+    }
+
+    private func isOver(_ disk: Disk) -> Bool {
+        disk.monitor.withLock { (try? disk.checkAlive()) == nil }
     }
 
     private func addresses(of disk: Disk) throws -> [UInt64] {

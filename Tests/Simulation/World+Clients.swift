@@ -57,6 +57,7 @@ extension World {
         lastStamp += 1
         let stamp = lastStamp
         counts.writes += 1
+        let wasFenced = isFenced
         begin(stamp, sectors, of: disk.id, isDiscard: false)
         let bytes = Content.bytes(stamp, sectors)
         let offset = UInt64(sectors.lowerBound * Content.sectorSize)
@@ -70,6 +71,9 @@ extension World {
             let answer = Answer(scheduler)
             pending.whenWritten { answer.give($0) }
             if let error = answer.wait() { throw error }
+        }
+        if isWritten != nil, remote?.kept == .acknowledged {
+            checkFenced("a write", wasFenced: wasFenced)
         }
         note(stamp, of: disk.id, isWritten != nil)
     }
@@ -111,11 +115,14 @@ extension World {
             try disk.flush()
             try store.recordFreshness()
         }
-        if isDone != nil { checkFenced("a flush", wasFenced: wasFenced) }
+        // A pool is not asked by a flush of what it has acknowledged.
+        if isDone != nil, remote?.kept != .acknowledged {
+            checkFenced("a flush", wasFenced: wasFenced)
+        }
         guard isDone != nil, isHeard else { return }
         counts.flushes += 1
         disks[disk.id]?.history.flush(begunAt: start)
-        if remote?.options.durability == .store { noteStored(disk.id, begunAt: start) }
+        if isFlushFarAway { noteStored(disk.id, begunAt: start) }
         answered()
     }
 

@@ -18,7 +18,7 @@ final class World: @unchecked Sendable {
     let scheduler: Scheduler
     var host: SimulatedHost
     /// nil: the store is a folder of the host.
-    let remote: RemoteSide?
+    let remote: (any RemoteSide)?
     /// A host that still runs, and that another takes the store from.
     var away: HostAway?
     let seals = SealRegistry()
@@ -42,12 +42,16 @@ final class World: @unchecked Sendable {
     private(set) var violations: [String] = []
     var counts = WorldCounts()
 
-    init(seed: UInt64, place: Place = .host, isTraced: Bool = false) {
+    /// `flaw`: what the pool does not keep to, where the store lies in one.
+    init(
+        seed: UInt64, place: Place = .host, isTraced: Bool = false,
+        flaw: SimulatedPool.Flaw? = nil
+    ) {
         self.seed = seed
         generator = SeededGenerator(seed: seed)
         scheduler = Scheduler(seed: generator.next())
         if isTraced { scheduler.trace = [] }
-        isSmall = generator.chance(12) && place == .host
+        isSmall = generator.chance(12) && place != .bucket
         host = SimulatedHost(
             scheduler: scheduler, seed: generator.next(),
             capacity: isSmall ? generator.number(in: 900..<2500) : 1 << 28, seals: seals)
@@ -71,13 +75,23 @@ final class World: @unchecked Sendable {
             anchoring = Anchoring(InMemoryAnchor(), isStrict: generator.chance(50))
         }
         remote =
-            place == .bucket ? RemoteSide(scheduler: scheduler, seed: generator.next()) : nil
+            switch place {
+            case .host: nil
+            case .bucket: BucketSide(scheduler: scheduler, seed: generator.next())
+            case .pool:
+                PoolSide(
+                    scheduler: scheduler, seed: generator.next(), seals: seals,
+                    quota: host.capacity * SimulatedFile.pageSize, flaw: flaw)
+            }
     }
 
     /// Where a world's store lies.
     enum Place: String, Sendable {
-        case host, bucket
+        case host, bucket, pool
     }
+
+    /// Whether what was flushed survives the loss of the host.
+    var isFlushFarAway: Bool { remote.map { $0.kept != .saved } ?? false }
 
     func newAnchor() -> Anchoring {
         Anchoring(InMemoryAnchor(), isStrict: anchoring?.isStrict ?? false)
@@ -101,9 +115,9 @@ final class World: @unchecked Sendable {
         counts.seals = seals.sealed
         counts.kills += host.kills
         counts.powerLosses += host.powerLosses
-        counts.failedBucketCalls = remote?.bucket.failedCalls ?? 0
-        counts.lateBucketCalls = remote?.bucket.lateCalls ?? 0
-        if seals.twice > 0, counts.failedCalls + counts.failedBucketCalls == 0, !isSmall {
+        counts.failedRemoteCalls = remote?.failedCalls ?? 0
+        counts.lateRemoteCalls = remote?.lateCalls ?? 0
+        if seals.twice > 0, counts.failedCalls + counts.failedRemoteCalls == 0, !isSmall {
             violate("\(seals.twice) slots were sealed twice, and no write had failed")
         }
         counts.steps = scheduler.steps
@@ -121,10 +135,13 @@ final class World: @unchecked Sendable {
 
     /// Whether an error has a reason that lies outside of the engine.
     func isExcused(_ error: any Error) -> Bool {
+        let code = (error as? DiskError)?.code
         // What crashes leave is never older than the anchor knows it.
-        if (error as? DiskError)?.code == .rolledBack { return false }
+        if code == .rolledBack { return false }
+        // Where nothing is lost that was acknowledged, nothing of what is read is wrong.
+        if remote?.kept == .acknowledged, code == .damaged || error is Content.Torn { return false }
         if host.isDown || haveCallsFailed || isAway { return true }
-        return isSmall && (error as? DiskError)?.code == .noSpace
+        return isSmall && code == .noSpace
     }
 
     var haveCallsFailed: Bool { host.faults.haveHappened || remote?.haveFailed ?? false }
@@ -150,7 +167,7 @@ final class World: @unchecked Sendable {
     /// A store with one or two disks.
     private func begin() throws {
         let files: any ChunkStore =
-            try remote?.open(over: host, path: "store") ?? LocalStore(path: "store", host: host)
+            try remote?.open(over: host) ?? LocalStore(path: "store", host: host)
         try Store.create(
             in: files, account: "account", region: "region", environment: environment)
         let store = try open()
@@ -165,7 +182,7 @@ final class World: @unchecked Sendable {
     }
 
     func open() throws -> Store {
-        if let remote { return try openOverBucket(remote) }
+        if let remote { return try openFarAway(remote) }
         return try Store(
             opening: LocalStore(path: "store", host: host), keys: keys, holder: "simulation",
             anchor: anchoring, environment: environment, limits: limits)
@@ -218,9 +235,16 @@ final class World: @unchecked Sendable {
         let kind: SimulatedHost.Crash = generator.chance(60) ? .powerLoss : .kill
         if !host.isDown { host.crash(kind) }
         for id in disks.keys.sorted() {
-            disks[id]?.crashed(host.faults.haveHitSync ? .powerLoss : host.lastCrash, at: tick())
+            let kind = host.faults.haveHitSync ? .powerLoss : host.lastCrash
+            disks[id]?.crashed(asRemembered(kind), at: tick())
         }
         try? store?.close()
+    }
+
+    /// What a crash of a host is to a disk: if what was acknowledged is far away by then, no more
+    /// than the end of a process.
+    private func asRemembered(_ crash: SimulatedHost.Crash) -> SimulatedHost.Crash {
+        remote?.kept == .acknowledged ? .kill : crash
     }
 
     /// A clean end, after which even a loss of power changes nothing.
@@ -229,7 +253,7 @@ final class World: @unchecked Sendable {
         let isClean = closed != nil && !host.isDown && !host.faults.haveHappened
         if !host.isDown, generator.chance(70) { host.crash(.powerLoss) }
         for id in disks.keys.sorted() {
-            disks[id]?.crashed(isClean ? .kill : .powerLoss, at: tick())
+            disks[id]?.crashed(asRemembered(isClean ? .kill : .powerLoss), at: tick())
         }
         if let remote, generator.chance(30) {
             // Whoever detached in order has put everything away.
@@ -252,6 +276,7 @@ final class World: @unchecked Sendable {
                 host.faults.crash(crash, afterAnswers: generator.magnitude(in: 1..<150))
             }
         }
+        guard remote?.hasFilesOnHosts ?? true else { return }
         if kind >= 55, kind < 92 {
             for _ in 0..<(generator.chance(25) ? 2 : 1) { host.faults.add(failingCall()) }
         }

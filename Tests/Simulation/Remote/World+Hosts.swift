@@ -3,8 +3,6 @@ import DiskFormat
 import Scheduling
 
 @testable import DiskEngine
-@testable import LocalStore
-@testable import S3Store
 
 /// A host that another has taken the store from, or is about to, while it still runs.
 struct HostAway {
@@ -17,25 +15,23 @@ struct HostAway {
     var isTaken = false
 }
 
-// Worlds whose store lies in a bucket: hosts are lost, and fenced while they run.
+// Worlds whose store lies in a bucket or a pool: hosts are lost, and fenced while they run.
 extension World {
     /// Whether the present thread is one of a host that has lost the store, or will.
     var isAway: Bool { away != nil && scheduler.currentName.hasPrefix("away") }
     var isFenced: Bool { isAway && away?.isTaken ?? false }
 
-    func openOverBucket(_ remote: RemoteSide) throws -> Store {
+    func openFarAway(_ remote: any RemoteSide) throws -> Store {
         var attempts = 0
         let fencesWhole = away != nil && generator.chance(50)
         while true {
-            let files = try remote.open(over: host, path: "store")
+            let files = try remote.open(over: host)
             do {
                 if let away, !away.isTaken {
-                    // That of the other knows of flushes that are on its host alone.
-                    if remote.options.durability == .host, anchoring != nil {
-                        anchoring = newAnchor()
-                    }
-                    if fencesWhole { return try open(FencingStore(base: files) { self.fenced() }) }
-                    return try open(LineageFencingStore(base: files) { self.fenced() })
+                    return try openFencing(remote, files, asAWhole: fencesWhole)
+                }
+                if remote.isHadAsAWhole {
+                    return try open(WholeStore(base: files, isFencing: false) {})
                 }
                 return try open(files)
             } catch {
@@ -43,9 +39,21 @@ extension World {
                 let isLocked = (error as? DiskError)?.code == .storeLocked
                 guard isLocked, !host.isDown, attempts < 40 else { throw error }
                 attempts += 1
-                remote.pause(terms: 1)
+                remote.pause(quarters: 1)
             }
         }
+    }
+
+    /// Takes the store from the host that is left.
+    private func openFencing(
+        _ remote: any RemoteSide, _ files: any RemoteStore, asAWhole: Bool
+    ) throws -> Store {
+        // The anchor of the other knows of flushes that are on its host alone.
+        if remote.kept == .saved, anchoring != nil { anchoring = newAnchor() }
+        if asAWhole || remote.isHadAsAWhole {
+            return try open(WholeStore(base: files, isFencing: true) { self.fenced() })
+        }
+        return try open(LineageFencingStore(base: files) { self.fenced() })
     }
 
     /// Attaches a disk. Of a host that was lost without a word it is had when the lease of that has
@@ -59,7 +67,7 @@ extension World {
                 let isHeld = (error as? DiskError)?.code == .heldElsewhere
                 guard isHeld, let remote, !host.isDown, attempts < 40 else { throw error }
                 attempts += 1
-                remote.pause(terms: 1)
+                remote.pause(quarters: 1)
             }
         }
     }
@@ -71,7 +79,7 @@ extension World {
     }
 
     /// Another host, with nothing in it.
-    func replaceHost(_ remote: RemoteSide) {
+    func replaceHost(_ remote: any RemoteSide) {
         (counts.kills, counts.powerLosses) = (
             counts.kills + host.kills, counts.powerLosses + host.powerLosses
         )
@@ -82,7 +90,7 @@ extension World {
     }
 
     /// The host is gone, with all that was on it alone.
-    func loseHost(_ remote: RemoteSide, _ store: Store?) {
+    func loseHost(_ remote: any RemoteSide, _ store: Store?) {
         counts.lostHosts += 1
         scheduler.note("the host is lost")
         if !host.isDown { host.crash(.kill) }
@@ -91,19 +99,23 @@ extension World {
         noteLoss(remote)
     }
 
-    /// What was in the bucket is what is left.
-    private func noteLoss(_ remote: RemoteSide) {
-        for id in disks.keys.sorted() { disks[id]?.lost() }
-        if remote.options.durability == .host, anchoring != nil {
-            // It knows of flushes that were on the host alone.
-            anchoring = newAnchor()
+    /// What is far away is what is left.
+    private func noteLoss(_ remote: any RemoteSide) {
+        for id in disks.keys.sorted() {
+            if remote.kept == .acknowledged {
+                disks[id]?.crashed(.kill, at: tick())
+            } else {
+                disks[id]?.lost()
+            }
         }
+        // It knows of flushes that were on the host alone.
+        if remote.kept == .saved, anchoring != nil { anchoring = newAnchor() }
     }
 
     // MARK: A host that is taken from
 
     /// Clients go on here while another host takes the store.
-    func leaveHostRunning(_ remote: RemoteSide, _ store: Store) {
+    func leaveHostRunning(_ remote: any RemoteSide, _ store: Store) {
         counts.fencedHosts += 1
         scheduler.note("the host is left running")
         away = HostAway(
@@ -115,7 +127,7 @@ extension World {
                     try scheduler.start(name: "away \(number)") { self.work(seed, on: store) })
             }
         }
-        if generator.chance(30) { remote.pause(terms: generator.number(in: 1..<5)) }
+        if generator.chance(30) { remote.pause(quarters: generator.number(in: 1..<5)) }
         replaceHost(remote)
     }
 

@@ -3,9 +3,8 @@ import ChunkStore
 @testable import LocalStore
 @testable import S3Store
 
-/// What a world has besides its host if its store lies in a bucket: the bucket, and how a process
-/// of a host reaches it.
-final class RemoteSide: @unchecked Sendable {
+/// A bucket, and how a process of a host reaches it.
+final class BucketSide: RemoteSide, @unchecked Sendable {
     // @unchecked: used by who has the scheduler's turn.
     let bucket: SimulatedBucket
     let options: S3StoreOptions
@@ -19,6 +18,11 @@ final class RemoteSide: @unchecked Sendable {
     private var failedBefore = 0
     /// Whether a call has failed since `arm`.
     var haveFailed: Bool { bucket.failedCalls > failedBefore }
+    var failedCalls: Int { bucket.failedCalls }
+    var lateCalls: Int { bucket.lateCalls }
+    var kept: Kept { options.durability == .store ? .flushed : .saved }
+    let isHadAsAWhole = false
+    let hasFilesOnHosts = true
 
     init(scheduler: Scheduler, seed: UInt64) {
         self.scheduler = scheduler
@@ -50,9 +54,18 @@ final class RemoteSide: @unchecked Sendable {
         failedBefore = bucket.failedCalls
     }
 
+    func open(over host: SimulatedHost) throws -> any RemoteStore {
+        try open(over: host, path: "store", copy: nil)
+    }
+
+    func opener(ofCopyOver host: SimulatedHost) -> () throws -> any RemoteStore {
+        let copy = bucket.copy()
+        return { try self.open(over: host, path: "copy", copy: copy) }
+    }
+
     /// A process of a host opens the store; `copy` is the bucket of a copy.
-    func open(
-        over host: SimulatedHost, path: String, copy: SimulatedBucket? = nil
+    private func open(
+        over host: SimulatedHost, path: String, copy: SimulatedBucket?
     ) throws -> S3Store {
         let boot = host.boot
         let client = BucketClient(copy ?? bucket) { host.boot == boot && !host.isDown }
@@ -72,9 +85,9 @@ final class RemoteSide: @unchecked Sendable {
     /// Another host: with another clock.
     func beginHost() { clockError = generator.pick([0, 0, 1000, -1000]) ?? 0 }
 
-    func pause(terms: Int) {
+    func pause(quarters: Int) {
         let term = options.lease.length.wholeNanoseconds
-        scheduler.sleep(nanoseconds: Int(term) * terms / 4)
+        scheduler.sleep(nanoseconds: Int(term) * quarters / 4)
     }
 
     private func random(_ count: Int) -> [UInt8] {

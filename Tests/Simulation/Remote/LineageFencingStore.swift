@@ -1,61 +1,9 @@
 import ChunkStore
 
-@testable import S3Store
-
-/// A store in a bucket that is taken from whoever has it, and tells when it was.
-struct FencingStore: ChunkStore {
-    let base: S3Store
-    let onTaken: @Sendable () -> Void
-
-    var chunkKind: ChunkKind { base.chunkKind }
-
-    func lockExclusively(holder: String) throws(StoreError) -> any StoreLock {
-        let lock = try base.lockExclusively(holder: holder, fencing: true)
-        onTaken()
-        return lock
-    }
-
-    func createFile(
-        _ name: ObjectName, length: UInt64, beginning: [UInt8]
-    ) throws(StoreError) -> any ChunkFile {
-        try base.createFile(name, length: length, beginning: beginning)
-    }
-
-    func recycleFile(
-        _ old: ObjectName, as name: ObjectName, length: UInt64, beginning: [UInt8], blank: UInt64
-    ) throws(StoreError) -> any ChunkFile {
-        try base.recycleFile(old, as: name, length: length, beginning: beginning, blank: blank)
-    }
-
-    func openFile(_ name: ObjectName) throws(StoreError) -> any ChunkFile {
-        try base.openFile(name)
-    }
-
-    func remove(_ name: ObjectName) throws(StoreError) { try base.remove(name) }
-
-    func readVersioned(_ name: ObjectName, limit: Int) throws(StoreError) -> VersionedObject {
-        try base.readVersioned(name, limit: limit)
-    }
-
-    func replaceObject(
-        _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
-    ) throws(StoreError) -> ObjectVersion {
-        try base.replaceObject(name, with: bytes, if: condition)
-    }
-
-    func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] { try base.list(folder) }
-    func removeFolder(_ folder: ObjectName) throws(StoreError) { try base.removeFolder(folder) }
-    func capacity() throws(StoreError) -> StoreCapacity { try base.capacity() }
-
-    func reserve(_ bytes: UInt64, name: ObjectName) throws(StoreError) -> UInt64 {
-        try base.reserve(bytes, name: name)
-    }
-}
-
-/// The same of a store that is shared: each lineage that there is when it is joined is taken from
+/// A store far away that is shared: each lineage that there is when it is joined is taken from
 /// whoever has it, and kept.
 struct LineageFencingStore: SharedStore {
-    let base: S3Store
+    let base: any RemoteStore
     let onTaken: @Sendable () -> Void
 
     var chunkKind: ChunkKind { base.chunkKind }
