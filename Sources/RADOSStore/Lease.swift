@@ -144,6 +144,8 @@ struct Lease {
         let change = WriteOperation(session)
         change.createIfMissing()
         change.require(Self.holder, found?.encoded ?? [])
+        // Or somebody has had it since, and `before` would not tell.
+        change.require(Self.last, before)
         change.execute(
             "lock", "lock",
             LockClass.take(cookie, length: timing.length, description: record.holder))
