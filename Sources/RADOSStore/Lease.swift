@@ -42,7 +42,7 @@ struct Lease {
             let (found, before) = try find(session.scope, by: session, operation)
             lease.before = before
             let sent = now()
-            switch try lease.tryTaking(after: found, operation) {
+            switch try lease.tryTaking(after: found, last: before, operation) {
             case -ECANCELED: continue  // Somebody came or went since it was looked at.
             case -EBUSY:
                 guard let found, fencing || found.hasEnded else {
@@ -138,14 +138,16 @@ struct Lease {
         try LockClass.cookies(of: scope.lock, session, operation).contains(record.cookie)
     }
 
-    private func tryTaking(
-        after found: HolderRecord?, _ operation: String
+    /// Librados' code: -ECANCELED says that it is not as it was found, by its holder or by who had
+    /// it `last`.
+    func tryTaking(
+        after found: HolderRecord?, last: [UInt8], _ operation: String
     ) throws(StoreError) -> Int32 {
         let change = WriteOperation(session)
         change.createIfMissing()
         change.require(Self.holder, found?.encoded ?? [])
         // Or somebody has had it since, and `before` would not tell.
-        change.require(Self.last, before)
+        change.require(Self.last, last)
         change.execute(
             "lock", "lock",
             LockClass.take(cookie, length: timing.length, description: record.holder))

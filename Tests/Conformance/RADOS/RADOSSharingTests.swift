@@ -36,30 +36,6 @@ extension RADOSHostTests {
             [try first.join(holder: "first"), try second.join(holder: "second")]
         }
 
-        /// Also where another comes and goes between a look at the lock and its taking.
-        @Test func aFolderThatAnotherHadIsNeverUnchanged() throws {
-            let members = try joined()
-            let last = Mutex<ObjectIdentifier?>(nil)
-            let threads = [first, second].map { host in
-                let finished = DispatchSemaphore(value: 0)
-                Thread.detachNewThread {
-                    for _ in 0..<40 {
-                        guard let taken = try? take(host, a) else { continue }
-                        let before = last.withLock { last in
-                            defer { last = ObjectIdentifier(host) }
-                            return last
-                        }
-                        if taken.isUnchanged { #expect(before == ObjectIdentifier(host)) }
-                        taken.lock.release()
-                    }
-                    finished.signal()
-                }
-                return finished
-            }
-            for finished in threads { finished.wait() }
-            for member in members { member.release() }
-        }
-
         @Test func eachFolderHasOneHolderAtATime() throws {
             let members = try joined()
             let mine = try first.takeFolder(
