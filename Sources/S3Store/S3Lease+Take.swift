@@ -53,7 +53,8 @@ extension S3Lease {
                 termMilliseconds: UInt64(term.length.wholeNanoseconds / 1_000_000),
                 renewed: store.wallSeconds(), name: name),
             over: found?.tag)
-        try renew()
+        // Its holder has renewed it in this moment, or another has come: looked at once more.
+        guard try putFirst() else { return try take(fencing: fencing) }
         var isAlone = false
         do {
             try startRenewing()
@@ -134,7 +135,7 @@ extension S3Lease {
         for cache: String, fencing: Bool, _ past: inout Past, _ wait: inout Duration
     ) throws(StoreError) -> [ObjectName: S3Store.FoundLease] {
         var found: [ObjectName: S3Store.FoundLease] = [:]
-        for folder in try store.foldersWithLease() {
+        for (folder, _) in try store.leasesOfFolders() {
             let key = Bucket.lease(of: folder)
             let (lease, isAlone) = try free(key, for: cache, fencing: fencing)
             guard var lease else { continue }

@@ -82,6 +82,17 @@ final class S3Lease: @unchecked Sendable {
         }
     }
 
+    /// The record's first put. False if the lease is not as it was found: nothing was done.
+    func putFirst() throws(StoreError) -> Bool {
+        do {
+            try putRecord()
+            return true
+        } catch {
+            guard error.code == .conflict || error.code == .alreadyExists else { throw error }
+            return false
+        }
+    }
+
     private func putRecord() throws(StoreError) {
         let before = store.time.now()
         var (next, old) = monitor.withLock { (record, tag) }

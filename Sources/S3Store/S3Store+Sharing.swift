@@ -45,16 +45,19 @@ extension S3Store: SharedStore {
             lock: FolderLock(folder, of: self), isUnchanged: isNew ? isUnchanged : true)
     }
 
+    /// A lease that is as it was is not read again: each request costs.
     public func holders() throws(StoreError) -> [ObjectName: String] {
-        var holders: [ObjectName: String] = [:]
-        for folder in try foldersWithLease() {
-            let key = Bucket.lease(of: folder)
-            guard held.withLock({ $0[key] }) == nil,
-                let record = try findLease(key, "look at a lease")?.record, record.holder != nil
-            else { continue }
-            holders[folder] = record.name
+        let before = seen.withLock { $0 }
+        var now: [ObjectName: FoundLease] = [:]
+        for (folder, tag) in try leasesOfFolders() where !isHeld(folder) {
+            if let known = before[folder], known.tag == tag {
+                now[folder] = known
+            } else {
+                now[folder] = try findLease(Bucket.lease(of: folder), "look at a lease")
+            }
         }
-        return holders
+        seen.withLock { [now] in $0 = now }
+        return now.compactMapValues { $0.record.holder == nil ? nil : $0.record.name }
     }
 
     public func versions(
@@ -127,12 +130,14 @@ extension S3Store: SharedStore {
         return FoundLease(record: record, tag: found.tag)
     }
 
-    /// Every folder that anybody ever took.
-    func foldersWithLease() throws(StoreError) -> [ObjectName] {
-        try bucket.objects.list(Bucket.folderLeases, isDeep: true).objects.compactMap { object in
+    /// Every folder that anybody ever took, with its lease's tag if the server tells.
+    func leasesOfFolders() throws(StoreError) -> [(folder: ObjectName, tag: ObjectTag?)] {
+        let found = try bucket.objects.list(Bucket.folderLeases, isDeep: true).objects
+        return found.compactMap { object in
             let name = ObjectName(
                 String(object.key.text.dropFirst(Bucket.folderLeases.utf8.count)))
-            return name.flatMap { Holdings.folder(of: $0) == $0 ? $0 : nil }
+            guard let name, Holdings.folder(of: name) == name else { return nil }
+            return (name, object.tag)
         }
     }
 }

@@ -31,6 +31,8 @@ public final class S3Store: ChunkStore {
     /// The leases that this process has, by their keys.
     let held = Mutex<[ObjectKey: S3Lease]>([:])
     let taken: TakenFolders
+    /// Leases of others as they were last seen.
+    let seen = Mutex<[ObjectName: FoundLease]>([:])
     let present = PresentChunks()
 
     /// - Parameters:

@@ -70,6 +70,26 @@ struct LeaseRuleTests {
         #expect(try record(bucket).holder == nil)
     }
 
+    /// Whoever has it renews it right between the look at it and the put of who takes it.
+    @Test func aLeaseThatIsRenewedMeanwhileIsTakenAllTheSame() throws {
+        let renew = Mutex<(@Sendable () throws -> Void)?>(nil)
+        let objects = HookedBucket(after: { call throws(StoreError) in
+            guard case .get(let key, _) = call, key == Bucket.lease else { return }
+            let once = renew.withLock { renew in
+                defer { renew = nil }
+                return renew
+            }
+            try? once?()
+        })
+        let (first, second) = (try Host(objects), try Host(objects))
+        let lock = try first.store.lockExclusively(holder: "first")
+        renew.withLock { $0 = { [store = first.store] in try store.renewLease() } }
+        let next = try second.store.lockExclusively(holder: "second", fencing: true)
+        #expect(try record(objects.base).name == "second")
+        next.release()
+        lock.release()
+    }
+
     /// A process of this host ended with its lease: what it had on the way does not count.
     @Test func aLeaseOfThisCacheThatWasNotGivenBackIsTakenOver() throws {
         let bucket = MemoryObjects()

@@ -52,6 +52,29 @@ struct SharingTests {
         for member in members { member.release() }
     }
 
+    /// Looking again and again costs a listing, and what has changed.
+    @Test func whoHasWhatIsReadOnce() throws {
+        let reads = Mutex<[String]>([])
+        let bucket = MemoryObjects { call throws(StoreError) in
+            if case .get(let key, _) = call { reads.withLock { $0.append(key.text) } }
+        }
+        // No renewal comes between.
+        let hosts = try (0..<2).map { _ in
+            try Host(bucket) { $0.lease = LeaseTerm(length: .seconds(600)) }
+        }
+        let members = try hosts.map { try $0.store.join(holder: "a host") }
+        let locks = [try take(hosts[0], a).lock, try take(hosts[0], b).lock]
+        locks[1].release()
+        for _ in 0..<3 { #expect(try hosts[1].store.holders() == [try name(a): "\(a)-user"]) }
+        reads.withLock { $0 = [] }
+        #expect(try hosts[1].store.holders().count == 1)
+        #expect(reads.withLock { $0 }.isEmpty)
+        locks[0].release()
+        #expect(try hosts[1].store.holders().isEmpty)
+        #expect(reads.withLock { $0 } == ["leases/\(a)"])
+        for member in members { member.release() }
+    }
+
     @Test func aFolderIsGivenBackByItsLastUser() throws {
         let bucket = MemoryObjects()
         let (first, second) = (try Host(bucket), try Host(bucket))
