@@ -40,7 +40,7 @@ let package = Package(
         .target(
             name: "VaultKeys", dependencies: ["KeyManagement", "CryptoPrimitives", "HTTP"],
             swiftSettings: strict),
-        .target(name: "ChunkStore", swiftSettings: strict),
+        .target(name: "ChunkStore", dependencies: ["Scheduling"], swiftSettings: strict),
         .target(
             name: "LocalStore", dependencies: ["ChunkStore", "CLinuxFile"], swiftSettings: strict),
         .target(

@@ -14,7 +14,9 @@ public final class SharedMemoryStore: SharedStore {
     fileprivate struct Holding {
         let host: ObjectIdentifier
         let holder: String
-        var users: Int
+        /// Tells it from any other that this host has or had of the same folder.
+        let number: Int
+        var users = 1
     }
 
     fileprivate struct State {
@@ -22,6 +24,12 @@ public final class SharedMemoryStore: SharedStore {
         var folders: [ObjectName: Holding] = [:]
         /// Who had a folder last.
         var last: [ObjectName: ObjectIdentifier] = [:]
+        var count = 0
+
+        mutating func hold(_ host: ObjectIdentifier, _ holder: String) -> Holding {
+            count += 1
+            return Holding(host: host, holder: holder, number: count)
+        }
     }
 
     private let medium: Medium
@@ -37,7 +45,7 @@ public final class SharedMemoryStore: SharedStore {
         try medium.state.withLock { state throws(StoreError) in
             if let whole = state.whole { throw Self.locked("join the store", whole) }
         }
-        return SharedMemoryLock { [self] in
+        return ReleasedOnce { [self] in
             medium.state.withLock { state in
                 state.folders = state.folders.filter { $0.value.host != ObjectIdentifier(self) }
             }
@@ -48,27 +56,27 @@ public final class SharedMemoryStore: SharedStore {
         _ folder: ObjectName, holder: String, isFencing: Bool
     ) throws(StoreError) -> TakenFolder {
         let me = ObjectIdentifier(self)
-        let isUnchanged = try medium.state.withLock { state throws(StoreError) in
+        let (number, isUnchanged) = try medium.state.withLock { state throws(StoreError) in
             if let whole = state.whole { throw Self.locked("take \(folder)", whole) }
             if let present = state.folders[folder] {
                 if present.host == me {
                     state.folders[folder]?.users += 1
-                    return true
+                    return (present.number, true)
                 }
                 if !isFencing { throw Self.locked("take \(folder)", present) }
             }
-            state.folders[folder] = Holding(host: me, holder: holder, users: 1)
+            let holding = state.hold(me, holder)
+            state.folders[folder] = holding
             defer { state.last[folder] = me }
-            return state.last[folder] == me
+            return (holding.number, state.last[folder] == me)
         }
-        let lock = SharedMemoryLock { [self] in letGo(folder) }
+        let lock = ReleasedOnce { [self] in letGo(folder, number) }
         return TakenFolder(lock: lock, isUnchanged: isUnchanged)
     }
 
-    private func letGo(_ folder: ObjectName) {
+    private func letGo(_ folder: ObjectName, _ number: Int) {
         medium.state.withLock { state in
-            guard let present = state.folders[folder], present.host == ObjectIdentifier(self)
-            else { return }
+            guard let present = state.folders[folder], present.number == number else { return }
             state.folders[folder]?.users -= 1
             if present.users == 1 { state.folders[folder] = nil }
         }
@@ -100,28 +108,31 @@ public final class SharedMemoryStore: SharedStore {
             if let present = state.whole ?? state.folders.values.first {
                 throw Self.locked("lock the store", present)
             }
-            state.whole = Holding(host: ObjectIdentifier(self), holder: holder, users: 1)
+            state.whole = state.hold(ObjectIdentifier(self), holder)
+            state.last = [:]
         }
-        return SharedMemoryLock { [self] in medium.state.withLock { $0.whole = nil } }
+        return ReleasedOnce { [self] in medium.state.withLock { $0.whole = nil } }
     }
 
     private static func locked(_ operation: String, _ holding: Holding) -> StoreError {
         StoreError(.locked, operation: operation, cause: "in use by `\(holding.holder)`")
     }
 
-    /// What is about to be changed is this host's.
+    /// What is about to be changed is this host's, or everybody's.
     fileprivate func check(_ name: ObjectName, _ operation: String) throws(StoreError) {
-        let parts = name.components.prefix(2)
-        guard parts.count == 2, parts[0] == "lineages",
-            let folder = ObjectName(parts.joined(separator: "/"))
-        else { return }
         let me = ObjectIdentifier(self)
-        let isMine = medium.state.withLock { state in
-            state.whole?.host == me || state.folders[folder]?.host == me
-        }
-        guard isMine else {
+        let parts = name.components.prefix(2)
+        try medium.state.withLock { state throws(StoreError) in
+            if state.whole?.host == me { return }
+            guard parts.count == 2, parts[0] == "lineages",
+                let folder = ObjectName(parts.joined(separator: "/"))
+            else {
+                if let whole = state.whole { throw Self.locked(operation, whole) }
+                return
+            }
+            if state.folders[folder]?.host == me { return }
             throw StoreError(
-                .fenced, operation: operation, cause: "another host has \(folder), or nobody")
+                .fenced, operation: operation, cause: "this host has not taken \(folder)")
         }
     }
 
@@ -206,17 +217,4 @@ private final class SharedMemoryFile: ChunkFile {
     }
 
     func size() throws(StoreError) -> (length: UInt64, allocated: UInt64) { try base.size() }
-}
-
-/// Released once.
-private final class SharedMemoryLock: StoreLock {
-    private let end: @Sendable () -> Void
-    private let isHeld = Atomic(true)
-
-    init(_ end: @escaping @Sendable () -> Void) { self.end = end }
-    deinit { release() }
-
-    func release() {
-        if isHeld.exchange(false, ordering: .acquiringAndReleasing) { end() }
-    }
 }

@@ -4,14 +4,12 @@ extension SharedRADOSStore: SharedStore {
     public func takeFolder(
         _ folder: ObjectName, holder: String, isFencing: Bool
     ) throws(StoreError) -> TakenFolder {
-        let (part, isUnchanged) = try taken.use(folder) { () throws(StoreError) in
+        try taken.use(folder) { () throws(StoreError) in
             _ = try base().common.demandNobodyHasTheWhole(holder: holder)
             return try TakenPart(
                 .folder(folder), of: place, timing: timing, pages: pages, holder: holder,
                 fencing: isFencing)
         }
-        let lock = ReleasedOnce { [taken] in taken.letGo(folder, part) }
-        return TakenFolder(lock: lock, isUnchanged: isUnchanged)
     }
 
     public func holders() throws(StoreError) -> [ObjectName: String] {

@@ -1,5 +1,6 @@
 import ChunkStore
 import Glibc
+import Scheduling
 import Synchronization
 
 /// A part of a Ceph pool as a store that several hosts may have at a time, or one as a whole.
@@ -15,7 +16,7 @@ import Synchronization
 public final class SharedRADOSStore: Sendable {
     public let place: RADOSPlace
     let timing: LeaseTiming
-    let taken = TakenFolders()
+    let taken = TakenFolders<TakenPart>(Monitor())
     /// Of all folders that were taken.
     let pages = RADOSStore.newPageCache()
     private let isReadOnly: Bool
@@ -134,7 +135,7 @@ public final class SharedRADOSStore: Sendable {
         while true {
             _ = try base().common.demandNobodyHasTheWhole(holder: member)
             if let part = try takeCommons(as: member, isLast: !isPatient || now() >= end) {
-                defer { part.release() }
+                defer { part.giveBack() }
                 return try body(part.store)
             }
             usleep(100_000)
@@ -152,18 +153,5 @@ public final class SharedRADOSStore: Sendable {
             if error.code == .locked, !isLast { return nil }
             throw error
         }
-    }
-}
-
-/// A lock whose release does something, once.
-final class ReleasedOnce: StoreLock {
-    private let end: @Sendable () -> Void
-    private let isHeld = Atomic(true)
-
-    init(_ end: @escaping @Sendable () -> Void) { self.end = end }
-    deinit { release() }
-
-    func release() {
-        if isHeld.exchange(false, ordering: .acquiringAndReleasing) { end() }
     }
 }

@@ -2,12 +2,12 @@ import ChunkStore
 
 /// A part of a store that this process has taken: a client of the cluster of its own, so whoever
 /// takes it away has this part refused and nothing else.
-final class TakenPart: Sendable {
+final class TakenPart: HeldFolder {
     /// The part as who has it works with it; once it was given back every change is `.fenced`.
     let store: RADOSStore
     /// Who had it before this process, and who when it is given back.
-    let past: Past
-    let own: Past
+    let before: Past
+    let now: Past
     private let held: HeldLease
     private let scope: Scope
 
@@ -35,15 +35,18 @@ final class TakenPart: Sendable {
         }
         self.store = store
         self.scope = scope
-        past = Past(part: held.lease.before, whole: whole)
-        own = Past(part: Array(held.lease.cookie.utf8), whole: whole)
+        before = Past(part: held.lease.before, whole: whole)
+        now = Past(part: Array(held.lease.cookie.utf8), whole: whole)
     }
 
-    deinit { release() }
+    deinit { giveBack() }
 
-    /// True if it was given back in order.
+    func checkStanding(_ operation: String) throws(StoreError) {
+        try store.session.checkStanding(operation)
+    }
+
     @discardableResult
-    func release() -> Bool {
+    func giveBack() -> Bool {
         let isInOrder = held.release()
         if isInOrder { PartRegister(session: store.session).clear(held.lease.record, of: scope) }
         store.session.end("this host has given back \(scope)")

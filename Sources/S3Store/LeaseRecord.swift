@@ -8,6 +8,7 @@
 /// term 30000           milliseconds
 /// renewed 1793000000   seconds since 1970 by the holder's clock: to be shown, never relied on
 /// name sealdisk mount /mnt, process 12 on host
+/// pending yes          of the store as a whole, and only then: see `isPending`
 /// ```
 struct LeaseRecord: Equatable {
     var epoch: UInt64
@@ -16,6 +17,9 @@ struct LeaseRecord: Equatable {
     var termMilliseconds: UInt64
     var renewed: UInt64
     var name: String
+    /// The holder is about to have the store as a whole and looks whether anybody has a part of it;
+    /// it has done nothing yet. The epoch is that of whoever had the store last, and gave it back.
+    var isPending = false
 
     func encoded() -> [UInt8] {
         let line = name.map { $0.isNewline ? " " : $0 }.prefix(1024)
@@ -28,13 +32,13 @@ struct LeaseRecord: Equatable {
             term \(termMilliseconds)
             renewed \(renewed)
             name \(String(line))
-
+            \(isPending ? "pending yes\n" : "")
             """.utf8)
     }
 
     init(
         epoch: UInt64, floor: UInt64, holder: String?, termMilliseconds: UInt64, renewed: UInt64,
-        name: String
+        name: String, isPending: Bool = false
     ) {
         self.epoch = epoch
         self.floor = floor
@@ -42,6 +46,7 @@ struct LeaseRecord: Equatable {
         self.termMilliseconds = termMilliseconds
         self.renewed = renewed
         self.name = name
+        self.isPending = isPending
     }
 
     /// nil if it is none of this version.
@@ -64,6 +69,7 @@ struct LeaseRecord: Equatable {
         self.init(
             epoch: epoch, floor: floor, holder: holder == "none" ? nil : String(holder),
             termMilliseconds: term, renewed: renewed,
-            name: String(name.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7f }))
+            name: String(name.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7f }),
+            isPending: fields["pending"] == "yes")
     }
 }

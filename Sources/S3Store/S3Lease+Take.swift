@@ -24,19 +24,31 @@ extension S3Lease {
         }
 
         /// Of a part, which keeps its own floor.
-        mutating func addBelow(_ record: LeaseRecord) {
+        mutating func addBelow(_ record: LeaseRecord?) {
+            guard let record else { return }
             epoch = max(epoch, record.epoch)
-            if record.holder != nil { isClean = false }
+            if record.holder != nil, !record.isPending { isClean = false }
         }
     }
 
-    /// Takes it. Returns the epoch of whoever had it last; nil if nothing came of it, since
-    /// somebody had the store as a whole meanwhile: then it is to be tried anew, by another lease.
-    /// Of the store it is never nil.
+    /// Takes it. False if nothing came of it, since somebody had the store as a whole meanwhile:
+    /// then it is to be tried anew, by another lease. Of the store it is always true.
+    ///
+    /// Throws `.locked` if somebody has it, `.io`.
     @discardableResult
-    func take(fencing: Bool) throws(StoreError) -> UInt64? {
+    func take(fencing: Bool) throws(StoreError) -> Bool {
+        for _ in 0..<100 {
+            if let isTaken = try takeAsFound(fencing: fencing) { return isTaken }
+        }
+        throw StoreError(
+            .io, operation: taking,
+            cause: "the server refused each of 100 puts of the lease, as if others had put it")
+    }
+
+    /// nil if its holder has renewed it in this moment, or another has come.
+    private func takeAsFound(fencing: Bool) throws(StoreError) -> Bool? {
         let cache = try store.cache.identity(drawing: store.random)
-        let above = folder == nil ? nil : try leaseOfNobody()
+        let above = folder == nil ? nil : try leaseOfNobody(for: cache)
         let (found, hasEnded) = try free(key, for: cache, fencing: fencing)
         // The other stops by the term that it has, which need not be this host's.
         var wait = hasEnded ? .zero : Self.patience(for: found)
@@ -47,61 +59,61 @@ extension S3Lease {
         let isOurs = try store.cache.hadLast(
             folder, found, below: folder == nil ? found : above, cache)
         try store.cache.prepareTaking(folder, after: last, hadLast: isOurs)
-        prepare(
-            LeaseRecord(
-                epoch: last + 1, floor: past.floor, holder: cache,
-                termMilliseconds: UInt64(term.length.wholeNanoseconds / 1_000_000),
-                renewed: store.wallSeconds(), name: name),
-            over: found?.tag)
-        // Its holder has renewed it in this moment, or another has come: looked at once more.
-        guard try putFirst() else { return try take(fencing: fencing) }
+        let isPending = folder == nil && past.isClean
+        var record = newRecord(
+            epoch: isPending ? last : last + 1, floor: past.floor, for: cache)
+        record.isPending = isPending
+        prepare(record, over: found?.tag, before: last)
+        guard try putFirst() else { return nil }
         var isAlone = false
         do {
             try startRenewing()
             var below: [ObjectName: S3Store.FoundLease] = [:]
             if folder == nil {
-                below = try folders(for: cache, fencing: fencing, &past, &wait)
-            } else if try leaseOfNobody()?.record.epoch != above?.record.epoch {
+                below = try takeFolders(for: cache, fencing: fencing, &past, &wait)
+            } else if try leaseOfNobody(for: cache)?.record.epoch != above?.record.epoch {
                 // What was put there has a higher epoch than this one's, perhaps.
                 withdraw(after: past, wasAlone: false)
-                return nil
+                return false
             }
             isAlone = true
             try waitOut(wait)
             try settleCache(cache, found, below: below, isOurs: isOurs)
             try begin(past, below)
-            return last
+            return true
         } catch {
             withdraw(after: past, wasAlone: isAlone)
             throw error
         }
     }
 
+    /// One of this cache, renewed now.
+    func newRecord(epoch: UInt64, floor: UInt64, for cache: String) -> LeaseRecord {
+        LeaseRecord(
+            epoch: epoch, floor: floor, holder: cache,
+            termMilliseconds: UInt64(term.length.wholeNanoseconds / 1_000_000),
+            renewed: store.wallSeconds(), name: name)
+    }
+
     /// Gives back a lease that could not be had after all: nothing was done under it. Who did not
     /// finish taking over from another leaves that to do; and where something waits in the cache, a
     /// lease that is not known to be the last one stays this cache's until its term is over.
     private func withdraw(after past: Past, wasAlone: Bool) {
+        if isPending { return withdraw(givingBack: true) }
         let waits = store.uploads.foldersThatWait().contains { folder == nil || $0 == folder }
         let isNoted = waits && wasAlone && (try? store.cache.note(epoch, of: folder)) != nil
         withdraw(givingBack: past.isClean && (isNoted || !waits))
     }
 
-    /// The store's lease, if anybody ever took it. Throws `.locked` if somebody has it.
-    private func leaseOfNobody() throws(StoreError) -> S3Store.FoundLease? {
-        let found = try store.findLease(Bucket.lease, taking)
-        if let found, found.record.holder != nil { throw locked(found.record) }
-        return found
-    }
-
     /// How long another may act who was not heard: a term by a clock that is slow.
-    private static func patience(for found: S3Store.FoundLease?) -> Duration {
+    static func patience(for found: S3Store.FoundLease?) -> Duration {
         let term = Duration.milliseconds(Int64(found?.record.termMilliseconds ?? 0))
         return term + term / 5
     }
 
     /// A lease as it may be taken, and whether nobody can still be acting by it. Throws `.locked`
     /// if somebody has it.
-    private func free(
+    func free(
         _ key: ObjectKey, for cache: String, fencing: Bool
     ) throws(StoreError) -> (found: S3Store.FoundLease?, isAlone: Bool) {
         guard let first = try store.findLease(key, taking) else { return (nil, true) }
@@ -123,40 +135,10 @@ extension S3Lease {
         return (first, true)
     }
 
-    private func locked(_ record: LeaseRecord) -> StoreError {
+    func locked(_ record: LeaseRecord) -> StoreError {
         StoreError(
             .locked, operation: taking,
             cause: "in use by `\(record.name)`, which renews its lease")
-    }
-
-    /// The leases of all folders, which nobody holds any more when this returns, or in `wait`. The
-    /// epoch is raised above theirs.
-    private func folders(
-        for cache: String, fencing: Bool, _ past: inout Past, _ wait: inout Duration
-    ) throws(StoreError) -> [ObjectName: S3Store.FoundLease] {
-        var found: [ObjectName: S3Store.FoundLease] = [:]
-        for (folder, _) in try store.leasesOfFolders() {
-            let key = Bucket.lease(of: folder)
-            let (lease, isAlone) = try free(key, for: cache, fencing: fencing)
-            guard var lease else { continue }
-            // Before the record is changed: who had it did not give it back.
-            past.addBelow(lease.record)
-            if !isAlone {
-                wait = max(wait, Self.patience(for: lease))
-                lease.record.holder = nil
-                lease.record.epoch += 1
-                past.epoch = max(past.epoch, lease.record.epoch)
-                let put = try bucket.put(key, lease.record.encoded(), if: .tag(lease.tag), taking)
-                lease.tag = put
-            }
-            found[folder] = lease
-        }
-        let (raised, isRaised) = (past.epoch + 1, past.epoch >= epoch)
-        if isRaised {
-            change { $0.epoch = raised }
-            try renew()
-        }
-        return found
     }
 
     /// Waits, as long as the lease is ours meanwhile.
@@ -207,6 +189,7 @@ extension S3Lease {
             change { $0.floor = epoch }
             try renew()
             bucket.floor.store(epoch, ordering: .releasing)
+            giveBack(below)
         }
         if let folder {
             store.holdings.take(folder, bucket)

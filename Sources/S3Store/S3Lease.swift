@@ -3,7 +3,7 @@ import Scheduling
 
 /// A lease as its holder has it: of the whole store, or of a folder. An object that is changed on
 /// its tag alone and renewed by its holder. How it is taken is in `S3Lease+Take.swift`.
-final class S3Lease: @unchecked Sendable {
+final class S3Lease: HeldFolder, @unchecked Sendable {
     // @unchecked: guarded by `monitor`, but for what is set once before the thread starts.
     let store: S3Store
     /// nil: the whole store.
@@ -20,10 +20,14 @@ final class S3Lease: @unchecked Sendable {
     private var isAsking = false
     /// Whether another has it.
     private var isTaken = false
+    private var epochBefore: UInt64 = 0
 
     var term: LeaseTerm { store.options.lease }
     var key: ObjectKey { Bucket.lease(of: folder) }
     var epoch: UInt64 { monitor.withLock { record.epoch } }
+    var isPending: Bool { monitor.withLock { record.isPending } }
+    var before: UInt64 { monitor.withLock { epochBefore } }
+    var now: UInt64 { epoch }
 
     init(_ store: S3Store, of folder: ObjectName?, _ bucket: Bucket, name: String) {
         self.store = store
@@ -36,9 +40,12 @@ final class S3Lease: @unchecked Sendable {
     /// What this operation is called in errors.
     var taking: String { folder.map { "take \($0)" } ?? "take the store's lease" }
 
-    /// What the next renewal puts, and over what.
-    func prepare(_ record: LeaseRecord, over tag: ObjectTag?) {
-        monitor.withLock { (self.record, self.tag) = (record, tag) }
+    func checkStanding(_ operation: String) throws(StoreError) { try bucket.gate.check(operation) }
+    func giveBack() -> Bool { release() }
+
+    /// What the next renewal puts, and over what; `before` is the epoch of whoever had it last.
+    func prepare(_ record: LeaseRecord, over tag: ObjectTag?, before: UInt64) {
+        monitor.withLock { (self.record, self.tag, epochBefore) = (record, tag, before) }
     }
 
     /// The record, changed; put with the next renewal.
@@ -67,9 +74,9 @@ final class S3Lease: @unchecked Sendable {
                 guard error.code == .conflict || error.code == .alreadyExists else { throw error }
             }
             let now = try store.findLease(key, taking)
-            // An earlier renewal, whose answer was lost, has come.
+            // An earlier renewal, whose answer was lost, has come; perhaps of before a raise.
             let mine = monitor.withLock { record }
-            if let now, now.record.holder == mine.holder, now.record.epoch == mine.epoch {
+            if let now, now.record.holder == mine.holder, now.record.epoch <= mine.epoch {
                 monitor.withLock { tag = now.tag }
                 continue
             }
@@ -167,13 +174,13 @@ final class S3Lease: @unchecked Sendable {
             store.holdings.giveBack(folder)
         }
         store.held.withLock { _ = $0.removeValue(forKey: key) }
-        if mayGiveBack { giveBack() }
+        if mayGiveBack { putBack() }
         return mayGiveBack
     }
 
-    private func giveBack() {
+    private func putBack() {
         var (last, old) = monitor.withLock { (record, tag) }
-        last.holder = nil
+        (last.holder, last.isPending) = (nil, false)
         guard let old else { return }
         // Who finds it held waits for its term: nothing is lost by that.
         _ = try? bucket.put(key, last.encoded(), if: .tag(old), "give the lease back")
@@ -182,6 +189,6 @@ final class S3Lease: @unchecked Sendable {
     /// One that could not be had after all: nothing was done under it.
     func withdraw(givingBack: Bool) {
         stopRenewing()
-        if givingBack, !bucket.gate.isFenced { giveBack() }
+        if givingBack, !bucket.gate.isFenced { putBack() }
     }
 }

@@ -8,14 +8,9 @@ extension S3Store: SharedStore {
         let cacheLock = try cache.files.lockExclusively(holder: holder)
         do {
             _ = try cache.identity(drawing: random)
-            let found = try findLease(Bucket.lease, "join the store")
-            if found?.record.holder != nil {
-                // Somebody had all of it, and may be gone: it is put in order first.
-                let lease = S3Lease(self, of: nil, bucket, name: holder)
-                try lease.take(fencing: options.isFencing)
-                lease.release()
-                bucket.gate.hold(until: nil)
-            }
+            let lease = S3Lease(self, of: nil, bucket, name: holder)
+            try lease.settle(fencing: options.isFencing)
+            bucket.gate.hold(until: nil)
             holdings.share(true)
             try uploads.readmit(below: nil)
             try uploads.start()
@@ -30,19 +25,13 @@ extension S3Store: SharedStore {
     public func takeFolder(
         _ folder: ObjectName, holder: String, isFencing: Bool
     ) throws(StoreError) -> TakenFolder {
-        var isUnchanged = true
-        let (_, isNew) = try taken.use(folder) { () throws(StoreError) in
+        try taken.use(folder) { () throws(StoreError) in
             while true {
                 let gate = LeaseGate(threads: threads, time: time, patience: options.patience)
                 let lease = S3Lease(self, of: folder, bucket.behind(gate), name: holder)
-                if let last = try lease.take(fencing: isFencing) {
-                    isUnchanged = last == taken.lastEpoch(of: folder)
-                    return lease
-                }
+                if try lease.take(fencing: isFencing) { return lease }
             }
         }
-        return TakenFolder(
-            lock: FolderLock(folder, of: self), isUnchanged: isNew ? isUnchanged : true)
     }
 
     /// A lease that is as it was is not read again: each request costs.
@@ -101,7 +90,7 @@ extension S3Store: SharedStore {
     @discardableResult
     func followLease(_ operation: String) throws(StoreError) -> Bool {
         guard let record = try findLease(Bucket.lease, operation)?.record else { return false }
-        guard record.holder == nil else {
+        guard record.holder == nil || record.isPending else {
             throw StoreError(
                 .locked, operation: operation,
                 cause: "the store is in use as a whole by `\(record.name)`")
@@ -164,24 +153,5 @@ private final class S3Membership: StoreLock {
         // What is left to upload waits in the cache.
         try? store.close()
         cacheLock.release()
-    }
-}
-
-/// One use of a folder; let go of once.
-private final class FolderLock: StoreLock {
-    private let folder: ObjectName
-    private let store: S3Store
-    private let isHeld = Atomic(true)
-
-    init(_ folder: ObjectName, of store: S3Store) {
-        self.folder = folder
-        self.store = store
-    }
-
-    deinit { release() }
-
-    func release() {
-        guard isHeld.exchange(false, ordering: .acquiringAndReleasing) else { return }
-        store.taken.letGo(folder)
     }
 }

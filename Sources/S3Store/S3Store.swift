@@ -30,7 +30,7 @@ public final class S3Store: ChunkStore {
     let random: @Sendable (Int) -> [UInt8]
     /// The leases that this process has, by their keys.
     let held = Mutex<[ObjectKey: S3Lease]>([:])
-    let taken: TakenFolders
+    let taken: TakenFolders<S3Lease>
     /// Leases of others as they were last seen.
     let seen = Mutex<[ObjectName: FoundLease]>([:])
     let present = PresentChunks()
@@ -50,7 +50,7 @@ public final class S3Store: ChunkStore {
         self.time = time
         self.wallSeconds = wallSeconds
         self.random = random
-        taken = TakenFolders(threads: threads)
+        taken = TakenFolders(threads.makeMonitor())
         func bucket() -> Bucket {
             let gate = LeaseGate(threads: threads, time: time, patience: options.patience)
             return Bucket(

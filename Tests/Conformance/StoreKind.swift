@@ -72,9 +72,7 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
 
     #if canImport(S3Client)
         /// A prefix that nobody has used, on a real server.
-        private static func withServer(
-            _ server: any S3Server, _ body: (any ChunkStore) throws -> Void
-        ) throws {
+        static func newPrefix(_ server: any S3Server) throws -> S3Client {
             let place = try S3Place(
                 "s3://\(server.bucket)/c-\(UInt64.random(in: 0...UInt64.max))",
                 endpoint: server.endpoint)
@@ -82,7 +80,13 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
                 place, credentials: try S3Credentials(environment: server.environment),
                 time: HostTime())
             try client.proveConditions()
-            try withS3Store(.host, over: client, body)
+            return client
+        }
+
+        private static func withServer(
+            _ server: any S3Server, _ body: (any ChunkStore) throws -> Void
+        ) throws {
+            try withS3Store(.host, over: newPrefix(server), body)
         }
     #endif
 
@@ -90,15 +94,24 @@ enum StoreKind: CaseIterable, CustomTestStringConvertible {
         _ durability: S3StoreOptions.Durability, over objects: any ObjectStorage = MemoryObjects(),
         _ body: (any ChunkStore) throws -> Void
     ) throws {
+        let store = try s3Store(over: objects) {
+            $0.durability = durability
+            $0.lag = .milliseconds(200)
+        }
+        defer { try? store.close() }
+        try body(store)
+    }
+
+    /// A host's, with a cache of its own.
+    static func s3Store(
+        over objects: any ObjectStorage, _ change: (inout S3StoreOptions) -> Void
+    ) throws -> S3Store {
         var options = S3StoreOptions()
-        options.durability = durability
-        options.lag = .milliseconds(200)
-        let store = try S3Store(
+        change(&options)
+        return try S3Store(
             objects, cache: MemoryStore(), options: options, threads: SystemThreads(),
             time: HostTime(), wallSeconds: { UInt64(time(nil)) },
             random: { count in (0..<count).map { _ in UInt8.random(in: 0...255) } })
-        defer { try? store.close() }
-        try body(store)
     }
 
     private static func withLocalStore(_ body: (any ChunkStore) throws -> Void) throws {

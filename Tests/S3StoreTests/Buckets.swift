@@ -41,6 +41,30 @@ struct MortalBucket: ObjectStorage {
     }
 }
 
+/// A bucket in which no object is ever the one that a put names by its tag.
+struct RefusingBucket: ObjectStorage {
+    let base: any ObjectStorage
+
+    init(_ base: any ObjectStorage) { self.base = base }
+
+    func put(
+        _ key: ObjectKey, _ body: UnsafeRawBufferPointer, if condition: PutCondition
+    ) throws(StoreError) -> ObjectTag {
+        guard case .tag = condition else { return try base.put(key, body, if: condition) }
+        throw StoreError(.conflict, operation: "put \(key)", cause: "another tag")
+    }
+
+    func get(
+        _ key: ObjectKey, from offset: UInt64, into buffer: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) -> ObjectPart { try base.get(key, from: offset, into: buffer) }
+
+    func list(_ prefix: String, isDeep: Bool) throws(StoreError) -> ObjectListing {
+        try base.list(prefix, isDeep: isDeep)
+    }
+
+    func delete(_ key: ObjectKey) throws(StoreError) { try base.delete(key) }
+}
+
 /// A bucket that loses the answers to some puts, which were done or not.
 struct LosingBucket: ObjectStorage {
     let base: any ObjectStorage

@@ -10,7 +10,11 @@ struct HookedBucket: ObjectStorage {
     let after: Hook
 
     init(before: @escaping Hook = { _ in }, after: @escaping Hook = { _ in }) {
-        base = MemoryObjects(before: before)
+        self.init(over: MemoryObjects(before: before), after: after)
+    }
+
+    init(over base: MemoryObjects, after: @escaping Hook) {
+        self.base = base
         self.after = after
     }
 

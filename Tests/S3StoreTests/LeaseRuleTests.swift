@@ -32,7 +32,8 @@ struct LeaseRuleTests {
         let start = time.now()
         let lock = try host.store.lockExclusively(holder: "first")
         isCutOff.store(true, ordering: .sequentiallyConsistent)
-        #expect(time.now() == start + .seconds(2))
+        // One put to say that it looks for others, and one when it has found none.
+        #expect(time.now() == start + .seconds(4))
         time.advance(by: .milliseconds(21_900))
         try host.store.gate.check("look")
         time.advance(by: .milliseconds(200))
@@ -88,6 +89,16 @@ struct LeaseRuleTests {
         #expect(try record(objects.base).name == "second")
         next.release()
         lock.release()
+    }
+
+    /// A server that compares tags in its own way.
+    @Test func aLeaseThatNoPutReplacesIsAnError() throws {
+        let bucket = MemoryObjects()
+        try Host(bucket).store.lockExclusively(holder: "first").release()
+        let refusing = RefusingBucket(bucket)
+        expect(.io, about: "the server refused each of 100 puts") {
+            _ = try Host(refusing).store.lockExclusively(holder: "second")
+        }
     }
 
     /// A process of this host ended with its lease: what it had on the way does not count.

@@ -17,41 +17,6 @@ struct SharingTests {
         try host.store.takeFolder(try name(folder), holder: "\(folder)-user", isFencing: fencing)
     }
 
-    @Test func eachFolderHasOneHolderAtATime() throws {
-        let bucket = MemoryObjects()
-        let (first, second) = (try Host(bucket), try Host(bucket))
-        let members = [
-            try first.store.join(holder: "first"), try second.store.join(holder: "second"),
-        ]
-        let mine = try first.store.takeFolder(
-            try name(a), holder: "sealdisk mount /a", isFencing: false)
-        for _ in 0..<3 {
-            expect(.locked, about: "in use by `sealdisk mount /a`") { _ = try take(second, a) }
-            HostPause.short()
-        }
-        let theirs = try take(second, b)
-        try first.store.replaceObject(try name("\(a)/m"), with: [1])
-        try second.store.replaceObject(try name("\(b)/m"), with: [2])
-        #expect(try second.store.readObject(try name("\(a)/m"), limit: 1) == [1])
-        #expect(try second.store.holders() == [try name(a): "sealdisk mount /a"])
-        #expect(try first.store.holders() == [try name(b): "\(b)-user"])
-        // What was not taken is not touched.
-        expect(.fenced, about: "has not taken") {
-            try second.store.replaceObject(try name("\(a)/m"), with: [3])
-        }
-        expect(.fenced) { _ = try second.store.createFile(try chunk(1), length: chunkLength) }
-        expect(.fenced) { try second.store.removeFolder(try name(a)) }
-        mine.lock.release()
-        let next = try take(second, a)
-        #expect(!next.isUnchanged)
-        try second.store.replaceObject(try name("\(a)/m"), with: [4])
-        #expect(try first.store.readObject(try name("\(a)/m"), limit: 1) == [4])
-        next.lock.release()
-        theirs.lock.release()
-        #expect(try first.store.holders().isEmpty)
-        for member in members { member.release() }
-    }
-
     /// Looking again and again costs a listing, and what has changed.
     @Test func whoHasWhatIsReadOnce() throws {
         let reads = Mutex<[String]>([])
@@ -73,32 +38,6 @@ struct SharingTests {
         #expect(try hosts[1].store.holders().isEmpty)
         #expect(reads.withLock { $0 } == ["leases/\(a)"])
         for member in members { member.release() }
-    }
-
-    @Test func aFolderIsGivenBackByItsLastUser() throws {
-        let bucket = MemoryObjects()
-        let (first, second) = (try Host(bucket), try Host(bucket))
-        let members = [
-            try first.store.join(holder: "first"), try second.store.join(holder: "second"),
-        ]
-        let users = [try take(first, a), try take(first, a)]
-        #expect(!users[0].isUnchanged && users[1].isUnchanged)
-        users[0].lock.release()
-        users[0].lock.release()
-        expect(.locked) { _ = try take(second, a) }
-        users[1].lock.release()
-        // Nobody had it meanwhile; then somebody has.
-        let again = try take(first, a)
-        #expect(again.isUnchanged)
-        again.lock.release()
-        try take(second, a).lock.release()
-        let last = try take(first, a)
-        #expect(!last.isUnchanged)
-        // Whoever leaves has nothing any more.
-        members[0].release()
-        try take(second, a).lock.release()
-        last.lock.release()
-        members[1].release()
     }
 
     /// The first host loses one folder, and nothing else. What it wrote to that one and had not
@@ -142,39 +81,6 @@ struct SharingTests {
         back.lock.release()
         kept.lock.release()
         for member in members { member.release() }
-    }
-
-    @Test func theStoreAsAWholeIsHadWhileNobodyHasAFolder() throws {
-        let bucket = MemoryObjects()
-        let (first, second) = (try Host(bucket), try Host(bucket))
-        let member = try first.store.join(holder: "first")
-        let mine = try take(first, a)
-        try first.store.replaceObject(try name("common"), with: [1])
-        expect(.locked, about: "in use by `\(a)-user`") {
-            _ = try second.store.lockExclusively(holder: "sealdisk check")
-        }
-        mine.lock.release()
-        let whole = try second.store.lockExclusively(holder: "sealdisk check")
-        expect(.locked, about: "`sealdisk check`") { _ = try take(first, a) }
-        expect(.locked, about: "`sealdisk check`") {
-            try first.store.replaceObject(try name("common"), with: [2])
-        }
-        expect(.locked, about: "`sealdisk check`") {
-            _ = try Host(bucket).store.join(holder: "third")
-        }
-        try second.store.replaceObject(try name("\(a)/m"), with: [3])
-        whole.release()
-        let again = try take(first, a)
-        #expect(!again.isUnchanged)
-        #expect(try first.store.readObject(try name("\(a)/m"), limit: 1) == [3])
-        try first.store.replaceObject(try name("\(a)/m"), with: [4])
-        try first.store.replaceObject(try name("common"), with: [5])
-        again.lock.release()
-        member.release()
-        let last = try second.store.lockExclusively(holder: "sealdisk check")
-        #expect(try second.store.readObject(try name("\(a)/m"), limit: 1) == [4])
-        #expect(try second.store.readObject(try name("common"), limit: 1) == [5])
-        last.release()
     }
 
     /// What one folder went through says nothing of what lies in another, or in none.
@@ -265,23 +171,6 @@ struct SharingTests {
         #expect(try second.store.readObject(old, limit: 1) == [2])
         #expect(try second.store.readObject(new, limit: 1) == [3])
         whole.release()
-    }
-
-    @Test func versionsTellWhatChanged() throws {
-        let bucket = MemoryObjects()
-        let host = try Host(bucket)
-        let member = try host.store.join(holder: "first")
-        let mine = try take(host, a)
-        let (m, n) = (try name("\(a)/m"), try name("\(a)/deep/n"))
-        let first = try host.store.replaceObject(m, with: [1], if: .always)
-        let deep = try host.store.replaceObject(n, with: [1], if: .always)
-        #expect(try host.store.versions(below: try name("lineages")) == [m: first, n: deep])
-        let second = try host.store.replaceObject(m, with: [1], if: .always)
-        try host.store.remove(n)
-        #expect(second != first)
-        #expect(try host.store.versions(below: try name("lineages")) == [m: second])
-        mine.lock.release()
-        member.release()
     }
 }
 
