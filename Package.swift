@@ -80,10 +80,10 @@ let package = Package(
         .executableTarget(
             name: "sealdisk",
             dependencies: [
-                "ControlPlane", "FUSEAdapter", "Namespace", "DiskEngine", "KeyManagement",
-                "PKCS11Keys", "VaultKeys", "ChunkStore", "LocalStore", "RADOSStore", "S3Store",
-                "S3Client", "Scheduling", "CryptoPrimitives", "CLoopDevice",
-                "CDescriptorPassing",
+                "ControlPlane", "FUSEAdapter", "Namespace", "DiskEngine", "DiskFormat",
+                "KeyManagement", "PKCS11Keys", "VaultKeys", "ChunkStore", "LocalStore",
+                "RADOSStore", "S3Store", "S3Client", "Scheduling", "CryptoPrimitives",
+                "CLoopDevice", "CDescriptorPassing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -3,20 +3,17 @@ enum Entry: Hashable {
     case folder
     /// A chunk's bytes, or those of an object that is too large to stand beside its name, lie under
     /// an id that was drawn for them and is never used again.
-    case chunk(length: UInt64, id: String)
+    case chunk(Placement)
     /// The id is what makes each version of an object another one.
     case object(length: UInt64, id: String)
 
     /// Objects up to here stand beside their names, where reading one takes one question and
     /// replacing it one order.
     static let inlineLimit = 64 << 10
-    /// No more than the program ever makes: what says so is not one of ours.
-    private static let longest: UInt64 = 1 << 40
-
     var encoded: [UInt8] {
         switch self {
         case .folder: Array("folder".utf8)
-        case .chunk(let length, let id): Array("chunk \(length) \(id)".utf8)
+        case .chunk(let placement): Array("chunk \(placement.text) \(placement.id)".utf8)
         case .object(let length, let id): Array("object \(length) \(id)".utf8)
         }
     }
@@ -29,16 +26,12 @@ enum Entry: Hashable {
             self = .folder
             return
         }
-        guard words.count == 3, let length = UInt64(words[1]), length <= Self.longest,
-            words[2].utf8.count == 32,
-            words[2].utf8.allSatisfy({
-                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
-                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
-            })
+        guard words.count == 3, let placement = Placement(id: words[2], text: words[1])
         else { return nil }
         switch words[0] {
-        case "chunk": self = .chunk(length: length, id: String(words[2]))
-        case "object": self = .object(length: length, id: String(words[2]))
+        case "chunk": self = .chunk(placement)
+        case "object" where placement.shape == nil:
+            self = .object(length: placement.length, id: placement.id)
         default: return nil
         }
     }
@@ -52,13 +45,13 @@ enum Entry: Hashable {
         }.joined()
     }
 
-    /// Of the content that lies in pieces of its own: its length and its id.
-    var pieces: (length: UInt64, id: String)? {
+    /// Of the content that lies in pieces of its own.
+    var placement: Placement? {
         switch self {
         case .folder: nil
-        case .chunk(let length, let id): (length, id)
+        case .chunk(let placement): placement
         case .object(let length, let id):
-            length > UInt64(Self.inlineLimit) ? (length, id) : nil
+            length > UInt64(Self.inlineLimit) ? Placement(id: id, length: length) : nil
         }
     }
 }

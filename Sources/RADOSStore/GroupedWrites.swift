@@ -32,44 +32,57 @@ final class GroupedWrites: Sendable {
 
     init(_ session: Session) { self.session = session }
 
-    /// Writes all parts, at the same time, and waits for them. 0, or what the cluster answered to
-    /// one that failed: that this client is refused or got no answer, where it was that.
+    /// Writes all parts, at the same time and those to one piece by one order, and waits for them.
+    /// 0, or what the cluster answered to one that failed: that this client is refused or got no
+    /// answer, where it was that.
     func write(_ parts: [Part]) -> Int32 {
-        let orders = parts.map(begin)
+        let groups = Self.byObject(parts)
+        let orders = groups.map(begin)
         var result: Int32 = 0
-        for (part, order) in zip(parts, orders) {
+        for (group, order) in zip(groups, orders) {
             var code = end(order)
-            if order.parts > 1, code == -ENOSPC || code == -EDQUOT {
-                // Of those that went together one needed space; that need not be this one.
-                code = alone(part)
+            if order.parts > group.count, code == -ENOSPC || code == -EDQUOT {
+                // Of those that went together one needed space; that need not be one of these.
+                code = alone(group)
             }
             if code < 0, result == 0 || code == -ESHUTDOWN || code == -ETIMEDOUT { result = code }
         }
         return result
     }
 
-    private func alone(_ part: Part) -> Int32 {
-        let order = WriteOrder(session, part.object)
-        order.add(part.bytes, at: part.offset)
-        order.start()
-        return order.wait()
+    /// Each has parts of one piece. There are few.
+    static func byObject(_ parts: [Part]) -> [[Part]] {
+        var groups: [[Part]] = []
+        for part in parts {
+            if let index = groups.firstIndex(where: { $0[0].object == part.object }) {
+                groups[index].append(part)
+            } else {
+                groups.append([part])
+            }
+        }
+        return groups
     }
 
-    private func begin(_ part: Part) -> WriteOrder {
-        guard part.bytes.count <= Self.longest else {
-            let order = WriteOrder(session, part.object)
-            order.add(part.bytes, at: part.offset)
-            order.start()
-            return order
-        }
+    private func alone(_ group: [Part]) -> Int32 { started(group).wait() }
+
+    private func started(_ group: [Part]) -> WriteOrder {
+        let order = WriteOrder(session, group[0].object)
+        for part in group { order.add(part.bytes, at: part.offset) }
+        order.start()
+        return order
+    }
+
+    private func begin(_ group: [Part]) -> WriteOrder {
+        guard group.allSatisfy({ $0.bytes.count <= Self.longest }) else { return started(group) }
+        let object = group[0].object
         let (order, isFirst) = queues.withLock { queues -> (WriteOrder, Bool) in
-            let queue = queues[part.object]
-            let order = queue?.next ?? WriteOrder(session, part.object)
-            order.add(part.bytes, at: part.offset)
+            let queue = queues[object]
+            let order = queue?.next ?? WriteOrder(session, object)
+            for part in group { order.add(part.bytes, at: part.offset) }
             if let queue {
-                queues[part.object] = Queue(running: queue.running, next: order)
+                queues[object] = Queue(running: queue.running, next: order)
             } else {
-                queues[part.object] = Queue(running: order)
+                queues[object] = Queue(running: order)
             }
             return (order, queue == nil)
         }

@@ -17,7 +17,7 @@ struct Journal {
     func note(_ pieces: Pieces, of name: ObjectName, _ operation: String) throws(StoreError) {
         let change = WriteOperation(session)
         change.createIfMissing()
-        change.set(pieces.id, Array("\(pieces.length) \(name.path)".utf8))
+        change.set(pieces.id, Array("\(pieces.placement.text) \(name.path)".utf8))
         try check(try change.run(on: object, operation), operation)
     }
 
@@ -40,11 +40,10 @@ struct Journal {
             let words = String(decoding: value, as: UTF8.self)
                 .split(separator: " ", maxSplits: 1)
             // It need not be trusted: what is not of our making stays.
-            guard words.count == 2, let length = UInt64(words[0]),
-                let name = ObjectName(String(words[1])),
-                case .chunk(length, id)? = Entry(Array("chunk \(length) \(id)".utf8))
+            guard words.count == 2, let placement = Placement(id: id, text: words[0]),
+                let name = ObjectName(String(words[1]))
             else { continue }
-            let pieces = Pieces(session: session, id: id, length: length)
+            let pieces = Pieces(session: session, placement)
             let found: Entry?
             do throws(StoreError) {
                 found = try folders.find(name, operation)?.entry
@@ -52,7 +51,7 @@ struct Journal {
                 guard error.code == .foreign || error.code == .notFound else { throw error }
                 found = nil
             }
-            if found?.pieces?.id == id {
+            if found?.placement?.id == id {
                 try strike(pieces, operation)
             } else {
                 try discard(pieces, operation)

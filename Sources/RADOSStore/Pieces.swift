@@ -2,51 +2,32 @@ import CRados
 import ChunkStore
 import Glibc
 
-/// Bytes under an id, in RADOS objects of `size` each, the last one shorter: a chunk may be longer
-/// than the cluster lets an object be (128 MiB by default), and several hosts share the work.
+/// Bytes under an id in RADOS objects, as their placement says: a chunk may be longer than the
+/// cluster lets an object be (128 MiB by default), and several hosts share the work.
 ///
-/// A piece that is not there, and what lies behind the end of one, reads as zeros. 4 MiB,
-/// as RBD has it.
+/// A piece that is not there, and what lies behind the end of one, reads as zeros.
 struct Pieces {
+    /// 4 MiB, as RBD has it.
     static let size: UInt64 = 4 << 20
     /// Calls that a removal has under way at a time.
     private static let parallel = 32
 
     let session: Session
-    let id: String
-    let length: UInt64
+    let placement: Placement
+    var id: String { placement.id }
+    var length: UInt64 { placement.length }
 
-    /// One piece's share of a range.
-    struct Part {
-        let object: String
-        /// Within the piece, within the bytes, and within the range.
-        let offset: UInt64
-        let position: UInt64
-        let start: Int
-        let count: Int
-        let isWholePiece: Bool
+    init(session: Session, _ placement: Placement) {
+        self.session = session
+        self.placement = placement
     }
 
-    func parts(of range: Range<UInt64>) -> [Part] {
-        var parts: [Part] = []
-        var position = range.lowerBound
-        while position < range.upperBound {
-            let number = position / Self.size
-            let end = min(range.upperBound, (number + 1) * Self.size)
-            let isWhole =
-                position == number * Self.size
-                && (end == (number + 1) * Self.size || end == length)
-            parts.append(
-                Part(
-                    object: object(number), offset: position % Self.size, position: position,
-                    start: Int(position - range.lowerBound), count: Int(end - position),
-                    isWholePiece: isWhole))
-            position = end
-        }
-        return parts
+    /// Of plain bytes.
+    init(session: Session, id: String, length: UInt64) {
+        self.init(session: session, Placement(id: id, length: length))
     }
 
-    private func object(_ number: UInt64) -> String { "c/\(id)/\(number)" }
+    func parts(of range: Range<UInt64>) -> [Placement.Part] { placement.parts(of: range) }
 
     /// Precondition of this and the others: the range lies within the length.
     func read(
@@ -96,18 +77,25 @@ struct Pieces {
         }
     }
 
-    /// Zeros from now on. Space comes back from pieces that lie in the range, and of others what
-    /// the hosts of the cluster can free (BlueStore: its blocks of 4 KiB).
+    /// Zeros from now on. Space comes back from pieces that lie in the range, from the ends of
+    /// those that end in it, and of others what the hosts of the cluster can free (BlueStore: its
+    /// blocks of 4 KiB).
     func deallocate(_ range: Range<UInt64>, _ operation: String) throws(StoreError) {
         for part in parts(of: range) {
             let code: Int32
-            if part.isWholePiece {
+            let reachesEnd =
+                part.offset + UInt64(part.count) == placement.size(ofPiece: part.piece)
+            if reachesEnd, part.offset == 0 {
                 code = try session.change(operation) {
                     session.rados.remove(session.pool, part.object)
                 }
             } else {
                 let change = WriteOperation(session)
-                change.zero(at: part.offset, length: UInt64(part.count))
+                if reachesEnd {
+                    change.truncate(part.offset)
+                } else {
+                    change.zero(at: part.offset, length: UInt64(part.count))
+                }
                 code = try change.run(on: part.object, operation)
             }
             if code != -ENOENT { try check(code, operation) }
@@ -118,54 +106,57 @@ struct Pieces {
     /// against the pool's quota and its fill now, and not again what is written within it; of its
     /// disks it takes only what is written.
     func allocate(_ operation: String) throws(StoreError) {
-        try inParallel(operation) { completion, part in
+        try inParallel(operation) { completion, piece in
             let change = WriteOperation(session)
             change.createIfMissing()
-            change.truncate(UInt64(part.count))
-            return change.start(on: part.object, completion)
+            change.truncate(placement.size(ofPiece: piece))
+            return change.start(on: placement.object(piece), completion)
         }
     }
 
     func remove(_ operation: String) throws(StoreError) {
-        try inParallel(operation) { completion, part in
-            session.rados.aio_remove(session.pool, part.object, completion)
+        try inParallel(operation) { completion, piece in
+            session.rados.aio_remove(session.pool, placement.object(piece), completion)
         }
     }
 
     /// A change of each piece; one that is not there may be missing.
     private func inParallel(
-        _ operation: String, _ start: (rados_completion_t, Part) -> Int32
+        _ operation: String, _ start: (rados_completion_t, UInt64) -> Int32
     ) throws(StoreError) {
-        let all = parts(of: 0..<length)
-        for first in stride(from: 0, to: all.count, by: Self.parallel) {
-            let some = all[first..<min(first + Self.parallel, all.count)]
+        let count = placement.pieceCount
+        for first in stride(from: 0, to: count, by: Int(Self.parallel)) {
+            let some = first..<min(first + UInt64(Self.parallel), count)
             for code in try started(some, start) where code != -ENOENT {
                 try check(try session.change(operation) { code }, operation)
             }
         }
     }
 
-    /// Bytes of each piece up to the end of what was written to it.
+    /// Of each piece the bytes that lie before the end of what was written to it.
     func sizes(_ operation: String) throws(StoreError) -> [Range<UInt64>] {
         var found: [Range<UInt64>] = []
-        for part in parts(of: 0..<length) {
+        for piece in 0..<placement.pieceCount {
             var (size, time) = (UInt64(0), time_t(0))
-            let code = session.rados.stat(session.pool, part.object, &size, &time)
+            let code = session.rados.stat(session.pool, placement.object(piece), &size, &time)
             if code == -ENOENT { continue }
             try check(code, operation)
-            found.append(part.position..<(part.position + min(size, UInt64(part.count))))
+            for part in placement.parts(ofPiece: piece) where size > part.offset {
+                let end = part.position + min(size - part.offset, UInt64(part.count))
+                found.append(part.position..<end)
+            }
         }
         return found
     }
 
-    /// Starts a call for each part and waits for them all; what each returned.
+    /// Starts a call for each piece and waits for them all; what each returned.
     private func started(
-        _ parts: ArraySlice<Part>, _ start: (rados_completion_t, Part) -> Int32
+        _ pieces: Range<UInt64>, _ start: (rados_completion_t, UInt64) -> Int32
     ) throws(StoreError) -> [Int32] {
         try session.checkStanding("change the pieces of \(id)")
         var codes: [Int32] = []
         var running: [rados_completion_t] = []
-        for part in parts {
+        for piece in pieces {
             var completion: rados_completion_t?
             guard session.rados.aio_create_completion2(nil, nil, &completion) == 0,
                 let completion
@@ -173,7 +164,7 @@ struct Pieces {
                 codes.append(-ENOMEM)
                 continue
             }
-            let code = start(completion, part)
+            let code = start(completion, piece)
             if code == 0 {
                 running.append(completion)
             } else {

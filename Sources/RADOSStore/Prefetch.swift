@@ -11,7 +11,7 @@ final class Prefetch: @unchecked Sendable {
     private var completion: rados_completion_t?
 
     /// nil if it could not be begun.
-    init?(_ part: Pieces.Part, in session: Session) {
+    init?(_ part: Placement.Part, in session: Session) {
         range = part.position..<(part.position + UInt64(part.count))
         buffer = .allocate(byteCount: part.count, alignment: 16)
         rados = session.rados

@@ -13,6 +13,9 @@ public struct RADOSPlace: Sendable, Hashable, CustomStringConvertible {
     public var configuration: String
     /// Seconds that an answer may take before the call is given up.
     public var timeout: Int
+    /// How the chunks are made up that are created here; nil: it is not known. What is there is
+    /// read as it was made.
+    public var chunkShape: ChunkShape?
 
     public init(
         pool: String, prefix: String, user: String = "admin",

@@ -21,7 +21,7 @@ extension RADOSStore {
                     cause: "\(length) bytes, more than the \(limit) it may have")
             }
             let version = ObjectVersion(found.encoded)
-            guard let (_, id) = found.entry.pieces else {
+            guard let placement = found.entry.placement else {
                 guard found.bytes.count == Int(length) else {
                     throw StoreError(
                         .foreign, operation: operation,
@@ -29,7 +29,7 @@ extension RADOSStore {
                 }
                 return VersionedObject(bytes: found.bytes, version: version)
             }
-            let pieces = Pieces(session: session, id: id, length: length)
+            let pieces = Pieces(session: session, placement)
             let bytes = try pieces.all(operation)
             // Its pieces go once the name stands for another: they were whole if it still does.
             if try folders.find(name, operation)?.encoded == found.encoded {
@@ -45,8 +45,8 @@ extension RADOSStore {
         try checkWritable(operation)
         let entry = Entry.object(length: UInt64(bytes.count), id: Entry.newID())
         var new: Pieces?
-        if let (length, id) = entry.pieces {
-            let pieces = Pieces(session: session, id: id, length: length)
+        if let placement = entry.placement {
+            let pieces = Pieces(session: session, placement)
             new = pieces
             try journal.note(pieces, of: name, operation)
             try writeNew(bytes, to: pieces, operation)
@@ -72,9 +72,7 @@ extension RADOSStore {
         while true {
             let old = try folders.find(name, operation)
             try Self.check(condition, old, operation)
-            let oldPieces = old?.entry.pieces.map {
-                Pieces(session: session, id: $0.id, length: $0.length)
-            }
+            let oldPieces = old?.entry.placement.map { Pieces(session: session, $0) }
             if let oldPieces { try journal.note(oldPieces, of: name, operation) }
             // The condition holds at the moment of the change: the name is what was looked at.
             if try folders.replace(name, old, with: entry, bytes: inline, operation) {

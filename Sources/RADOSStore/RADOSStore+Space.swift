@@ -38,7 +38,7 @@ extension RADOSStore {
         let operation = "reserve \(name)"
         try checkWritable(operation)
         var entry = try folders.find(name, operation)
-        let held = entry?.entry.pieces
+        let held = entry?.entry.placement
         if entry != nil, held == nil {
             throw StoreError(.foreign, operation: operation, cause: "it is not a reserve")
         }
@@ -65,14 +65,14 @@ extension RADOSStore {
 
     /// What stands aside under a name, as far as its entry says it.
     func reserved(_ name: ObjectName) throws(StoreError) -> UInt64 {
-        try folders.find(name, "look at \(name)")?.entry.pieces?.length ?? 0
+        try folders.find(name, "look at \(name)")?.entry.placement?.length ?? 0
     }
 
     private func setReserve(
         _ name: ObjectName, _ old: Folders.Found?, _ id: String, _ length: UInt64,
         _ operation: String
     ) throws(StoreError) -> Folders.Found {
-        let entry = Entry.chunk(length: length, id: id)
+        let entry = Entry.chunk(Placement(id: id, length: length))
         guard try folders.replace(name, old, with: entry, operation) else {
             throw StoreError(
                 .io, operation: operation, cause: "somebody else changes it at the same time")

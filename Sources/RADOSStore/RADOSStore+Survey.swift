@@ -7,7 +7,10 @@ extension RADOSStore: StoreSurvey {
         for (name, entry) in try folders.list(path: folder?.path ?? "", operation) {
             switch entry {
             case .folder: found.append(SurveyedEntry(name: name, kind: .folder, length: 0))
-            case .chunk(let length, _), .object(let length, _):
+            case .chunk(let placement):
+                found.append(
+                    SurveyedEntry(name: name, kind: .file, length: placement.length))
+            case .object(let length, _):
                 found.append(SurveyedEntry(name: name, kind: .file, length: length))
             case nil: found.append(SurveyedEntry(name: name, kind: .other, length: 0))
             }

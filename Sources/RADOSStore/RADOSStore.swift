@@ -91,11 +91,13 @@ public final class RADOSStore: ChunkStore {
         try checkWritable(operation)
         // A name that is taken is found before anything is written.
         if try folders.find(name, operation) != nil { throw Self.taken(operation) }
-        let pieces = Pieces(session: session, id: Entry.newID(), length: length)
+        let pieces = Pieces(
+            session: session,
+            Placement(id: Entry.newID(), length: length, shape: place.chunkShape))
         try journal.note(pieces, of: name, operation)
         try writeNew(beginning, to: pieces, isAllocated: true, operation)
         let content = content(of: pieces)
-        let entry = Entry.chunk(length: length, id: pieces.id)
+        let entry = Entry.chunk(pieces.placement)
         guard try folders.replace(name, nil, with: entry, operation) else {
             content.markRemoved()
             throw Self.taken(operation)
@@ -112,9 +114,9 @@ public final class RADOSStore: ChunkStore {
         guard let found = try folders.find(old, operation) else {
             throw StoreError(.notFound, operation: operation, cause: "no such file")
         }
-        if case .chunk(let has, _) = found.entry, has != length {
+        if case .chunk(let old) = found.entry, old.length != length {
             throw StoreError(
-                .foreign, operation: operation, cause: "it has \(has) bytes, not \(length)")
+                .foreign, operation: operation, cause: "it has \(old.length) bytes, not \(length)")
         }
         if try folders.find(name, operation) != nil { throw Self.taken(operation) }
         try remove(old)
@@ -128,10 +130,10 @@ public final class RADOSStore: ChunkStore {
             guard let found = try folders.find(name, operation) else {
                 throw StoreError(.notFound, operation: operation, cause: "no such file")
             }
-            guard case .chunk(let length, let id) = found.entry else {
+            guard case .chunk(let placement) = found.entry else {
                 throw StoreError(.foreign, operation: operation, cause: "it is not a chunk")
             }
-            let content = content(of: Pieces(session: session, id: id, length: length))
+            let content = content(of: Pieces(session: session, placement))
             if open.withLock({ $0.removals }) == removals {
                 return RADOSChunkFile(content, name: name, of: self)
             }
@@ -156,10 +158,10 @@ public final class RADOSStore: ChunkStore {
     func remove(
         _ name: ObjectName, _ found: Folders.Found, _ operation: String
     ) throws(StoreError) -> Bool {
-        guard let (length, id) = found.entry.pieces else {
+        guard let placement = found.entry.placement else {
             return try folders.remove(name, found, operation)
         }
-        let pieces = Pieces(session: session, id: id, length: length)
+        let pieces = Pieces(session: session, placement)
         try journal.note(pieces, of: name, operation)
         guard try folders.remove(name, found, operation) else { return false }
         try discard(pieces, operation)

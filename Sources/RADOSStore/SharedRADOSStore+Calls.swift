@@ -58,7 +58,7 @@ extension SharedRADOSStore {
         let common = try base().common
         // It is one order if neither the old nor the new one lies in pieces.
         if bytes.count <= Entry.inlineLimit,
-            try common.folders.find(name, "replace \(name)")?.entry.pieces == nil
+            try common.folders.find(name, "replace \(name)")?.entry.placement == nil
         {
             _ = try common.demandNobodyHasTheWhole(holder: member)
             return try common.replaceObject(name, with: bytes, if: condition)

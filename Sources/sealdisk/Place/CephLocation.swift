@@ -1,9 +1,10 @@
 import ControlPlane
+import DiskFormat
 import RADOSStore
 
 /// A store in a Ceph pool by its URI: `rados://POOL/PREFIX?id=USER&conf=FILE&timeout=SECONDS`.
 struct CephLocation: Sendable {
-    let place: RADOSPlace
+    private(set) var place: RADOSPlace
     let text: String
     /// Where this host notes which of its processes has the store.
     let hostFolder: String
@@ -22,6 +23,9 @@ struct CephLocation: Sendable {
                     + " needed; HOME must be set.")
         }
         self.place = place
+        self.place.chunkShape = ChunkShape(
+            head: UInt64(ChunkLayout.headerSize), record: UInt64(Format.entrySize),
+            block: UInt64(Format.blockSize))
         text = uri.text
         hostFolder = "\(folder)/\(HostFolderName.of("\(place) \(place.configuration)"))"
     }

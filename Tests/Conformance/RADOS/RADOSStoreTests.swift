@@ -136,7 +136,7 @@ struct RADOSStoreTests {
         let store = try RADOSStore(place)
         let kept = try name("a/kept")
         try store.createFile(kept, length: 10).write([1], at: 0)
-        let found = try #require(try store.folders.find(kept, "find")?.entry.pieces)
+        let found = try #require(try store.folders.find(kept, "find")?.entry.placement)
         // Ended before the journal was struck.
         try store.journal.note(
             Pieces(session: store.session, id: found.id, length: 10), of: kept, "note")
