@@ -12,7 +12,7 @@ BUCKET = "bucket"
 
 class S3Server:
     """SeaweedFS with one user. Elsewhere it would take nothing of this host: here it gets what
-    processors the others leave to it, and lies in memory if `folder` does."""
+    processors the others leave to it (SCHED_IDLE), and lies in memory if `folder` does."""
 
     def __init__(self, folder: Path, weed: Path) -> None:
         folder.mkdir()
@@ -29,7 +29,7 @@ class S3Server:
         data.mkdir()
         self._daemon = Daemon(
             folder / "log",
-            ["nice", "-n", "19", weed, "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+            ["chrt", "--idle", "0", weed, "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
              *(f"-{name}={port}" for name, port in ports.items()), "-s3", f"-s3.config={users}",
              "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false", "-s3.autoCreateBucket",
              f"-s3.localSocket={folder}/s3.sock", f"-filer.localSocket={folder}/filer.sock",
