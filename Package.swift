@@ -105,7 +105,8 @@ let package = Package(
             name: "KeyBackendTests", dependencies: ["PKCS11Keys", "VaultKeys"],
             swiftSettings: strict),
         .testTarget(
-            name: "S3ClientTests", dependencies: ["S3Client", "LocalStore", "ServerFixtures"],
+            name: "S3ClientTests",
+            dependencies: ["S3Client", "HTTP", "LocalStore", "ServerFixtures"],
             swiftSettings: strict),
         .testTarget(
             name: "S3StoreTests", dependencies: ["S3Store", "LocalStore", "DiskEngine"],

@@ -97,7 +97,7 @@ final class Exchange {
         if text.hasPrefix("HTTP/") {
             let words = text.split(whereSeparator: { $0 == " " || $0.isNewline })
             guard words.count > 1, let status = Int(words[1]) else { return false }
-            head = HTTPHead(status: status)
+            head = HTTPHead(status: status, version: String(words[0]))
             return true
         }
         if let colon = text.firstIndex(of: ":") {

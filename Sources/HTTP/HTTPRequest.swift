@@ -39,11 +39,14 @@ public struct HTTPRequest {
 /// What stands before the body of a reply.
 public struct HTTPHead: Sendable, Hashable {
     public internal(set) var status: Int
+    /// As the reply begins: `HTTP/1.1`, `HTTP/2`.
+    public internal(set) var version: String
     /// Names in lower case.
     public internal(set) var fields: [String: String]
 
-    public init(status: Int = 0, fields: [String: String] = [:]) {
+    public init(status: Int = 0, version: String = "", fields: [String: String] = [:]) {
         self.status = status
+        self.version = version
         self.fields = fields
     }
 

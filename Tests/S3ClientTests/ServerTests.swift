@@ -1,5 +1,6 @@
 import ChunkStore
 import Foundation
+import HTTP
 import LocalStore
 import S3Store
 import ServerFixtures
@@ -142,6 +143,55 @@ struct ServerTests {
         let error = storeError { _ = try other.put("k", [1]) }
         #expect(error?.code == .io && error?.cause.contains("not trusted") == true)
         #expect(time.sleeps.isEmpty)
+    }
+
+    /// What a server offers with TLS is used; without TLS nobody can offer it in time.
+    @Test(arguments: [(true, "HTTP/2"), (false, "HTTP/1.1")])
+    func theNewestVersionOfHTTPIsSpoken(isSecure: Bool, version: String) throws {
+        let server = try SeaweedFS.shared.get()
+        var options = HTTPClient.Options()
+        options.certificates = server.certificates
+        let client = HTTPClient(options)
+        let request = HTTPRequest(
+            url: (isSecure ? server.tlsEndpoint : server.endpoint) + "/", headers: HTTPHeaders(),
+            content: .none(.get))
+        for _ in 0..<2 {
+            let reply = try client.send(request, to: HTTPMemory(limit: 1 << 20))
+            #expect(reply.head.version == version && reply.status == 403)
+        }
+    }
+
+    /// Each bucket has a name of its own below the server's.
+    @Test func bucketsAreHosts() throws {
+        let server = try Gateway.shared.get()
+        let client = try makeClient(
+            server, endpoint: server.namedEndpoint, addressing: .virtualHost, time: HostTime())
+        try client.proveConditions()
+        let tag = try client.put("a/b-c", pattern(100_000), if: .absent)
+        #expect(try client.get("a/b-c", 10, 10).0 == Array(pattern(100_000)[10..<20]))
+        #expect(storeError { _ = try client.put("a/b-c", [1], if: .absent) } != nil)
+        _ = try client.put("a/b-c", [1], if: .tag(tag))
+        #expect(try client.list("", isDeep: true).objects.map(\.key.text) == ["a/b-c"])
+        try client.delete("a/b-c")
+        #expect(try client.list("", isDeep: true) == ObjectListing())
+    }
+
+    /// Credentials that are given out for a while have a token, which the server looks at.
+    @Test func aSessionTokenIsSentAlong() throws {
+        let server = try Gateway.shared.get()
+        var environment = try server.sessionEnvironment()
+        let client = try makeClient(server, environment: environment, time: HostTime())
+        try client.proveConditions()
+        let tag = try client.put("k", pattern(70_000), if: .absent)
+        #expect(
+            try client.get("k", 0, 70_000) == (
+                pattern(70_000),
+                ObjectPart(
+                    count: 70_000, size: 70_000, tag: tag)
+            ))
+        environment["AWS_SESSION_TOKEN"] = nil
+        let other = try makeClient(server, environment: environment)
+        #expect(storeError { _ = try other.get("k", 0, 1) }?.code == .denied)
     }
 
     /// More than a server tells at once.

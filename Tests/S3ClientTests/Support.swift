@@ -24,12 +24,13 @@ final class QuickTime: StoreTime {
 
 /// A client with a prefix of its own, in the bucket of a server or of what stands before it.
 func makeClient(
-    _ server: any S3Server, endpoint: String? = nil, environment: [String: String]? = nil,
-    time: any StoreTime = QuickTime(), _ change: (inout S3Client.Options) -> Void = { _ in }
+    _ server: any S3Server, endpoint: String? = nil, addressing: S3Place.Addressing? = nil,
+    environment: [String: String]? = nil, time: any StoreTime = QuickTime(),
+    _ change: (inout S3Client.Options) -> Void = { _ in }
 ) throws -> S3Client {
     let place = try S3Place(
         "s3://\(server.bucket)/t-\(UUID().uuidString.prefix(8))",
-        endpoint: endpoint ?? server.endpoint)
+        endpoint: endpoint ?? server.endpoint, addressing: addressing)
     var options = S3Client.Options()
     change(&options)
     return S3Client(

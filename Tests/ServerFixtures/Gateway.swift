@@ -5,6 +5,9 @@ import Foundation
 public final class Gateway: S3Server {
     public let port: UInt16
     public let process: ServerProcess
+    /// By a name under which each bucket has a name of its own.
+    public var namedEndpoint: String { "http://\(Self.domain):\(port)" }
+    private static let domain = "s3.localhost"
 
     /// One for all tests that do not harm it.
     public static let shared = Result { try Gateway(CephCluster.shared.get()) }
@@ -21,6 +24,9 @@ public final class Gateway: S3Server {
                 rgw frontends = beast endpoint=127.0.0.1:\(port) tcp_nodelay=1
                 rgw thread pool size = 16
                 rgw enable usage log = false
+                rgw dns name = \(Self.domain)
+                rgw s3 auth use sts = true
+                rgw sts key = sixteen.letters.
 
                 """
             let text = try String(contentsOfFile: cluster.configuration, encoding: .utf8)
@@ -43,12 +49,36 @@ public final class Gateway: S3Server {
         admin.arguments = [
             "60", "radosgw-admin", "-c", process.folder + "/ceph.conf", "-n", "client.rgw", "user",
             "create", "--uid=test", "--display-name=test", "--access-key=\(accessKey)",
-            "--secret=\(secretKey)",
+            "--secret=\(secretKey)", "--caps=user-policy=*",
         ]
         admin.standardOutput = FileHandle.nullDevice
         admin.standardError = FileHandle.nullDevice
         try admin.run()
         admin.waitUntilExit()
         guard admin.terminationStatus == 0 else { throw FixtureError("no user of radosgw") }
+    }
+
+    /// Credentials for a while, as its security token service gives them out.
+    public func sessionEnvironment() throws -> [String: String] {
+        let policy =
+            #"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","#
+            + #""Action":["sts:*","s3:*"],"Resource":["arn:aws:s3:::*"]}]}"#
+        _ = try ask(
+            ["Action=PutUserPolicy", "PolicyName=all", "UserName=test", "PolicyDocument=\(policy)"]
+                .flatMap { ["--data-urlencode", $0] } + [endpoint], service: "iam")
+        let answer = try ask(
+            ["-d", "Action=GetSessionToken&Version=2011-06-15&DurationSeconds=900", endpoint],
+            service: "sts")
+        func field(_ name: String) throws -> String {
+            guard let start = answer.range(of: "<\(name)>"),
+                let end = answer.range(of: "</\(name)>")
+            else { throw FixtureError("no token of radosgw: \(answer)") }
+            return String(answer[start.upperBound..<end.lowerBound])
+        }
+        return [
+            "AWS_ACCESS_KEY_ID": try field("AccessKeyId"),
+            "AWS_SECRET_ACCESS_KEY": try field("SecretAccessKey"),
+            "AWS_SESSION_TOKEN": try field("SessionToken"),
+        ]
     }
 }

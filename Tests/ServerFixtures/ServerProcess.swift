@@ -121,13 +121,17 @@ extension S3Server {
 
     /// Asks by curl, which signs by itself; the status.
     public func curl(_ arguments: String...) throws -> Int {
+        let text = try ask(["-o", "/dev/null", "-w", "%{http_code}"] + arguments)
+        return Int(text) ?? 0
+    }
+
+    /// What curl prints.
+    func ask(_ arguments: [String], service: String = "s3") throws -> String {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/curl")
         process.arguments =
-            [
-                "-s", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}", "--aws-sigv4",
-                "aws:amz:us-east-1:s3", "--config", "-",
-            ] + arguments
+            ["-s", "-m", "10", "--aws-sigv4", "aws:amz:us-east-1:\(service)", "--config", "-"]
+            + arguments
         let (input, output) = (Pipe(), Pipe())
         process.standardInput = input
         process.standardOutput = output
@@ -137,6 +141,6 @@ extension S3Server {
         try input.fileHandleForWriting.close()
         let text = output.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
-        return Int(String(decoding: text, as: UTF8.self)) ?? 0
+        return String(decoding: text, as: UTF8.self)
     }
 }
