@@ -7,7 +7,7 @@
 /// holder 0123…         the holder's cache, 32 hexadecimal digits; `none` if nobody has it
 /// term 30000           milliseconds
 /// renewed 1793000000   seconds since 1970 by the holder's clock: to be shown, never relied on
-/// name sealdisk mount /mnt, process 12 on host
+/// name sealdisk mount /mnt on host
 /// pending yes          of the store as a whole, and only then: see `isPending`
 /// ```
 struct LeaseRecord: Equatable {

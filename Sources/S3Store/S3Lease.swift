@@ -33,7 +33,8 @@ final class S3Lease: HeldFolder, @unchecked Sendable {
         self.store = store
         self.folder = folder
         self.bucket = bucket
-        self.name = name
+        let host = store.options.hostName
+        self.name = host.isEmpty ? name : "\(name) on \(host)"
         monitor = store.threads.makeMonitor()
     }
 

@@ -21,6 +21,8 @@ public struct S3StoreOptions: Sendable {
     /// How long a call waits for a bucket that does not answer, before it fails.
     public var patience = Duration.seconds(120)
     public var lease = LeaseTerm()
+    /// This host's name, which others are told behind the holder's; empty: they are not.
+    public var hostName = ""
     /// Whether the store is taken from another host that has it.
     public var isFencing = false
     /// Bytes a second for putting chunks anew that are mostly dead.

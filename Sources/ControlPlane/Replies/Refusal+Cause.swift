@@ -80,7 +80,9 @@ extension ErrorCode {
         case .alreadyExists, .nameTaken: "Choose another name."
         case .storeNotFound: "Name an existing store, or make one: sealdisk init STORE."
         case .kmsNotEnabled:
-            "Activate the KMS once: `OpenKmsService`. It makes the key."
+            "Activate the KMS once: `OpenKmsService`. It makes the key. A disk that was encrypted"
+                + " before, or on another host, needs the keystore of then: put that in place"
+                + " instead."
         case .kmsLocked:
             "Give the keystore's key file or passphrase: --key-file, --passphrase-command; to a"
                 + " mounted store when it is mounted. A key service's PIN or token lies where its"
@@ -108,7 +110,7 @@ extension ErrorCode {
                 + " FROM TO. It is a store when that has ended well."
         case .heldElsewhere:
             "Detach what that host has of it there. If the host is lost, take the disk from it:"
-                + " `AttachDisk DiskId=… Fence=true` (sealdisk disk attach DISK --fence)."
+                + " `AttachDisk DiskId=… Fence=true`."
         case .storeLocked: "Use the mount that has the store, or unmount it first."
         case .noPermission: "Run this as the user whose store it is, or as root."
         case .readOnly: "Mount the store writable, or work on another one."

@@ -18,7 +18,8 @@ struct AttachedDisk {
 
     /// Undoes what `attach` did: unmounts what it mounted, and no other, then takes the loop
     /// devices away. What can be known before to be in use is refused before anything is undone.
-    func takeDown() throws(Failure) {
+    /// `losing` where the disk takes no more writes: what was not written is lost already.
+    func takeDown(losing: Bool = false) throws(Failure) {
         let loops = LoopDevice.all(of: file)
         let own = loops.flatMap(LoopMount.all(on:))
         let others = MountInfo.current().filter { mount in
@@ -36,16 +37,16 @@ struct AttachedDisk {
                 advice: "Close it there, then repeat.")
         }
         for mount in own.reversed() { try mount.unmount() }
-        try removeLoops()
+        try removeLoops(losing: losing)
     }
 
     /// Takes the loop devices away, none if one of them is in use: a refusal changes nothing.
     @discardableResult
-    func removeLoops() throws(Failure) -> [LoopSettings] {
+    func removeLoops(losing: Bool = false) throws(Failure) -> [LoopSettings] {
         let loops = LoopDevice.all(of: file)
         for loop in loops { try loop.checkUnused() }
         let removed = loops.map(\.settings)
-        for loop in loops { try loop.remove() }
+        for loop in loops { try loop.remove(losing: losing) }
         return removed
     }
 

@@ -148,6 +148,10 @@ extension DiskCommand {
                 devices away. Refused, with who uses it, while that is in use, while a loop device \
                 is otherwise mounted or used, and while a program has the file open.
 
+                A disk that takes no more writes, as one that another host took with --fence, is \
+                detached, too; what could not be written is lost, and it ends with an error that \
+                says why.
+
                 EXAMPLE:
                   sealdisk disk detach data
                 """)
@@ -178,7 +182,8 @@ extension DiskCommand {
                 return DiskCommand.tellNothingToDo(
                     "is not attached: nothing is left to do", found, json: options.json)
             }
-            try attached.takeDown()
+            let failure = DiskCommand.failure(of: found, through: client)
+            try attached.takeDown(losing: failure != nil)
             do {
                 try client.perform(request)
             } catch {

@@ -31,6 +31,13 @@ struct DiskCommand: ParsableCommand {
         try client.ask(Request("DescribeDisks")).fields["Disks"]?["Disk"]?.array ?? []
     }
 
+    /// Why the disk takes no more writes; nil if it does, or it is not known.
+    static func failure(of disk: JSON, through client: Client) -> String? {
+        let store = try? client.ask(Request("DescribeStore")).fields["Store"]
+        let disks = store?["Engine"]?["disks"]?.array ?? []
+        return disks.first { $0.text("id") == disk.text("DiskId") }?["failure"]?.string
+    }
+
     /// Puts other content on a disk, which nothing may have open meanwhile.
     static func replace(
         _ disk: String, by request: Request, _ options: GlobalOptions, done: String

@@ -17,8 +17,9 @@ struct InitCommand: ParsableCommand {
             The folder must be new or empty. Account and region choose the customer master key \
             that wraps the data keys of its disks; they cannot be changed later.
 
-            A store may also lie in a bucket on S3, with keys for it in the environment or in the \
-            usual file, or in a Ceph pool; what their URIs may say stands in Backends.md.
+            A store may also lie in a bucket on S3, with keys for it in the environment or in \
+            ~/.aws/credentials, or in a Ceph pool; bucket and pool are there already. What their \
+            URIs may say stands in RemoteStores.md.
 
             EXAMPLES:
               sealdisk init /srv/store

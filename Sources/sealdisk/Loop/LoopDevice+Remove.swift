@@ -47,11 +47,12 @@ extension LoopDevice {
         }
     }
 
-    /// Writes out what the device holds, frees it, and returns when it is gone.
-    func remove() throws(Failure) {
+    /// Writes out what the device holds, frees it, and returns when it is gone. With `losing` also
+    /// where it cannot be written out: what it holds is lost anyhow.
+    func remove(losing: Bool = false) throws(Failure) {
         let descriptor = open(path, O_RDWR | O_CLOEXEC)
         guard descriptor >= 0 else { throw Self.failed("open \(path)", errno) }
-        guard isReadOnly || fsync(descriptor) == 0 else {
+        guard isReadOnly || fsync(descriptor) == 0 || losing else {
             let cause = errno
             close(descriptor)
             throw Self.failed("write out \(path)", cause)

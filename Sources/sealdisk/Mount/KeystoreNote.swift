@@ -16,7 +16,8 @@ enum KeystoreNote {
         switch opening {
         case nil:
             return "there is no keystore \(keys.path): encrypted disks cannot be attached. Name it"
-                + " (--keystore PATH), or make it: sealdisk kms activate"
+                + " (--keystore PATH), copy it from the host that made the disks, or, if there are"
+                + " none yet, make it: sealdisk kms activate"
         case .keyFile(let path, isThere: false) where source.unlocker == nil:
             return "the key file of keystore \(keys.path)\(path.map { ", \($0)," } ?? "") is not"
                 + " there: encrypted disks cannot be attached. Put it back, or mount with"

@@ -3,7 +3,7 @@ import ControlPlane
 extension Failure {
     /// The same failure with what to do about it where the store lies on other machines.
     func advised(for place: String) -> Failure {
-        guard (try? StoreURI(place)) != nil else { return self }
+        guard let uri = try? StoreURI(place) else { return self }
         let advice: String
         switch apiCode {
         case ErrorCode.storeLocked.rawValue:
@@ -13,6 +13,14 @@ extension Failure {
                 + " the store at once."
         case ErrorCode.storage.rawValue:
             advice = "See whether the server can be reached and has room, then repeat."
+        case ErrorCode.noPermission.rawValue:
+            advice =
+                uri.scheme == "s3"
+                ? "Have keys that may read, write, delete and list there: in the environment, in"
+                    + " ~/.aws/credentials, or in a file that the store's URI names with"
+                    + " credentials=FILE, as it has to where HOME is not set (fstab, services)."
+                : "Let the user of id= have what Backends.md says (ceph auth caps), and his"
+                    + " keyring lie where the cluster's configuration looks for it."
         default: return self
         }
         return Failure(self, message: message, advice: advice)

@@ -123,8 +123,8 @@ struct S3Location: Sendable {
     private static func refusal(_ problem: String) -> Failure {
         Failure(
             .invalid, problem,
-            advice: "A store on S3 is named s3://BUCKET/PREFIX?endpoint=https://HOST; Backends.md"
-                + " says what else may follow.")
+            advice: "A store on S3 is named s3://BUCKET/PREFIX?endpoint=https://HOST;"
+                + " RemoteStores.md says what else may follow.")
     }
 }
 

@@ -67,6 +67,7 @@ extension S3Location {
         if !readOnly { try client.proveConditions() }
         var options = options
         options.isFencing = fencing
+        options.hostName = Self.hostName()
         let cache: any ChunkStore =
             readOnly ? MemoryStore() : try StoreLocation.hostFolder(cache)
         return try S3Store(
@@ -76,6 +77,14 @@ extension S3Location {
                 var random = SystemRandomNumberGenerator()
                 return (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
             })
+    }
+
+    private static func hostName() -> String {
+        var names = utsname()
+        guard uname(&names) == 0 else { return "" }
+        return withUnsafeBytes(of: names.nodename) { bytes in
+            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
     }
 
     private static let variables = [

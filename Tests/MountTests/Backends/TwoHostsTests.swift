@@ -22,12 +22,14 @@ extension MountSuite {
             try first.request("CreateSnapshot DiskId=data SnapshotName=s")
             let other = try store.host(2, keysOf: first)
             try other.mount()
+            let hostName = try Command.succeed("uname", "-n")
             // Longer than its term: it is renewed.
             for _ in 0..<3 {
                 let outcome = try other.sealdisk("disk", "attach", "data")
                 #expect(outcome.status == 5, "\(outcome)")
                 #expect(
-                    outcome.errors.contains("in use by `sealdisk mount \(first.mountPoint)`"),
+                    outcome.errors.contains(
+                        "in use by `sealdisk mount \(first.mountPoint) on \(hostName)`"),
                     "\(outcome)")
                 #expect(outcome.errors.contains("--fence"), "\(outcome)")
                 usleep(900_000)
@@ -51,6 +53,35 @@ extension MountSuite {
             let store = BucketStore(server, "lease=2")
             let first = try store.firstHost()
             try HostsTogether(first: first, other: try store.host(2, keysOf: first)).run()
+        }
+
+        /// With what stands on it, though nothing can be written out any more.
+        @Test func aDiskThatWasTakenIsDetachedWithItsLoopDevice() throws {
+            let store = BucketStore(server, "lease=2&lag=1")
+            let first = try store.firstHost()
+            try first.mount()
+            try first.attachDisk("data", mebibytes: 64)
+            let place = first.folder + "/files"
+            try first.succeed(
+                "disk", "attach", "data", "--loop", "--mkfs", "ext4", "--at", place)
+            try Command.succeed("sh", "-c", "echo text > '\(place)/file'; sync -f '\(place)'")
+            let other = try store.host(2, keysOf: first)
+            try other.mount()
+            try other.succeed("disk", "attach", "data", "--fence")
+            let writing = try Command.run(
+                "sh", ["-c", "echo more > '\(place)/more'; sync -f '\(place)'"])
+            #expect(writing.status != 0)
+
+            let outcome = try first.sealdisk("disk", "detach", "data")
+            #expect(outcome.errors.contains("another host has taken"), "\(outcome)")
+            #expect(first.loops().isEmpty)
+            #expect(try first.sealdisk("disk", "attach", "data").status == 5)
+            try other.succeed("disk", "detach", "data")
+            try first.succeed(
+                "disk", "attach", "data", "--accept-rollback", "--loop", "--at", place)
+            try first.succeed("disk", "detach", "data")
+            try first.unmount()
+            try other.unmount()
         }
 
         /// Also of one that lives: its users get errors, and nothing more of it becomes part of the
