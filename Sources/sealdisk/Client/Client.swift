@@ -34,7 +34,7 @@ struct Client {
         else { return door }
         Terminal.complain(
             "sealdisk: the mount at \(mount.mountPoint) is dead, its daemon is gone; the store"
-                + " \(mount.store) itself is used (sealdisk unmount \(mount.mountPoint) takes the"
+                + " \(mount.store) itself is used (sealdisk unmount \(ShellWord.text(mount.mountPoint)) takes the"
                 + " dead mount away)\n")
         return .store(path: mount.store)
     }
@@ -46,7 +46,7 @@ struct Client {
         case .store(let path):
             throw Failure(
                 .denied, "The store \(path) is not mounted, and \(purpose) needs the mount.",
-                advice: "Mount it first: sealdisk mount \(path) DIR")
+                advice: "Mount it first: sealdisk mount \(ShellWord.text(path)) DIR")
         }
     }
 

@@ -26,16 +26,18 @@ struct StoreChecks {
                 .failed(
                     what, "its mount at \(place) does not answer",
                     "Look at its process (\(store.process.map { "\($0)" } ?? "gone")); to end it:"
-                        + " sealdisk unmount --force \(place)")
+                        + " sealdisk unmount --force \(ShellWord.text(place))")
             ]
         case .unmounted: return [folder(of: store)]
         case .served:
             let wrong = store.warnings.map {
                 Finding.failed(what, $0, "Put back from a copy what is damaged: sealdisk scrub.")
             }
-            let space = store.space.map { ByteSize.text($0.available) } ?? "?"
+            let space = store.space.map {
+                $0.total < 1 << 60 ? ", \(ByteSize.text($0.available)) free" : ""
+            }
             return wrong.isEmpty
-                ? [.ok(what, "is served at \(store.mountPoint ?? ""), \(space) free")] : wrong
+                ? [.ok(what, "is served at \(store.mountPoint ?? "")\(space ?? "")")] : wrong
         }
     }
 
@@ -49,7 +51,7 @@ struct StoreChecks {
         }
         guard store.description != nil else {
             return .failed(
-                what, "its description cannot be read", "Look closer: sealdisk check \(store.path)")
+                what, "its description cannot be read", "Look closer: sealdisk check \(ShellWord.text(store.path))")
         }
         guard status.st_mode & 0o077 == 0 else {
             return .warning(
@@ -75,8 +77,8 @@ struct StoreChecks {
         guard mends else {
             return .failed(
                 what, "is dead: its daemon is gone",
-                "sealdisk doctor --mend takes it away; sealdisk mount --recover \(store.path)"
-                    + " \(place) mounts anew, too.")
+                "sealdisk doctor --mend takes it away; sealdisk mount --recover"
+                    + " \(ShellWord.text(store.path)) \(ShellWord.text(place)) mounts anew, too.")
         }
         do throws(Failure) {
             guard let dead = try DeadMount.at(place) else { return .ok(what, "is gone") }

@@ -28,11 +28,11 @@ enum MountPoint {
         if mount.isTrusted, mount.server == nil, MountProbe.of(point) == .dead {
             return Failure(
                 .busy, "At \(point) is a mount whose daemon is gone.",
-                advice: "Take it away first: sealdisk unmount \(point)")
+                advice: "Take it away first: sealdisk unmount \(ShellWord.text(point))")
         }
         return Failure(
             .busy, "At \(point) the store \(mount.store) is mounted already.",
-            advice: "Use it, mount elsewhere, or unmount it: sealdisk unmount \(point)")
+            advice: "Use it, mount elsewhere, or unmount it: sealdisk unmount \(ShellWord.text(point))")
     }
 
     /// The mount of ours at a path, none looked into.

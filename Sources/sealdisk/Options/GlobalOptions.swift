@@ -110,7 +110,8 @@ struct KeyOptions: ParsableArguments {
             "\(given.0) has no effect here: the store is mounted at \(mount.mountPoint), and its"
                 + " mount has its keys already.",
             advice: "Leave it out, or mount the store with it: sealdisk unmount"
-                + " \(mount.mountPoint), then sealdisk mount \(mount.store) \(mount.mountPoint)"
+                + " \(ShellWord.text(mount.mountPoint)), then sealdisk mount"
+                + " \(ShellWord.text(mount.store)) \(ShellWord.text(mount.mountPoint))"
                 + " \(given.0) ….")
     }
 

@@ -66,9 +66,13 @@ struct HostReport {
             details.add("  mounted at", "nowhere")
         }
         if let space = store.space {
+            // A bucket does not say how much it takes.
+            let isKnown = space.total < 1 << 60
             details.add(
                 "  space",
-                "\(ByteSize.text(space.available)) of \(ByteSize.text(space.total)) free")
+                isKnown
+                    ? "\(ByteSize.text(space.available)) of \(ByteSize.text(space.total)) free"
+                    : space.available > 0 ? "no limit known" : "as much waits as may")
         }
         let attached = store.disks.filter { $0.flag("Open") }
         if store.service == .served {

@@ -82,16 +82,17 @@ struct StoreState {
     /// What an operator should look at, in words.
     var warnings: [String] {
         let place = mountPoint ?? path
+        let (store, point) = (ShellWord.text(path), ShellWord.text(place))
         switch service {
         case .dead:
             return [
                 "the mount at \(place) is dead, its daemon is gone: sealdisk mount --recover"
-                    + " \(path) \(place)"
+                    + " \(store) \(point)"
             ]
         case .silent:
-            return ["the mount at \(place) does not answer: sealdisk unmount --force \(place)"]
+            return ["the mount at \(place) does not answer: sealdisk unmount --force \(point)"]
         case .unmounted where description == nil:
-            return ["\(path) is no store that can be read: sealdisk check \(path)"]
+            return ["\(path) is no store that can be read: sealdisk check \(store)"]
         case .foreign, .unmounted: return []
         case .served: return warningsOfMount
         }

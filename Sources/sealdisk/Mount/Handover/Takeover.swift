@@ -21,8 +21,8 @@ struct Takeover {
         guard let server = mount.server else {
             throw Failure(
                 .notFound, "Nobody serves the mount at \(mount.mountPoint), as far as can be seen.",
-                advice: "If its daemon is gone: sealdisk mount --recover \(mount.store)"
-                    + " \(mount.mountPoint)")
+                advice: "If its daemon is gone: sealdisk mount --recover"
+                    + " \(ShellWord.text(mount.store)) \(ShellWord.text(mount.mountPoint))")
         }
         guard let connection = HandoverDoor.connect(to: server) else {
             throw Failure(
