@@ -51,7 +51,8 @@ struct StoreChecks {
         }
         guard store.description != nil else {
             return .failed(
-                what, "its description cannot be read", "Look closer: sealdisk check \(ShellWord.text(store.path))")
+                what, "its description cannot be read",
+                "Look closer: sealdisk check \(ShellWord.text(store.path))")
         }
         guard status.st_mode & 0o077 == 0 else {
             return .warning(

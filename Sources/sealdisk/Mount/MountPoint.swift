@@ -32,7 +32,8 @@ enum MountPoint {
         }
         return Failure(
             .busy, "At \(point) the store \(mount.store) is mounted already.",
-            advice: "Use it, mount elsewhere, or unmount it: sealdisk unmount \(ShellWord.text(point))")
+            advice:
+                "Use it, mount elsewhere, or unmount it: sealdisk unmount \(ShellWord.text(point))")
     }
 
     /// The mount of ours at a path, none looked into.
