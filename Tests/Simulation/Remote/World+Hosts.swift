@@ -19,7 +19,10 @@ struct HostAway {
 extension World {
     /// Whether the present thread is one of a host that has lost the store, or will.
     var isAway: Bool { away != nil && scheduler.currentName.hasPrefix("away") }
-    var isFenced: Bool { isAway && away?.isTaken ?? false }
+    /// Whether nothing that the present thread does may become part of a disk.
+    func isFenced(_ id: DiskID) -> Bool {
+        isAway ? away?.isTaken ?? false : disks[id].map { $0.host != here } ?? false
+    }
 
     func openFarAway(_ remote: any RemoteSide) throws -> Store {
         var attempts = 0
@@ -65,7 +68,9 @@ extension World {
                 return try store.attach(id)
             } catch {
                 let isHeld = (error as? DiskError)?.code == .heldElsewhere
-                guard isHeld, let remote, !host.isDown, attempts < 40 else { throw error }
+                guard isHeld, let remote, !host.isDown, attempts < 40,
+                    disks[id]?.arrival != .inOrder || haveCallsFailed
+                else { throw error }
                 attempts += 1
                 remote.pause(quarters: 1)
             }
@@ -86,7 +91,7 @@ extension World {
         counts.failedCalls += host.faults.failedCalls
         host = SimulatedHost(
             scheduler: scheduler, seed: generator.next(), capacity: host.capacity, seals: seals)
-        remote.beginHost()
+        remote.begin(host)
     }
 
     /// The host is gone, with all that was on it alone.
@@ -101,15 +106,17 @@ extension World {
 
     /// What is far away is what is left.
     private func noteLoss(_ remote: any RemoteSide) {
-        for id in disks.keys.sorted() {
-            if remote.kept == .acknowledged {
-                disks[id]?.crashed(.kill, at: tick())
-            } else {
-                disks[id]?.lost()
-            }
-        }
+        for id in disksHere { noteLoss(of: id, remote) }
         // It knows of flushes that were on the host alone.
         if remote.kept == .saved, anchoring != nil { anchoring = newAnchor() }
+    }
+
+    func noteLoss(of id: DiskID, _ remote: any RemoteSide) {
+        if remote.kept == .acknowledged {
+            disks[id]?.crashed(.kill, at: tick())
+        } else {
+            disks[id]?.lost()
+        }
     }
 
     // MARK: A host that is taken from
