@@ -26,11 +26,11 @@ extension World {
     /// left. False if this life cannot go on.
     func verifyAfterStart(_ store: Store) -> Bool {
         findWhatWasInTheMaking(store)
-        for id in disksHere where !verifyAfterStart(id, store) { return false }
+        for id in disksHere + arrivals where !verifyAfterStart(id, store) { return false }
         guard !host.isDown else { return false }
         let listed = Set((try? store.snapshots())?.map(\.id) ?? [])
         for (id, snapshot) in snapshots.sorted(by: { $0.key < $1.key })
-        where disks[snapshot.disk].map({ $0.host == here }) ?? true {
+        where disks[snapshot.disk].map({ $0.host == here && $0.arrival == nil }) ?? true {
             if listed.contains(id) {
                 snapshots[id]?.isBeingDeleted = false
                 snapshots[id]?.users = 0

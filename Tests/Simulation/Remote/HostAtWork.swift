@@ -25,11 +25,18 @@ extension World {
         set { hosts[here].store = newValue }
     }
 
-    /// Disks that are this host's affair.
-    var disksHere: [DiskID] { disks.values.filter { $0.host == here }.map(\.id).sorted() }
+    /// Disks that are this host's affair; not those that came from the other and wait.
+    var disksHere: [DiskID] {
+        disks.values.filter { $0.host == here && $0.arrival == nil }.map(\.id).sorted()
+    }
+
+    var arrivals: [DiskID] {
+        disks.values.filter { $0.host == here && $0.arrival != nil }.map(\.id).sorted()
+    }
 
     var snapshotsHere: [SnapshotID] {
-        snapshots.values.filter { disks[$0.disk]?.host == here && !$0.isBeingDeleted }
+        let disks = Set(disksHere)
+        return snapshots.values.filter { disks.contains($0.disk) && !$0.isBeingDeleted }
             .map(\.id).sorted()
     }
 }

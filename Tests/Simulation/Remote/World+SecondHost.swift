@@ -101,7 +101,10 @@ extension World {
 
     /// What came from the other host is attached, and compared with what it had.
     private func attachArrivals(_ store: Store) {
-        for id in disksHere where disks[id]?.arrival != nil && !isOver {
+        let arrived = arrivals
+        // They may have been made since the last look.
+        if !arrived.isEmpty { lookElsewhere(store) }
+        for id in arrived where disks[id]?.host == here && !isOver {
             guard verifyAfterStart(id, store) else { continue }
             for snapshot in snapshotsHere where snapshots[snapshot]?.disk == id {
                 verify(snapshot, store)
@@ -113,7 +116,7 @@ extension World {
     private func attachWhatTheOtherHas(_ store: Store) {
         let other = 1 - here
         let all = disks.values.filter { $0.host == other }.map(\.id).sorted()
-            .filter { hosts[other].store?.attached($0) != nil }
+            .filter { hosts[other].store?.attached($0) != nil && (try? store.disk($0)) != nil }
         guard let id = generator.pick(all) else { return }
         let (start, had) = (tick(), hosts[other].store?.attached(id))
         let stored = disks.mapValues(\.history.stored)
