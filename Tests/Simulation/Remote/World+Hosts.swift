@@ -63,13 +63,16 @@ extension World {
     /// run out.
     func attach(_ id: DiskID, _ store: Store) throws -> Disk {
         var attempts = 0
+        let isFree = disks[id]?.arrival == .inOrder
+        // Who ends at this may leave a lease of his own.
+        if isFree { disks[id]?.arrival = .otherwise }
         while true {
             do {
                 return try store.attach(id)
             } catch {
                 let isHeld = (error as? DiskError)?.code == .heldElsewhere
                 guard isHeld, let remote, !host.isDown, attempts < 40,
-                    disks[id]?.arrival != .inOrder || haveCallsFailed
+                    !isFree || haveCallsFailed
                 else { throw error }
                 attempts += 1
                 remote.pause(quarters: 1)
