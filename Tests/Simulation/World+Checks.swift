@@ -26,7 +26,10 @@ extension World {
     /// left. False if this life cannot go on.
     func verifyAfterStart(_ store: Store) -> Bool {
         findWhatWasInTheMaking(store)
-        for id in disksHere + arrivals where !verifyAfterStart(id, store) { return false }
+        let ours = disksHere + arrivals
+        // What came from the other host may have been made since the store was opened.
+        if !arrivals.isEmpty { lookElsewhere(store) }
+        for id in ours where !verifyAfterStart(id, store) { return false }
         guard !host.isDown else { return false }
         let listed = Set((try? store.snapshots())?.map(\.id) ?? [])
         for (id, snapshot) in snapshots.sorted(by: { $0.key < $1.key })

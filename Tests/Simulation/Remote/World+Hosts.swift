@@ -63,6 +63,8 @@ extension World {
     /// run out.
     func attach(_ id: DiskID, _ store: Store) throws -> Disk {
         var attempts = 0
+        // Of one that has detached it, which may only have to do with its lineage for a moment (a
+        // note for its reclaimer), it is had long before that.
         let isFree = disks[id]?.arrival == .inOrder
         // Who ends at this may leave a lease of his own.
         if isFree { disks[id]?.arrival = .otherwise }
@@ -71,9 +73,8 @@ extension World {
                 return try store.attach(id)
             } catch {
                 let isHeld = (error as? DiskError)?.code == .heldElsewhere
-                guard isHeld, let remote, !host.isDown, attempts < 40,
-                    !isFree || haveCallsFailed
-                else { throw error }
+                let limit = isFree && !haveCallsFailed ? 3 : 40
+                guard isHeld, let remote, !host.isDown, attempts < limit else { throw error }
                 attempts += 1
                 remote.pause(quarters: 1)
             }
