@@ -21,8 +21,8 @@ struct SimulatedDisk {
     private(set) var isHostLost = false
 
     enum Arrival {
-        /// The other has detached it, and nothing went wrong.
-        case inOrder
+        /// The other has detached it, and nothing went wrong; if that has not crashed since.
+        case inOrder(from: SimulatedHost, boot: Int)
         case otherwise
     }
 

@@ -65,15 +65,20 @@ extension World {
         var attempts = 0
         // Of one that has detached it, which may only have to do with its lineage for a moment (a
         // note for its reclaimer), it is had long before that.
-        let isFree = disks[id]?.arrival == .inOrder
+        let arrival = disks[id]?.arrival
         // Who ends at this may leave a lease of his own.
-        if isFree { disks[id]?.arrival = .otherwise }
+        if arrival != nil { disks[id]?.arrival = .otherwise }
         while true {
             do {
                 return try store.attach(id)
             } catch {
                 let isHeld = (error as? DiskError)?.code == .heldElsewhere
-                let limit = isFree && !haveCallsFailed ? 3 : 40
+                var limit = 40
+                if case .inOrder(let giver, let boot) = arrival, giver.boot == boot,
+                    !haveCallsFailed
+                {
+                    limit = 3
+                }
                 guard isHeld, let remote, !host.isDown, attempts < limit else { throw error }
                 attempts += 1
                 remote.pause(quarters: 1)

@@ -94,7 +94,8 @@ extension World {
         for id in family where disks[id]?.host == here {
             noteLoss(of: id, remote)
             disks[id]?.host = 1 - here
-            disks[id]?.arrival = haveCallsFailed ? .otherwise : .inOrder
+            disks[id]?.arrival =
+                haveCallsFailed ? .otherwise : .inOrder(from: host, boot: host.boot)
             counts.handovers += 1
         }
     }
