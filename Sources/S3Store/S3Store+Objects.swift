@@ -161,12 +161,19 @@ extension S3Store {
     private func find(
         _ name: ObjectName, limit: Int, _ operation: String
     ) throws(StoreError) -> Bucket.Found? {
-        let bucket = holdings[name]
-        let found = try bucket.find(Bucket.object(name), limit: limit, operation)
-        known.withLock {
-            $0[name] = found.map { KnownObject(tag: $0.tag, counts: bucket.counts($0)) }
+        while true {
+            let bucket = holdings[name]
+            let floor = bucket.floor.load(ordering: .acquiring)
+            let found = try bucket.find(Bucket.object(name), limit: limit, operation)
+            // A takeover by this process that ended meanwhile has put anew what counts: what was
+            // found may be of before, which does not count any more.
+            guard holdings[name] === bucket, bucket.floor.load(ordering: .acquiring) == floor
+            else { continue }
+            known.withLock {
+                $0[name] = found.map { KnownObject(tag: $0.tag, counts: bucket.counts($0)) }
+            }
+            return found
         }
-        return found
     }
 
     /// Whether an object that is listed is there for this store: one that this process has not seen

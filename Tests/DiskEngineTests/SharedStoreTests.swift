@@ -132,6 +132,20 @@ struct SharedStoreTests {
         try second.close()
     }
 
+    /// A disk that was made here, went to another host, and was deleted there before anybody here
+    /// looked.
+    @Test func whatIsGoneBeforeTheFirstLookIsShownNoMore() throws {
+        let (first, second) = (try host("first"), try host("second"))
+        let a = try create(first, "a")
+        _ = try second.refresh()
+        try second.deleteDisk(a)
+        second.reclaimer.waitUntilIdle()
+        #expect(try first.refresh().disks == [a])
+        #expect(try first.disks().isEmpty)
+        try first.close()
+        try second.close()
+    }
+
     /// What another host makes or deletes at this moment is not rubbish.
     @Test func whatAnotherHostIsMakingIsLeftAlone() throws {
         let first = try host("first")

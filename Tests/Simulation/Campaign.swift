@@ -81,6 +81,14 @@ struct WorldCounts: CustomStringConvertible {
     var lostHosts = 0
     /// Hosts that another took the store from while they ran.
     var fencedHosts = 0
+    /// Hosts at work beside the first, disks handed from one to the other, disks that were not had
+    /// since the other has them, and hosts that lost a disk to the other.
+    var secondHosts = 0
+    var handovers = 0
+    var heldElsewhere = 0
+    var robbedHosts = 0
+    /// Changes of the account's record.
+    var accountChanges = 0
     /// Calls of the bucket or pool.
     var failedRemoteCalls = 0
     /// Those that took effect after they had failed.
@@ -103,6 +111,9 @@ struct WorldCounts: CustomStringConvertible {
         [
             ("seeds", \.seeds), ("lives", \.lives), ("power losses", \.powerLosses),
             ("kills", \.kills), ("lost hosts", \.lostHosts), ("fenced hosts", \.fencedHosts),
+            ("second hosts", \.secondHosts), ("disks handed over", \.handovers),
+            ("held elsewhere", \.heldElsewhere), ("robbed hosts", \.robbedHosts),
+            ("changes of accounts", \.accountChanges),
             ("failed calls of what is far away", \.failedRemoteCalls),
             ("late ones", \.lateRemoteCalls), ("crashes of recoveries", \.crashedRecoveries),
             ("failed calls", \.failedCalls), ("writes", \.writes), ("flushes", \.flushes),

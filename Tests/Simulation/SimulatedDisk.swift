@@ -3,6 +3,10 @@ import DiskFormat
 /// A disk as those who use it know it.
 struct SimulatedDisk {
     let id: DiskID
+    /// The host that has it, or had it last: a number of `World.hosts`.
+    var host: Int
+    /// That host has got it from the other and has not attached it yet.
+    var arrival: Arrival?
     var history: History
     /// What was acknowledged before this moment must be there at the next start; nil: nothing has
     /// crashed since the content was last known.
@@ -16,8 +20,15 @@ struct SimulatedDisk {
     /// Whether what is found next comes from the bucket alone.
     private(set) var isHostLost = false
 
-    init(id: DiskID, content: [History.Stamp]) {
+    enum Arrival {
+        /// The other has detached it, and nothing went wrong; if that has not crashed since.
+        case inOrder(from: SimulatedHost, boot: Int)
+        case otherwise
+    }
+
+    init(id: DiskID, content: [History.Stamp], host: Int = 0) {
         self.id = id
+        self.host = host
         history = History(base: content)
     }
 
@@ -31,8 +42,11 @@ struct SimulatedDisk {
     }
 
     /// The same if the whole host is lost: what is left is in the bucket.
-    mutating func lost() {
-        must = min(must ?? .max, history.stored)
+    mutating func lost() { lost(stored: history.stored) }
+
+    /// The same where what was `stored` later than that does not count.
+    mutating func lost(stored: Int) {
+        must = min(must ?? .max, stored)
         isHostLost = true
     }
 
@@ -48,11 +62,21 @@ struct SimulatedDisk {
     mutating func settle(on content: [History.Stamp]) {
         if isHostLost { earlier = [] } else { earlier.append(history) }
         isHostLost = false
+        arrival = nil
         history.settle(on: content)
         must = nil
         resizingTo = nil
         rollingBackTo = nil
     }
+}
+
+/// A disk that was asked for: its answer was not seen yet.
+struct DiskInTheMaking {
+    /// Which of a disk's attributes says what made it.
+    static let attribute = "made"
+    let content: [History.Stamp]
+    /// Who makes it: a number of `World.hosts`.
+    var host: Int
 }
 
 /// A snapshot that exists, or may.

@@ -27,6 +27,8 @@ final class SimulatedHost: HostCalls, @unchecked Sendable {
     var locks: Set<Node> = []
     var lastNode = SimulatedNames.root
     private var lastHandle: Int32 = 100
+    /// Seconds by which its clock is wrong.
+    var clockError = 0
     /// Pages of the medium.
     let capacity: Int
     /// Calls so far: the host's time.

@@ -8,7 +8,7 @@ extension World {
         verifyQuiet(store)
         if generator.chance(30), !isOver { compareWithReplay(store) }
         for _ in 0..<generator.number(in: 0..<4) where !isOver {
-            guard let id = generator.pick(disks.keys.sorted()) else { return }
+            guard let id = generator.pick(disksHere) else { return }
             switch generator.number(in: 0..<7) {
             case 0: flushAll(store)
             case 1: resize(id, store)
@@ -23,7 +23,7 @@ extension World {
 
     /// Everything is durable now, so a later loss of power changes nothing.
     private func flushAll(_ store: Store) {
-        for id in disks.keys.sorted() {
+        for id in disksHere {
             guard let disk = store.attached(id), disks[id]?.history.isQuiet ?? false else {
                 continue
             }
@@ -59,8 +59,7 @@ extension World {
     }
 
     private func rollBack(_ store: Store) {
-        let all = snapshots.values.filter { disks[$0.disk] != nil && !$0.isBeingDeleted }
-        guard let id = generator.pick(all.map(\.id).sorted()), let snapshot = snapshots[id] else {
+        guard let id = generator.pick(snapshotsHere), let snapshot = snapshots[id] else {
             return
         }
         disks[snapshot.disk]?.rollingBackTo = snapshot.content
@@ -73,20 +72,29 @@ extension World {
     }
 
     private func clone(_ store: Store) {
-        guard disks.count < 4,
-            let id = generator.pick(
-                snapshots.values.filter { !$0.isBeingDeleted }.map(\.id).sorted()),
-            let base = snapshots[id]?.content
-        else { return }
-        clonesInTheMaking.append(base)
+        guard let id = generator.pick(snapshotsHere), let base = snapshots[id]?.content else {
+            return
+        }
+        make("clone of \(id)", content: base, store) {
+            try store.createDisk(from: id, size: nil, attributes: $0)
+        }
+    }
+
+    /// Makes a disk by `create`, which gives it the attributes that it is told, and attaches it.
+    func make(
+        _ what: String, content: [History.Stamp], _ store: Store,
+        _ create: ([String: String]) throws -> DiskSummary
+    ) {
+        guard disks.count < 4 else { return }
+        let mark = "\(tick())"
+        disksInTheMaking[mark] = DiskInTheMaking(content: content, host: here)
         guard
-            let made = attempt(
-                "clone \(id)", { try store.createDisk(from: id, size: nil, attributes: [:]) }),
-            !host.isDown
+            let made = attempt("make a \(what)", { try create([DiskInTheMaking.attribute: mark]) }),
+            !host.isDown, !hosts[here].isRobbed
         else { return }
-        clonesInTheMaking.removeLast()
-        disks[made.id] = SimulatedDisk(id: made.id, content: base)
-        attempt("attach clone \(made.id)") { try attach(made.id, store) }
+        disksInTheMaking[mark] = nil
+        disks[made.id] = SimulatedDisk(id: made.id, content: content, host: here)
+        attempt("attach \(made.id)") { try attach(made.id, store) }
     }
 
     private func reattach(_ id: DiskID, _ store: Store) {
@@ -110,6 +118,7 @@ extension World {
         let isDone: Void? = attempt("delete \(id)") { try store.deleteDisk(id) }
         guard isDone != nil, !host.isDown else { return }
         disks[id] = nil
+        deletedDisks.insert(id)
         // Its snapshots live on, but can be read only with another disk of the lineage attached.
         for (key, snapshot) in snapshots where snapshot.disk == id {
             snapshots[key]?.isBeingDeleted = true
@@ -126,6 +135,7 @@ extension World {
             verifySealed(id, store)
         }
         for id in disks.keys.sorted() { scrub(id, store) }
+        if hasSecondHosts { verifyAccount(store) }
         if isSmall, violations.isEmpty { freeFullStore(store) }
         attempt("close the store for good") { try store.close() }
     }

@@ -26,10 +26,14 @@ extension World {
     /// left. False if this life cannot go on.
     func verifyAfterStart(_ store: Store) -> Bool {
         findWhatWasInTheMaking(store)
-        for id in disks.keys.sorted() where !verifyAfterStart(id, store) { return false }
+        let ours = disksHere + arrivals
+        // What came from the other host may have been made since the store was opened.
+        if !arrivals.isEmpty { lookElsewhere(store) }
+        for id in ours where !verifyAfterStart(id, store) { return false }
         guard !host.isDown else { return false }
         let listed = Set((try? store.snapshots())?.map(\.id) ?? [])
-        for (id, snapshot) in snapshots.sorted(by: { $0.key < $1.key }) {
+        for (id, snapshot) in snapshots.sorted(by: { $0.key < $1.key })
+        where disks[snapshot.disk].map({ $0.host == here && $0.arrival == nil }) ?? true {
             if listed.contains(id) {
                 snapshots[id]?.isBeingDeleted = false
                 snapshots[id]?.users = 0
@@ -45,7 +49,8 @@ extension World {
         return !isOver
     }
 
-    private func verifyAfterStart(_ id: DiskID, _ store: Store) -> Bool {
+    /// The same of one disk, which is attached if it is not.
+    func verifyAfterStart(_ id: DiskID, _ store: Store) -> Bool {
         guard let expected = disks[id] else { return true }
         guard let summary = try? store.disk(id) else {
             if expected.isBeingDeleted {
@@ -57,7 +62,7 @@ extension World {
         }
         disks[id]?.isBeingDeleted = false
         _ = summary
-        guard let disk = attempt("attach \(id)", { try attach(id, store) }),
+        guard let disk = attempt("attach \(id)", { try store.attached(id) ?? attach(id, store) }),
             let found = attempt("read all of \(id)", { try content(of: disk) })
         else { return false }
         if let fault = fault(in: found, of: expected) {
@@ -105,17 +110,18 @@ extension World {
     /// tells what it may hold, so this comes before the disks' histories are forgotten.
     private func findWhatWasInTheMaking(_ store: Store) {
         for summary in (try? store.disks()) ?? [] where disks[summary.id] == nil {
-            guard
-                let base = clonesInTheMaking.first(where: {
-                    $0.count * Content.sectorSize == Int(summary.size)
-                })
-            else {
+            if deletedDisks.contains(summary.id) { continue }
+            let mark = summary.attributes[DiskInTheMaking.attribute]
+            guard let making = mark.flatMap({ disksInTheMaking[$0] }) else {
                 if !haveCallsFailed { violate("nobody made disk \(summary.id)") }
                 continue
             }
-            disks[summary.id] = SimulatedDisk(id: summary.id, content: base)
+            // The other host is about to hear of it.
+            if making.host != here { continue }
+            disks[summary.id] = SimulatedDisk(
+                id: summary.id, content: making.content, host: here)
         }
-        clonesInTheMaking = []
+        disksInTheMaking = disksInTheMaking.filter { $0.value.host != here }
     }
 
     private func resolveSnapshots(of id: DiskID, _ store: Store) {
@@ -218,8 +224,8 @@ extension World {
 
     /// Each disk is what was written to it.
     func verifyQuiet(_ store: Store) {
-        for (id, expected) in disks.sorted(by: { $0.key < $1.key }) {
-            guard let disk = store.attached(id), expected.history.isQuiet,
+        for id in disksHere {
+            guard let disk = store.attached(id), let expected = disks[id], expected.history.isQuiet,
                 let found = attempt("compare \(id)", { try content(of: disk) })
             else { continue }
             if let fault = expected.history.fault(inPrefix: found, must: tick()) {
@@ -242,7 +248,7 @@ extension World {
                 opening: files, keys: keys, holder: "copy",
                 environment: environment, limits: limits)
             defer { try? other.close() }
-            for id in disks.keys.sorted() {
+            for id in disksHere {
                 // Of a session that is over memory does not know all that the log holds.
                 guard let here = store.attached(id), !isOver(here) else { continue }
                 let there = try other.attach(id)

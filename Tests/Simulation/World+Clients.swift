@@ -10,7 +10,8 @@ extension World {
         let clients = (0..<count).compactMap { number in
             let seed = generator.next()
             return attempt("start client \(number)") {
-                try scheduler.start(name: "client \(number)") { self.work(seed, on: store) }
+                let name = here == 0 ? "client \(number)" : "second client \(number)"
+                return try scheduler.start(name: name) { self.work(seed, on: store) }
             }
         }
         for client in clients { client.join() }
@@ -20,7 +21,7 @@ extension World {
         var generator = SeededGenerator(seed: seed)
         for _ in 0..<generator.magnitude(in: 5..<60) {
             guard isAway ? violations.isEmpty : !isOver,
-                let id = generator.pick(disks.keys.sorted()),
+                let id = generator.pick(disksHere),
                 let disk = store.attached(id)
             else { return }
             switch generator.number(in: 0..<100) {
@@ -57,7 +58,7 @@ extension World {
         lastStamp += 1
         let stamp = lastStamp
         counts.writes += 1
-        let wasFenced = isFenced
+        let wasFenced = isFenced(disk.id)
         begin(stamp, sectors, of: disk.id, isDiscard: false)
         let bytes = Content.bytes(stamp, sectors)
         let offset = UInt64(sectors.lowerBound * Content.sectorSize)
@@ -95,22 +96,22 @@ extension World {
     private func begin(
         _ stamp: History.Stamp, _ sectors: Range<Int>, of id: DiskID, isDiscard: Bool
     ) {
-        guard !isFenced else { return }
+        guard !isFenced(id) else { return }
         disks[id]?.history.begin(stamp, sectors, isDiscard: isDiscard, at: tick())
     }
 
     /// Whether an answer that comes now is seen by anybody who counts.
-    private var isHeard: Bool { isAway ? !isFenced : !host.isDown }
+    private func isHeard(_ id: DiskID) -> Bool { !isFenced(id) && (isAway || !host.isDown) }
 
     /// An answer that comes after the crash was never seen by anybody.
     private func note(_ stamp: History.Stamp, of id: DiskID, _ isDone: Bool) {
-        guard isHeard else { return }
+        guard isHeard(id) else { return }
         disks[id]?.history.end(stamp, isAcknowledged: isDone, at: tick())
         answered()
     }
 
     private func flush(_ disk: Disk, _ store: Store) {
-        let (start, wasFenced) = (tick(), isFenced)
+        let (start, wasFenced) = (tick(), isFenced(disk.id))
         let isDone: Void? = attempt("flush \(disk.id)") {
             try disk.flush()
             try store.recordFreshness()
@@ -119,7 +120,7 @@ extension World {
         if isDone != nil, remote?.kept != .acknowledged {
             checkFenced("a flush", wasFenced: wasFenced)
         }
-        guard isDone != nil, isHeard else { return }
+        guard isDone != nil, isHeard(disk.id) else { return }
         counts.flushes += 1
         disks[disk.id]?.history.flush(begunAt: start)
         if isFlushFarAway { noteStored(disk.id, begunAt: start) }
@@ -127,11 +128,11 @@ extension World {
     }
 
     private func checkpoint(_ disk: Disk) {
-        let (start, wasFenced) = (tick(), isFenced)
+        let (start, wasFenced) = (tick(), isFenced(disk.id))
         let isDone: Void? = attempt("checkpoint") { _ = try disk.checkpoint() }
         guard isDone != nil else { return }
         checkFenced("a checkpoint", wasFenced: wasFenced)
-        if isHeard { noteStored(disk.id, begunAt: start) }
+        if isHeard(disk.id) { noteStored(disk.id, begunAt: start) }
     }
 
     private func read(_ disk: Disk, _ generator: inout SeededGenerator) {
@@ -142,7 +143,8 @@ extension World {
                 "read \(sectors) of \(disk.id)",
                 {
                     try stamps(of: sectors) { try disk.read(into: $0, at: $1) }
-                }), let history = disks[disk.id]?.history, !isAway
+                }), let history = disks[disk.id]?.history, !isAway,
+            !isFenced(disk.id)
         else { return }
         if let fault = history.fault(inRead: found, of: sectors, from: start, to: tick()) {
             violate("read of \(sectors) of disk \(disk.id): \(fault)")
@@ -151,8 +153,8 @@ extension World {
 
     private func takeSnapshot(of disk: Disk, _ store: Store) {
         guard snapshots.count < 5 else { return }
-        let (start, wasFenced) = (tick(), isFenced)
-        if !isFenced {
+        let (start, wasFenced) = (tick(), isFenced(disk.id))
+        if !wasFenced {
             snapshotsInTheMaking[start] = SnapshotRequest(disk: disk.id, start: start)
         }
         guard
@@ -161,7 +163,7 @@ extension World {
             )
         else { return }
         checkFenced("a snapshot", wasFenced: wasFenced)
-        guard isHeard else { return }
+        guard isHeard(disk.id) else { return }
         snapshotsInTheMaking[start]?.end = tick()
         snapshotsInTheMaking[start]?.id = made.id
         noteStored(disk.id, begunAt: start)
@@ -171,8 +173,8 @@ extension World {
     }
 
     private func dropSnapshot(_ store: Store, _ generator: inout SeededGenerator) {
-        let free = snapshots.values.filter { $0.users == 0 && !$0.isBeingDeleted }
-        guard let id = generator.pick(free.map(\.id).sorted()) else { return }
+        let free = snapshotsHere.filter { snapshots[$0]?.users == 0 }
+        guard let id = generator.pick(free) else { return }
         snapshots[id]?.isBeingDeleted = true
         let isGone: Void? = attempt("delete snapshot \(id)") { try store.deleteSnapshot(id) }
         guard isGone != nil, !host.isDown else { return }
@@ -181,8 +183,7 @@ extension World {
     }
 
     private func readSnapshot(_ store: Store, _ generator: inout SeededGenerator) {
-        let free = snapshots.values.filter { !$0.isBeingDeleted }
-        guard let id = generator.pick(free.map(\.id).sorted()) else { return }
+        guard let id = generator.pick(snapshotsHere) else { return }
         snapshots[id]?.users += 1
         verify(id, store)
         if generator.chance(30) { verifySealed(id, store) }

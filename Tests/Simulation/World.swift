@@ -2,6 +2,7 @@ import ChunkStore
 import DiskFormat
 import Glibc
 import KeyManagement
+import Scheduling
 
 @testable import DiskEngine
 @testable import LocalStore
@@ -16,7 +17,12 @@ final class World: @unchecked Sendable {
     let seed: UInt64
     var generator: SeededGenerator
     let scheduler: Scheduler
-    var host: SimulatedHost
+    /// The first host, and one that is at work beside it.
+    var hosts: [HostAtWork]
+    /// What runs the second one; nil: nobody is at work beside the first.
+    var second: (any RunningThread)?
+    /// Whether a second host may come.
+    let hasSecondHosts: Bool
     /// nil: the store is a folder of the host.
     let remote: (any RemoteSide)?
     /// A host that still runs, and that another takes the store from.
@@ -30,12 +36,14 @@ final class World: @unchecked Sendable {
     /// Remembers the store's past on another medium, which nothing happens to; nil: nobody does.
     var anchoring: Anchoring?
 
-    var store: Store?
     var disks: [DiskID: SimulatedDisk] = [:]
     var snapshots: [SnapshotID: SimulatedSnapshot] = [:]
-    /// Snapshots that nobody has read yet, by when they were asked for, and clones being made.
+    /// Snapshots that nobody has read yet, by when they were asked for.
     var snapshotsInTheMaking: [Int: SnapshotRequest] = [:]
-    var clonesInTheMaking: [[History.Stamp]] = []
+    /// Disks being made, by an attribute of theirs.
+    var disksInTheMaking: [String: DiskInTheMaking] = [:]
+    var deletedDisks: Set<DiskID> = []
+    var account = AccountHistory()
     var lastStamp: History.Stamp = 0
     /// Raised by every look: the order of what is seen from outside.
     private var ticks = 0
@@ -52,9 +60,10 @@ final class World: @unchecked Sendable {
         scheduler = Scheduler(seed: generator.next())
         if isTraced { scheduler.trace = [] }
         isSmall = generator.chance(12) && place != .bucket
-        host = SimulatedHost(
+        let host = SimulatedHost(
             scheduler: scheduler, seed: generator.next(),
             capacity: isSmall ? generator.number(in: 900..<2500) : 1 << 28, seals: seals)
+        hosts = [HostAtWork(host: host)]
         let clock = ManualClock(Timestamp(seconds: 1_700_000_000))
         let entropy = SeededEntropy(seed: generator.next())
         keys = InMemoryKMS(clock: clock, entropy: entropy)
@@ -83,6 +92,11 @@ final class World: @unchecked Sendable {
                     scheduler: scheduler, seed: generator.next(), seals: seals,
                     quota: host.capacity * SimulatedFile.pageSize, flaw: flaw)
             }
+        // Of a number of its own: what the other worlds do does not depend on it.
+        var ownGenerator = SeededGenerator(seed: ~seed)
+        hasSecondHosts = remote.map { !$0.isHadAsAWhole } ?? false && ownGenerator.chance(50)
+        // An anchor refuses a disk that was elsewhere for long until somebody accepts it.
+        if hasSecondHosts { anchoring = nil }
     }
 
     /// Where a world's store lies.
@@ -102,7 +116,7 @@ final class World: @unchecked Sendable {
         let end = scheduler.run {
             do {
                 try self.begin()
-                let lives = self.generator.number(in: 1..<5)
+                let lives = self.generator.number(in: (self.hasSecondHosts ? 2 : 1)..<5)
                 for life in 0..<lives { self.live(isLast: life == lives - 1) }
                 self.endHostAway()
             } catch {
@@ -140,7 +154,7 @@ final class World: @unchecked Sendable {
         if code == .rolledBack { return false }
         // Where nothing is lost that was acknowledged, nothing of what is read is wrong.
         if remote?.kept == .acknowledged, code == .damaged || error is Content.Torn { return false }
-        if host.isDown || haveCallsFailed || isAway { return true }
+        if host.isDown || haveCallsFailed || isAway || hosts[here].isRobbed { return true }
         return isSmall && code == .noSpace
     }
 
@@ -191,35 +205,50 @@ final class World: @unchecked Sendable {
     // MARK: A life
 
     private func live(isLast: Bool) {
+        if isLast { endSecondHost() }
+        // What has failed so far is what excuses a second host that goes on.
+        if second == nil { remote?.arm(isQuiet: isLast) }
+        defer { if away?.isTaken ?? false { endHostAway() } }
+        liveHere(isLast: isLast) { store in
+            if isLast {
+                finish(store)
+            } else if let remote, away == nil, second == nil, !host.isDown, generator.chance(35) {
+                leaveHostRunning(remote, store)
+            } else {
+                dieOrEnd(store)
+            }
+        }
+        if second != nil, generator.chance(50) { endSecondHost() }
+    }
+
+    /// A life of the host that the present thread is of; `close` is its end if it comes so far.
+    func liveHere(isLast: Bool, ending close: (Store) -> Void) {
         host.start()
         if !isLast { arm() }
-        remote?.arm(isQuiet: isLast)
         counts.lives += 1
         defer {
-            store = nil
+            (store, hosts[here].isRobbed) = (nil, false)
             counts.failedCalls += host.faults.failedCalls
-            if away?.isTaken ?? false { endHostAway() }
         }
         guard let store = attempt("open the store", open) else { return dieEarly(nil) }
         self.store = store
         guard verifyAfterStart(store) else { return dieEarly(store) }
         for _ in 0..<generator.number(in: 1..<4) where !isOver {
+            if !isLast { workWithSecondHost(store) }
             runClients()
             if !isOver { actBetweenPhases(store) }
         }
-        if isLast {
-            finish(store)
-        } else if let remote, away == nil, !host.isDown, generator.chance(35) {
-            leaveHostRunning(remote, store)
-        } else if generator.chance(60) {
-            die(store)
-        } else {
-            end(store)
-        }
+        close(store)
     }
 
     /// Whether this life has no more to show.
-    var isOver: Bool { host.isDown || !violations.isEmpty || host.faults.areLasting }
+    var isOver: Bool {
+        host.isDown || !violations.isEmpty || host.faults.areLasting || hosts[here].isRobbed
+    }
+
+    func dieOrEnd(_ store: Store) {
+        if generator.chance(60) { die(store) } else { end(store) }
+    }
 
     private func dieEarly(_ store: Store?) {
         if host.isDown { counts.crashedRecoveries += 1 }
@@ -234,7 +263,7 @@ final class World: @unchecked Sendable {
         }
         let kind: SimulatedHost.Crash = generator.chance(60) ? .powerLoss : .kill
         if !host.isDown { host.crash(kind) }
-        for id in disks.keys.sorted() {
+        for id in disksHere {
             let kind = host.faults.haveHitSync ? .powerLoss : host.lastCrash
             disks[id]?.crashed(asRemembered(kind), at: tick())
         }
@@ -252,14 +281,12 @@ final class World: @unchecked Sendable {
         let closed: Void? = attempt("close the store") { try store.close() }
         let isClean = closed != nil && !host.isDown && !host.faults.haveHappened
         if !host.isDown, generator.chance(70) { host.crash(.powerLoss) }
-        for id in disks.keys.sorted() {
+        for id in disksHere {
+            // Whoever detached in order has put everything away.
+            if closed != nil { noteStored(id, begunAt: tick()) }
             disks[id]?.crashed(asRemembered(isClean ? .kill : .powerLoss), at: tick())
         }
-        if let remote, generator.chance(30) {
-            // Whoever detached in order has put everything away.
-            if closed != nil { for id in disks.keys { disks[id]?.store(begunAt: tick()) } }
-            loseHost(remote, nil)
-        }
+        if let remote, generator.chance(30) { loseHost(remote, nil) }
     }
 
     /// What goes wrong in this life: nothing, a crash, a failing call, or both.

@@ -64,8 +64,12 @@ extension Store {
             return try elsewhere.turn.withLock {
                 let known = elsewhere.versions
                 let now = try lookElsewhere()
-                for lineage in Set(now.keys).union(known.keys)
-                where now[lineage] != known[lineage] {
+                // One that this process made may have come and gone between two looks.
+                let shown = monitor.withLock { catalogue.shownLineages }
+                for lineage in shown.union(now.keys).union(known.keys)
+                where now[lineage] != known[lineage]
+                    || now[lineage] == nil && shown.contains(lineage)
+                {
                     try ownership.unlessOwned(lineage) { try reload(lineage, isOwned: false) }
                     elsewhere.versions[lineage] = now[lineage]
                 }
@@ -130,6 +134,11 @@ public final class AccountTurn: Sendable {
 }
 
 extension Catalogue {
+    /// The lineages of all disks and snapshots that are shown.
+    fileprivate var shownLineages: Set<LineageID> {
+        Set(disks.values.map(\.lineage)).union(snapshots.values.map(\.lineage))
+    }
+
     /// Shows a lineage as it was read anew. What is as it was keeps what is known of it. Returns
     /// what is there no more.
     fileprivate mutating func replace(

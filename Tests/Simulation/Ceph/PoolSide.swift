@@ -6,6 +6,7 @@ final class PoolSide: RemoteSide, @unchecked Sendable {
     let pool: SimulatedPool
     let kept = Kept.acknowledged
     let isHadAsAWhole: Bool
+    let doLeasesRunOut = false
     let hasFilesOnHosts = false
     private var generator: SeededGenerator
     private var failedBefore = 0
@@ -50,7 +51,7 @@ final class PoolSide: RemoteSide, @unchecked Sendable {
         return { PoolStore(copy, on: host) }
     }
 
-    func beginHost() {}
+    func begin(_ host: SimulatedHost) {}
 
     func pause(quarters: Int) {
         pool.scheduler.sleep(nanoseconds: pool.term * quarters / 4)

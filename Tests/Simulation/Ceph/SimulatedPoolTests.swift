@@ -301,4 +301,14 @@ import Testing
         }
         #expect(seed != nil)
     }
+
+    /// Two hosts that are both given a disk are noticed when that happens, not by what comes of it.
+    @Test func aWorldNoticesThatTwoHostsHaveADisk() {
+        let seed = (1...300).first { seed in
+            let world = World(seed: UInt64(seed), place: .pool, flaw: .leasesTwice)
+            world.run()
+            return world.violations.contains { $0.contains("and the other host has it") }
+        }
+        #expect(seed != nil)
+    }
 }

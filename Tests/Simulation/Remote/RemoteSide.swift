@@ -9,6 +9,9 @@ protocol RemoteSide: AnyObject {
     var kept: Kept { get }
     /// Whether hosts have it as a whole, one at a time, and never parts of it.
     var isHadAsAWhole: Bool { get }
+    /// Whether what a host has may be taken from it although no call failed: one that had no turn
+    /// for long has not renewed its leases.
+    var doLeasesRunOut: Bool { get }
     /// Whether calls of the host itself can fail.
     var hasFilesOnHosts: Bool { get }
     /// Calls that failed since `arm`.
@@ -24,7 +27,7 @@ protocol RemoteSide: AnyObject {
     /// The same on a copy as it is now, to which nothing happens.
     func opener(ofCopyOver host: SimulatedHost) -> () throws -> any RemoteStore
     /// Another host is used from now on.
-    func beginHost()
+    func begin(_ host: SimulatedHost)
     /// Waits for so many quarters of a lease's term.
     func pause(quarters: Int)
 }

@@ -19,7 +19,10 @@ struct HostAway {
 extension World {
     /// Whether the present thread is one of a host that has lost the store, or will.
     var isAway: Bool { away != nil && scheduler.currentName.hasPrefix("away") }
-    var isFenced: Bool { isAway && away?.isTaken ?? false }
+    /// Whether nothing that the present thread does may become part of a disk.
+    func isFenced(_ id: DiskID) -> Bool {
+        isAway ? away?.isTaken ?? false : disks[id].map { $0.host != here } ?? false
+    }
 
     func openFarAway(_ remote: any RemoteSide) throws -> Store {
         var attempts = 0
@@ -60,12 +63,23 @@ extension World {
     /// run out.
     func attach(_ id: DiskID, _ store: Store) throws -> Disk {
         var attempts = 0
+        // Of one that has detached it, which may only have to do with its lineage for a moment (a
+        // note for its reclaimer), it is had long before that.
+        let arrival = disks[id]?.arrival
+        // Who ends at this may leave a lease of his own.
+        if arrival != nil { disks[id]?.arrival = .otherwise }
         while true {
             do {
                 return try store.attach(id)
             } catch {
                 let isHeld = (error as? DiskError)?.code == .heldElsewhere
-                guard isHeld, let remote, !host.isDown, attempts < 40 else { throw error }
+                var limit = 40
+                if case .inOrder(let giver, let boot) = arrival, giver.boot == boot,
+                    !haveCallsFailed
+                {
+                    limit = 3
+                }
+                guard isHeld, let remote, !host.isDown, attempts < limit else { throw error }
                 attempts += 1
                 remote.pause(quarters: 1)
             }
@@ -86,7 +100,7 @@ extension World {
         counts.failedCalls += host.faults.failedCalls
         host = SimulatedHost(
             scheduler: scheduler, seed: generator.next(), capacity: host.capacity, seals: seals)
-        remote.beginHost()
+        remote.begin(host)
     }
 
     /// The host is gone, with all that was on it alone.
@@ -101,15 +115,17 @@ extension World {
 
     /// What is far away is what is left.
     private func noteLoss(_ remote: any RemoteSide) {
-        for id in disks.keys.sorted() {
-            if remote.kept == .acknowledged {
-                disks[id]?.crashed(.kill, at: tick())
-            } else {
-                disks[id]?.lost()
-            }
-        }
+        for id in disksHere { noteLoss(of: id, remote) }
         // It knows of flushes that were on the host alone.
         if remote.kept == .saved, anchoring != nil { anchoring = newAnchor() }
+    }
+
+    func noteLoss(of id: DiskID, _ remote: any RemoteSide) {
+        if remote.kept == .acknowledged {
+            disks[id]?.crashed(.kill, at: tick())
+        } else {
+            disks[id]?.lost()
+        }
     }
 
     // MARK: A host that is taken from

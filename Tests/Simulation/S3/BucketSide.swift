@@ -10,11 +10,6 @@ final class BucketSide: RemoteSide, @unchecked Sendable {
     let options: S3StoreOptions
     let scheduler: Scheduler
     private var generator: SeededGenerator
-    /// Seconds by which the present host's clock is wrong.
-    var clockError = 0
-    /// The process that came last.
-    private(set) var client: BucketClient?
-    private(set) var process: S3Store?
     private var failedBefore = 0
     /// Whether a call has failed since `arm`.
     var haveFailed: Bool { bucket.failedCalls > failedBefore }
@@ -22,6 +17,7 @@ final class BucketSide: RemoteSide, @unchecked Sendable {
     var lateCalls: Int { bucket.lateCalls }
     var kept: Kept { options.durability == .store ? .flushed : .saved }
     let isHadAsAWhole = false
+    let doLeasesRunOut = true
     let hasFilesOnHosts = true
 
     init(scheduler: Scheduler, seed: UInt64) {
@@ -69,21 +65,20 @@ final class BucketSide: RemoteSide, @unchecked Sendable {
     ) throws -> S3Store {
         let boot = host.boot
         let client = BucketClient(copy ?? bucket) { host.boot == boot && !host.isDown }
-        if copy == nil { self.client = client }
-        let (scheduler, clockError) = (scheduler, clockError)
-        let process = try S3Store(
+        let (scheduler, clockError) = (scheduler, host.clockError)
+        return try S3Store(
             client, cache: LocalStore(path: path, host: host), options: options,
             threads: scheduler, time: SimulatedTime(scheduler: scheduler),
             wallSeconds: {
                 UInt64(1_700_000_000 + scheduler.nanoseconds / 1_000_000_000 + clockError)
             },
             random: { count in self.random(count) })
-        if copy == nil { self.process = process }
-        return process
     }
 
-    /// Another host: with another clock.
-    func beginHost() { clockError = generator.pick([0, 0, 1000, -1000]) ?? 0 }
+    /// With a clock of its own.
+    func begin(_ host: SimulatedHost) {
+        host.clockError = generator.pick([0, 0, 1000, -1000]) ?? 0
+    }
 
     func pause(quarters: Int) {
         let term = options.lease.length.wholeNanoseconds

@@ -141,7 +141,8 @@ final class BucketClient: ObjectStorage, @unchecked Sendable {
     }
 
     private func dead(_ text: String) -> StoreError {
-        StoreError(.unanswered, operation: text, cause: "the process is gone")
+        bucket.scheduler.note("  \(text): the process is gone")
+        return StoreError(.unanswered, operation: text, cause: "the process is gone")
     }
 
     func put(
