@@ -45,7 +45,9 @@ extension Disk {
                 monitor.announce(.work)
                 monitor.announce()
             } else if log.next != nil {
-                monitor.wait()  // until the supply thread has synced a closed chunk
+                // Until the supply thread has synced a closed chunk.
+                monitor.announce(.work)
+                monitor.wait()
             } else {
                 try requestChunk(for: purpose)
             }
@@ -138,8 +140,13 @@ extension Disk {
                 } else if let full = log.closed.first, log.failure == nil, !log.isSyncing,
                     log.writtenTo >= full.end
                 {
-                    // Failing ends the session, which every later operation reports.
-                    try? makeDurable(to: full.end)
+                    // Failing ends the session, which every later operation reports. What the
+                    // medium refuses for now is asked for again by who waits for it, and at the
+                    // disk's end: others get the lock in between.
+                    let isDone: Void? = try? makeDurable(to: full.end)
+                    if isDone != nil { continue }
+                    if supply.isStopping { return }
+                    if !wantsChunk { monitor.wait(for: .work) }
                 } else if supply.isStopping {
                     return
                 } else {

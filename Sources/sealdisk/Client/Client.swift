@@ -34,8 +34,8 @@ struct Client {
         else { return door }
         Terminal.complain(
             "sealdisk: the mount at \(mount.mountPoint) is dead, its daemon is gone; the store"
-                + " \(mount.store) itself is used (sealdisk unmount \(ShellWord.text(mount.mountPoint)) takes the"
-                + " dead mount away)\n")
+                + " \(mount.store) itself is used (sealdisk unmount"
+                + " \(ShellWord.text(mount.mountPoint)) takes the dead mount away)\n")
         return .store(path: mount.store)
     }
 

@@ -53,8 +53,8 @@ struct MountedStore: Hashable, Sendable {
         for dead in trusted where dead != served[0] {
             Terminal.complain(
                 "sealdisk: the mount at \(dead.mountPoint) is passed over: no daemon of it is to be"
-                    + " seen (sealdisk unmount \(ShellWord.text(dead.mountPoint)) takes away a dead mount)\n"
-            )
+                    + " seen (sealdisk unmount \(ShellWord.text(dead.mountPoint)) takes away a dead"
+                    + " mount)\n")
         }
         return served
     }

@@ -107,7 +107,7 @@ struct StoreCopying {
             message: "The store \(store) is mounted at \(mount.mountPoint): it would change while"
                 + " it is copied.",
             advice:
-                "Unmount it first: sealdisk unmount \(ShellWord.text(mount.mountPoint)). What is in use goes out"
-                + " as snapshots: sealdisk snapshot export SNAPSHOT FILE")
+                "Unmount it first: sealdisk unmount \(ShellWord.text(mount.mountPoint)). What is in"
+                + " use goes out as snapshots: sealdisk snapshot export SNAPSHOT FILE")
     }
 }

@@ -1,5 +1,8 @@
 import ChunkStore
 import DiskFormat
+import Glibc
+import Scheduling
+import Synchronization
 import Testing
 
 @testable import DiskEngine
@@ -41,6 +44,32 @@ import Testing
         let (cut, left) = try harness.afterPowerCut()
         #expect(try left.bytes().prefix(Self.new.count) == Self.new[...])
         try cut.close()
+    }
+
+    /// One that goes on refusing does not keep a disk from its end, which tells of it.
+    @Test func aDiskIsLeftWhileItsMediumRefuses() throws {
+        let harness = try Self.prepared()
+        let (disk, files, store) = (harness.disk, harness.files, harness.store)
+        files.arm(Fault([.synchronize], isLasting: true, code: .busy))
+        // A chunk is filled by it, which has to be durable.
+        try disk.put(Array(Self.old.prefix(100 * 4096)), at: 0)
+        let code = Mutex<DiskError.Code?>(nil)
+        let isEnded = Mutex(false)
+        let closing = startThread(name: "close") {
+            let found = diskErrorCode { try store.close() }
+            code.withLock { $0 = found }
+            isEnded.withLock { $0 = true }
+        }
+        for _ in 0..<6000 where !isEnded.withLock({ $0 }) { usleep(10_000) }
+        #expect(isEnded.withLock { $0 }, "it does not end")
+        files.disarm()
+        closing.join()
+        #expect(code.withLock { $0 } == .io)
+        // What was flushed before is there, and what it wrote since may be.
+        let again = try Store(
+            opening: files, keys: harness.keys, holder: "tests", limits: Harness.smallLimits)
+        #expect(try again.attach(disk.id).bytes() == Self.old)
+        try again.close()
     }
 
     @Test(arguments: [Fault.Effect.none, .whole])
