@@ -52,7 +52,7 @@ import Testing
         first.done("AttachDisk DiskId=data")
         let refusal = try #require(second.plane.perform("AttachDisk DiskId=data").refusal)
         #expect(refusal.code == ErrorCode.heldElsewhere.rawValue)
-        #expect(refusal.recommend.contains("--fence"))
+        #expect(refusal.recommend.contains("Fence=true"))
         #expect(second.plane.refresh() == nil)
         let held = second.done("DescribeDisks DiskId=data")["Disks"]?["Disk"]?.array?.first
         #expect(held?["HeldElsewhere"]?.string == "a host")

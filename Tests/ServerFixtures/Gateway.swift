@@ -7,7 +7,7 @@ public final class Gateway: S3Server {
     public let process: ServerProcess
     /// By a name under which each bucket has a name of its own.
     public var namedEndpoint: String { "http://\(Self.domain):\(port)" }
-    private static let domain = "s3.localhost"
+    private static let domain = "localhost"
 
     /// One for all tests that do not harm it.
     public static let shared = Result { try Gateway(CephCluster.shared.get()) }
