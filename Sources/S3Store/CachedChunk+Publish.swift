@@ -12,7 +12,7 @@ import ChunkStore
 // was taken later than this one: what this image takes for durable is in the bucket when it is.
 extension CachedChunk {
     /// Bytes of a data object; a longer image becomes several.
-    private static let objectLimit = 40 << 20
+    private static let objectLimit = UploadRooms.size
     /// An image up to this size is put into the index itself.
     private static let smallImage = 64 << 10
     /// Data objects that a chunk that is filled may lie in before it is put anew as one.
@@ -22,18 +22,23 @@ extension CachedChunk {
     private final class Image {
         var index: ChunkIndex
         var taken: [Range<Int>] = []
-        var room: UnsafeMutableRawBufferPointer
+        let room: UnsafeMutableRawBufferPointer
         var used = 0
         /// Parts of `room`: where they come from.
         var parts: [(offset: UInt64, start: Int, count: Int)] = []
         var putObjects: [ChunkIndex.DataObject] = []
 
-        init(index: ChunkIndex, bytes: Int) {
+        private let rooms: UploadRooms
+        private let memory: UploadRoom
+
+        init(index: ChunkIndex, bytes: Int, in rooms: UploadRooms) {
             self.index = index
-            room = .allocate(byteCount: bytes, alignment: Int(PageSet.pageSize))
+            self.rooms = rooms
+            memory = rooms.take(bytes: bytes)
+            room = .init(rebasing: memory.bytes[..<bytes])
         }
 
-        deinit { room.deallocate() }
+        deinit { rooms.giveBack(memory) }
     }
 
     /// Publishes what waits at this moment. Returns when what waited when it was called is in the
@@ -69,7 +74,7 @@ extension CachedChunk {
         }
         let bytes = min(
             Self.objectLimit, (waiting.count + (anew ? pageCount : 256)) * Int(PageSet.pageSize))
-        let image = Image(index: base, bytes: bytes)
+        let image = Image(index: base, bytes: bytes, in: rooms)
         let leftOut = anew ? dead.runs : []
         let since = waitingSince.exchange(0, ordering: .acquiringAndReleasing)
         publishingSince.store(since, ordering: .releasing)

@@ -20,6 +20,7 @@ final class CachedChunk: @unchecked Sendable {
     let order: UInt64
     let bucket: Bucket
     let cache: Cache
+    let rooms: UploadRooms
     let monitor: Monitor
     /// Calls of a file that is being written to; see `unmarkIfClean`.
     let writers = Atomic<Int>(0)
@@ -59,7 +60,7 @@ final class CachedChunk: @unchecked Sendable {
 
     init(
         name: ObjectName, length: UInt64, order: UInt64, isWhole: Bool, bucket: Bucket,
-        cache: Cache, threads: any Threads
+        cache: Cache, rooms: UploadRooms, threads: any Threads
     ) {
         self.name = name
         self.length = length
@@ -67,6 +68,7 @@ final class CachedChunk: @unchecked Sendable {
         self.isWhole = isWhole
         self.bucket = bucket
         self.cache = cache
+        self.rooms = rooms
         monitor = threads.makeMonitor()
         let pages = Int((length + PageSet.pageSize - 1) / PageSet.pageSize)
         waiting = PageSet(limit: pages)

@@ -56,6 +56,7 @@ extension Uploads {
             return running
         }
         for thread in ending { thread.join() }
+        rooms.letGo()
         monitor.withLock {
             for next in ahead {
                 next.chunk.handles -= 1
@@ -72,6 +73,7 @@ extension Uploads {
             time.sleep(for: step)
             chooseEvictions()
             setPace()
+            if backlog().bytes == 0 { rooms.letGo() }
             monitor.withLock {
                 monitor.announce(.work)
                 monitor.announce()

@@ -16,6 +16,7 @@ final class Uploads: @unchecked Sendable {
     let threads: any Threads
     let time: any StoreTime
     let monitor: Monitor
+    let rooms: UploadRooms
     /// Chunks that were dropped from the cache, with what was in them and in no bucket.
     let forgotten = Atomic<Int>(0)
     let uses = Atomic<UInt64>(0)
@@ -52,6 +53,7 @@ final class Uploads: @unchecked Sendable {
         self.threads = threads
         self.time = time
         monitor = threads.makeMonitor()
+        rooms = UploadRooms(most: options.uploads)
     }
 
     func milliseconds() -> UInt64 {
@@ -87,7 +89,7 @@ final class Uploads: @unchecked Sendable {
         }
         return CachedChunk(
             name: name, length: length, order: order, isWhole: isWhole,
-            bucket: holdings[name], cache: cache, threads: threads)
+            bucket: holdings[name], cache: cache, rooms: rooms, threads: threads)
     }
 
     /// Whether this host knows a chunk of that name.

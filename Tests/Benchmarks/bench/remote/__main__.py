@@ -9,6 +9,7 @@ import re
 import subprocess
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Callable, Sequence
@@ -42,14 +43,30 @@ def fill(subject: Subject) -> float:
     return subject.size / MIB / (time.monotonic() - start)
 
 
-def rounds(subjects: Sequence[Subject], count: int,
-           measure: Callable[[Subject], float]) -> dict[str, float]:
-    """Medians; every round meets all subjects in turn."""
-    figures: dict[str, list[float]] = {subject.name: [] for subject in subjects}
-    for _ in range(count):
-        for subject in subjects:
-            figures[subject.name].append(measure(subject))
-    return {name: median(found) for name, found in figures.items()}
+def overwrite(subject: Subject) -> None:
+    """Writes at random twice as much as it holds. A disk is faster before: nothing is reclaimed yet,
+    and its chunks lie in order."""
+    run("fio", "--name=overwrite", f"--filename={subject.path}", "--rw=randwrite", "--bs=4k",
+        "--direct=1", f"--size={subject.size}", f"--io_size={2 * subject.size}",
+        "--ioengine=libaio", "--iodepth=16", "--norandommap", timeout=1200)
+
+
+class Figures:
+    """What was measured of each by name; every round meets all in turn, every other in reverse."""
+
+    def __init__(self, measures: dict[str, Callable[[], float]], count: int) -> None:
+        self._found: dict[str, list[float]] = {name: [] for name in measures}
+        for turn in range(count):
+            for name in list(measures)[::-1] if turn % 2 else measures:
+                self._found[name].append(measures[name]())
+
+    def of(self, name: str) -> float:
+        """The median of the rounds."""
+        return median(self._found[name])
+
+    def ratio(self, name: str, other: str) -> float:
+        """The median of the proportions of each round: what changes with time falls out."""
+        return median(one / two for one, two in zip(self._found[name], self._found[other]))
 
 
 def status(subject: Remote) -> dict:
@@ -74,6 +91,26 @@ def put_loop(server: S3Server, folder: Path, total: int, size: int) -> float:
     start = time.monotonic()
     run(*server.signed(*targets), timeout=1200)
     return count * size / MIB / (time.monotonic() - start)
+
+
+class Uploading:
+    """As much going to the server, by one curl that yields to others, as a disk on S3 sends in a
+    job: what the server then leaves of this machine to a disk that uploads nothing."""
+
+    def __init__(self, server: S3Server, body: Path, rate: float) -> None:
+        targets: list[object] = []
+        for index in range(1000):
+            targets += ["-T", body, f"{server.endpoint}/{BUCKET}/plain/{index % 16}"]
+        words = ["nice", "-n", "19",
+                 *server.signed("--limit-rate", f"{max(1, int(rate) >> 10)}k", *targets)]
+        self._curl = subprocess.Popen([str(word) for word in words])
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self._curl.terminate()
+        self._curl.wait(timeout=30)
 
 
 def ranged_get(server: S3Server, prefix: str, count: int) -> float:
@@ -154,22 +191,46 @@ def s3_tables(arguments: argparse.Namespace, tools: Tools) -> str:
         plain = put_loop(server, folder, size, CHUNK)
         sent = status(host)
         fill(local)
+        for each in (local, host, store):
+            overwrite(each)
         rows = []
         jobs = [
             ("random write 4K, depth 1", ["--rw=randwrite", "--iodepth=1"]),
             ("random write 4K, depth 16", ["--rw=randwrite", "--iodepth=16"]),
             ("random write 4K + fdatasync", ["--rw=randwrite", "--iodepth=1", "--fdatasync=1"]),
         ]
+        rates: list[float] = []
+
+        def settle() -> None:
+            # What one subject left to upload, or in memory, is no work for the next.
+            for other in (host, store):
+                uploaded(other)
+            run("sync", timeout=300)
+
+        def job(each: Subject, words: Sequence[str]) -> float:
+            settle()
+            return fio(each.path, f"--size={each.size}", *words, seconds=arguments.seconds)
+
+        def sending(words: Sequence[str]) -> float:
+            settle()
+            before = status(host)["requests"]["bytesSent"]
+            figure = job(host, words)
+            rates.append((status(host)["requests"]["bytesSent"] - before) / arguments.seconds)
+            return figure
+
+        def beside(words: Sequence[str]) -> float:
+            settle()
+            with Uploading(server, folder / "body", rates[-1]):
+                return fio(local.path, f"--size={size}", *words, seconds=arguments.seconds)
+
         for name, options in jobs:
-            def measure(each: Subject, words: Sequence[str] = tuple(options)) -> float:
-                # What one subject left to upload is no work for the others.
-                for other in (host, store):
-                    uploaded(other)
-                return fio(each.path, f"--size={each.size}", *words, seconds=arguments.seconds)
-            found = rounds(subjects, arguments.rounds, measure)
-            rows.append([name, *(number(found[each.name]) for each in subjects),
-                         number(found[host.name] / found[local.name]),
-                         number(found[host.name] / found[peer.name])])
+            measures = {each.name: partial(job, each, options) for each in subjects}
+            measures[host.name] = partial(sending, options)
+            measures["beside"] = partial(beside, options)
+            found = Figures(measures, arguments.rounds)
+            rows.append([name, *(number(found.of(each)) for each in measures),
+                         *(number(found.ratio(host.name, each))
+                           for each in (local.name, "beside", peer.name))])
         uploaded(host)
         first, cold, gets = cold_reads(host, arguments.reads)
         get = ranged_get(server, host.name, arguments.reads)
@@ -177,8 +238,8 @@ def s3_tables(arguments: argparse.Namespace, tools: Tools) -> str:
         for subject in reversed(started):
             subject.stop()
         server.stop()
-    heads = ["job (IOPS)", *(each.name for each in subjects), "s3-host / encrypted",
-             "s3-host / s3backer"]
+    heads = ["job (IOPS)", *(each.name for each in subjects), "encrypted, uploads beside it",
+             "s3-host / encrypted", "/ uploads beside it", "/ s3backer"]
     gib = size / (1 << 30)
     requests = sent["requests"]
     more = [
@@ -215,15 +276,15 @@ def ceph_table(arguments: argparse.Namespace, tools: Tools) -> str:
         rows = []
         for kind in ("randwrite", "randread"):
             for depth in (1, 16):
-                def measure(each: Subject) -> float:
+                def job(each: Subject) -> float:
                     drop_caches()
                     return fio(each.path, f"--size={each.size}", f"--rw={kind}",
                                f"--iodepth={depth}", seconds=arguments.seconds)
-                found = rounds(subjects, arguments.rounds, measure)
                 names = [each.name for each in subjects]
-                ours = found[names[0]]
-                rows.append([f"{kind} 4K, depth {depth}", *(number(found[n]) for n in names),
-                             *(number(ours / found[name]) for name in names[1:])])
+                found = Figures({each.name: partial(job, each) for each in subjects},
+                                arguments.rounds)
+                rows.append([f"{kind} 4K, depth {depth}", *(number(found.of(n)) for n in names),
+                             *(number(found.ratio(names[0], name)) for name in names[1:])])
     finally:
         for subject in reversed(started):
             subject.stop()
