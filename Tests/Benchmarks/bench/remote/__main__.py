@@ -207,21 +207,24 @@ def s3_tables(arguments: argparse.Namespace, tools: Tools) -> str:
                 uploaded(other)
             run("sync", timeout=300)
 
+        def write(each: Subject, words: Sequence[str]) -> float:
+            return fio(each.path, f"--size={each.size}", *words, seconds=arguments.seconds)
+
         def job(each: Subject, words: Sequence[str]) -> float:
             settle()
-            return fio(each.path, f"--size={each.size}", *words, seconds=arguments.seconds)
+            return write(each, words)
 
         def sending(words: Sequence[str]) -> float:
             settle()
             before = status(host)["requests"]["bytesSent"]
-            figure = job(host, words)
+            figure = write(host, words)
             rates.append((status(host)["requests"]["bytesSent"] - before) / arguments.seconds)
             return figure
 
         def beside(words: Sequence[str]) -> float:
             settle()
             with Uploading(server, folder / "body", rates[-1]):
-                return fio(local.path, f"--size={size}", *words, seconds=arguments.seconds)
+                return write(local, words)
 
         for name, options in jobs:
             measures = {each.name: partial(job, each, options) for each in subjects}
