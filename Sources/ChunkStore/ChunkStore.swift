@@ -74,6 +74,11 @@ public protocol ChunkStore: Sendable {
         _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
     ) throws(StoreError) -> ObjectVersion
 
+    /// For who is about to replace an object and is in no hurry: returns when the store would as
+    /// soon do now as later what it has to do before, or when `isWanted` says no more, which is
+    /// asked now and then. A hint: it waits for seconds at most, and nothing depends on it.
+    func awaitLull(while isWanted: () -> Bool)
+
     /// The names directly below a folder, in no particular order; empty if there is no such folder.
     /// Not listed is what no `ObjectName` can name: what an interrupted call left behind, for one.
     /// Throws `.foreign` if something other than a folder has that name, `.io`.
@@ -195,6 +200,9 @@ extension ChunkStore {
     ) throws(StoreError) -> ObjectVersion {
         try replaceObject(name, with: bytes, if: condition)
     }
+
+    /// For stores that put everything in its place at once.
+    public func awaitLull(while isWanted: () -> Bool) {}
 
     /// For stores where space that was given back is as good as any other.
     public func recycleFile(

@@ -45,8 +45,10 @@ extension CachedChunk {
     /// bucket, whoever put it there. `earlier` publishes the earlier chunks of the group.
     ///
     /// With `anew` all of it is put, without what is dead, as one; nothing happens if the chunk is
-    /// gone.
-    func publish(anew: Bool = false, earlier: () throws(StoreError) -> Void) throws(StoreError) {
+    /// gone. Returns how many bytes of the chunk were put by this call.
+    func publish(
+        anew: Bool = false, earlier: () throws(StoreError) -> Void
+    ) throws(StoreError) -> UInt64 {
         let mayBegin = monitor.withLock { () -> Bool in
             while isPublishing { monitor.wait() }
             if isRemoved || waiting.isEmpty && !anew { return false }
@@ -57,7 +59,7 @@ extension CachedChunk {
             try monitor.withLock { () throws(StoreError) in
                 if !isRemoved, !isPublishing { try unmarkIfClean() }
             }
-            return
+            return 0
         }
         defer {
             monitor.withLock {
@@ -98,6 +100,7 @@ extension CachedChunk {
         for pages in leftOut { dead.remove(pages) }
         try monitor.withLock { () throws(StoreError) in try unmarkIfClean() }
         deleteObjects(of: known, besides: image.index)
+        return UInt64(image.taken.reduce(0) { $0 + $1.count }) * PageSet.pageSize
     }
 
     /// What was to be put anew and is a copy waits for nothing, whether that was done or not.

@@ -190,6 +190,8 @@ public final class S3Store: ChunkStore {
         present.forget(below: folder)
     }
 
+    public func awaitLull(while isWanted: () -> Bool) { uploads.awaitLull(while: isWanted) }
+
     // MARK: Space
 
     /// A bucket has no size: it is told as full while it refuses to take more.
@@ -255,8 +257,9 @@ final class S3ChunkFile: ChunkFile {
                 cause: "offset \(offset) is outside the file")
         }
         guard buffer.count > 0 else { return }
-        try chunk.write(buffer, at: offset, now: store.uploads.milliseconds())
-        store.uploads.noteWritten(chunk)
+        let now = store.uploads.milliseconds()
+        try chunk.write(buffer, at: offset, now: now)
+        store.uploads.noteWritten(chunk, now: now)
     }
 
     func synchronize() throws(StoreError) {

@@ -18,6 +18,8 @@ public struct S3StoreOptions: Sendable {
     public var waitingBytes: UInt64 = 1 << 30
     /// Threads that upload, each with a chunk in memory; and as many that read ahead.
     public var uploads = 4
+    /// Bytes that uploads have to have for their rate to be counted.
+    public var leastRated: UInt64 = 4 << 20
     /// How long a call waits for a bucket that does not answer, before it fails.
     public var patience = Duration.seconds(120)
     public var lease = LeaseTerm()

@@ -5,8 +5,15 @@ extension Uploads {
     /// Publishes a chunk, and before it those that its log continues.
     func publish(_ chunk: CachedChunk, anew: Bool = false) throws(StoreError) {
         try chunk.bucket.gate.check("upload \(chunk.name)")
-        try chunk.publish(anew: anew) { () throws(StoreError) in
-            for earlier in waitingChunks(before: chunk) { try publish(earlier) }
+        monitor.withLock { rate.begin(at: time.now()) }
+        do {
+            let bytes = try chunk.publish(anew: anew) { () throws(StoreError) in
+                for earlier in waitingChunks(before: chunk) { try publish(earlier) }
+            }
+            monitor.withLock { rate.end(bytes: bytes, at: time.now()) }
+        } catch {
+            monitor.withLock { rate.fail() }
+            throw error
         }
         if !anew, chunk.isScattered { askAnew(chunk) }
     }
@@ -75,7 +82,9 @@ extension Uploads {
     }
 
     /// Bytes that wait for their upload, and for how many milliseconds the first of them does.
-    func backlog() -> (bytes: UInt64, milliseconds: UInt64) {
+    typealias Backlog = (bytes: UInt64, milliseconds: UInt64)
+
+    func backlog() -> Backlog {
         let now = milliseconds()
         return monitor.withLock {
             var (bytes, age): (UInt64, UInt64) = (0, 0)
@@ -121,11 +130,6 @@ extension Uploads {
                 monitor.wait()
             }
         }
-    }
-
-    /// Something was written that a thread may want to upload at once.
-    func noteWritten(_ chunk: CachedChunk) {
-        if chunk.isFilled { monitor.withLock { monitor.announce(.work) } }
     }
 
     func noteDead(_ chunk: CachedChunk) {

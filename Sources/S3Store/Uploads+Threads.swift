@@ -64,6 +64,7 @@ extension Uploads {
             }
             ahead = []
             (isStarted, isStopping) = (false, false)
+            isHoldingBack.store(false, ordering: .releasing)
         }
     }
 
@@ -72,8 +73,9 @@ extension Uploads {
         while !monitor.withLock({ isStopping }) {
             time.sleep(for: step)
             chooseEvictions()
-            setPace()
-            if backlog().bytes == 0 { rooms.letGo() }
+            let waiting = backlog()
+            setPace(for: waiting)
+            if waiting.bytes == 0 { rooms.letGo() }
             monitor.withLock {
                 monitor.announce(.work)
                 monitor.announce()
@@ -143,13 +145,13 @@ extension Uploads {
     /// Called under `monitor`: the oldest that is filled, or has waited long enough.
     private func nextToPublish() -> CachedChunk? {
         let now = milliseconds()
-        let lag = UInt64(max(0, options.lag.wholeNanoseconds / 1_000_000))
+        let takesFull = !isHoldingBack.load(ordering: .acquiring)
         var best: CachedChunk?
         for chunk in chunks.values
         where chunk.isMarked.load(ordering: .acquiring) && !taken.contains(chunk.name) {
             let since = chunk.waitingSince.load(ordering: .acquiring)
             // A quarter of the time is for the upload itself.
-            guard since > 0, chunk.isFilled || now >= since + lag * 3 / 4,
+            guard since > 0, takesFull && chunk.isFilled || now >= since + lagMilliseconds * 3 / 4,
                 now >= chunk.notBefore.load(ordering: .acquiring),
                 !chunk.bucket.gate.isFenced,
                 // What is being removed, or could not be yet, is never uploaded any more.
@@ -160,17 +162,19 @@ extension Uploads {
         return best
     }
 
-    /// Called under `monitor`: a chunk to be put anew, at the rate that is allowed.
+    /// Called under `monitor`: a chunk to be put anew, at the rate that is allowed, or at a small
+    /// part of it for the sake of those who write.
     private func nextAnew() -> CachedChunk? {
         let now = time.now()
-        guard now >= compactedUntil else { return nil }
+        let part: UInt64 = isHoldingBack.load(ordering: .acquiring) ? 16 : 1
+        let pause = Double(compacted.bytes * part) / Double(max(1, options.compactionRate))
+        guard now >= compacted.at + .seconds(pause) else { return nil }
         for name in anew where !taken.contains(name) {
             anew.remove(name)
             guard let chunk = chunks[name], chunk.isMostlyDead || chunk.isScattered else {
                 continue
             }
-            let seconds = Double(chunk.length) / Double(max(1, options.compactionRate))
-            compactedUntil = now + .seconds(seconds)
+            compacted = (now, chunk.length)
             return chunk
         }
         return nil

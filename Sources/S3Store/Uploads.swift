@@ -22,6 +22,10 @@ final class Uploads: @unchecked Sendable {
     let uses = Atomic<UInt64>(0)
     /// Calls that do not return before something was uploaded.
     let waiters = Atomic<Int>(0)
+    /// Whether full chunks wait for those who write; see `Uploads+Pace.swift`.
+    let isHoldingBack = Atomic<Bool>(false)
+    /// When something was written last, in milliseconds of the store's clock.
+    let lastWrite = Atomic<UInt64>(0)
 
     // Guarded by `monitor`.
     var chunks: [ObjectName: CachedChunk] = [:]
@@ -39,7 +43,9 @@ final class Uploads: @unchecked Sendable {
     var ahead: [(chunk: CachedChunk, pages: Range<Int>)] = []
     /// Why the last attempt to upload failed; nil after one that did not.
     var failure: StoreError?
-    var compactedUntil = Duration.zero
+    var rate: UploadRate
+    /// When a chunk was put anew last, and how long it was.
+    var compacted: (at: Duration, bytes: UInt64) = (.zero, 0)
     /// Copies that are to go.
     var evictions: [CachedChunk] = []
 
@@ -54,6 +60,7 @@ final class Uploads: @unchecked Sendable {
         self.time = time
         monitor = threads.makeMonitor()
         rooms = UploadRooms(most: options.uploads)
+        rate = UploadRate(least: options.leastRated)
     }
 
     func milliseconds() -> UInt64 {

@@ -6,6 +6,10 @@ import Testing
 
 @testable import S3Store
 
+extension Uploads {
+    fileprivate var mayYield: Bool { mayYield(backlog()) }
+}
+
 /// Who goes first where there are too few processors.
 @Suite("S3: writers before uploads")
 struct PaceTests {

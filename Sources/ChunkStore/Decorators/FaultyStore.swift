@@ -106,6 +106,8 @@ public final class FaultyStore: ChunkStore {
         }
     }
 
+    public func awaitLull(while isWanted: () -> Bool) { base.awaitLull(while: isWanted) }
+
     public func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] {
         try begin(.list, folder.path)
         return try base.list(folder)

@@ -67,6 +67,8 @@ public struct MeteredStore: ChunkStore {
         }
     }
 
+    public func awaitLull(while isWanted: () -> Bool) { base.awaitLull(while: isWanted) }
+
     public func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] {
         try meters.count(.list) { () throws(StoreError) in try base.list(folder) }
     }

@@ -62,6 +62,8 @@ public struct PacedStore: ChunkStore {
         return try base.replaceObject(name, with: bytes, if: condition)
     }
 
+    public func awaitLull(while isWanted: () -> Bool) { base.awaitLull(while: isWanted) }
+
     public func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] {
         pacer.begin()
         return try base.list(folder)

@@ -89,6 +89,8 @@ public struct RetryingStore: ChunkStore {
     }
 
     /// Always: it changes nothing.
+    public func awaitLull(while isWanted: () -> Bool) { base.awaitLull(while: isWanted) }
+
     public func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] {
         try retrying.call(.always) { _ throws(StoreError) in try base.list(folder) }
     }

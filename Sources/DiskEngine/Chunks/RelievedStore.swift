@@ -61,6 +61,8 @@ struct RelievedStore: ChunkStore {
         }
     }
 
+    func awaitLull(while isWanted: () -> Bool) { base.awaitLull(while: isWanted) }
+
     func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] {
         try relieved { () throws(StoreError) in try base.list(folder) }
     }

@@ -108,6 +108,9 @@ final class SealedStore: Sendable {
         }
     }
 
+    /// See `ChunkStore.awaitLull`.
+    func awaitLull(while isWanted: () -> Bool) { files.awaitLull(while: isWanted) }
+
     /// How things of the account belong together, in the clear: it holds no content. Throws
     /// `StoreError`, `FormatError`.
     func readAccount(store: String) throws -> (record: AccountRecord, version: ObjectVersion?) {
@@ -375,10 +378,8 @@ final class SealedChunkFile: Sendable {
         let bodies = layout.bodyOffset(of: first)
         try file.deallocate(at: bodies, length: layout.bodyOffset(of: end) - bodies)
         let perPage = Format.blockSize / Format.entrySize
-        let pages =
-            (slots.lowerBound + perPage - 1)
-            / perPage..<max(
-                (slots.lowerBound + perPage - 1) / perPage, slots.upperBound / perPage)
+        let firstPage = (slots.lowerBound + perPage - 1) / perPage
+        let pages = firstPage..<max(firstPage, slots.upperBound / perPage)
         if !pages.isEmpty {
             try file.deallocate(
                 at: layout.tableOffset + UInt64(pages.lowerBound * Format.blockSize),

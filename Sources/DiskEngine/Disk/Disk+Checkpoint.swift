@@ -205,11 +205,26 @@ extension Disk {
         return try current ?? checkpoint()
     }
 
+    /// Whether a checkpoint is wanted that may come later: only for the log's length, and the log
+    /// is not twice as long.
+    private var mayCheckpointLater: Bool {
+        monitor.withLock {
+            wantsCheckpoint && !isCheckpointing && log.failure == nil && !supply.isStopping
+                && log.changesSinceCut < 2 * lineage.limits.checkpointLogBlocks
+                && map.dirty.count < dirtyLimit
+        }
+    }
+
     /// The checkpoint thread.
     func checkpointInBackground() {
         monitor.lock()
         while true {
             if wantsCheckpoint, !isCheckpointing, log.failure == nil {
+                monitor.withoutLock {
+                    lineage.store.awaitLull { mayCheckpointLater }
+                }
+                // Somebody else may have taken it meanwhile.
+                guard wantsCheckpoint, !isCheckpointing else { continue }
                 monitor.unlock()
                 // A failure is kept in `checkpointFailure`, for the status and for writers that
                 // run out of map memory; nothing is lost, the log merely stays longer.

@@ -170,7 +170,12 @@ final class Reclaimer: @unchecked Sendable {
                 remove(removals.removeFirst(), from: store())
             } else if answered < calls {
                 findRoom(store())
-            } else if let next = wanted.first(where: { suspended[$0.key] == nil }) {
+            } else if let next = nextWanted {
+                if !next.value {
+                    awaitLull(before: next.key, of: store())
+                    // Something else may have come up that goes first.
+                    guard canWait(for: next.key) else { continue }
+                }
                 wanted[next.key] = nil
                 pass(over: next.key, of: store()) { store, lineage in
                     try store.reclaim(lineage, walking: next.value)
@@ -180,6 +185,27 @@ final class Reclaimer: @unchecked Sendable {
                 monitor.wait()
             }
         }
+    }
+
+    /// What was overwritten can be given back a little later: that takes checkpoints, for which a
+    /// store may have to upload what it holds back for those who write. Called under the lock,
+    /// which is released meanwhile.
+    private func awaitLull(before lineage: LineageID, of store: Store?) {
+        monitor.withoutLock {
+            store?.sealed.awaitLull { monitor.withLock { canWait(for: lineage) } }
+        }
+    }
+
+    /// Whether a pass over a lineage, for what was overwritten alone, is the next thing to do.
+    private func canWait(for lineage: LineageID) -> Bool {
+        !isStopping && removals.isEmpty && answered == calls && suspended[lineage] == nil
+            && wanted[lineage] == false && nextWanted?.value == false
+    }
+
+    /// Somebody gave up what is walked for, and may look for its space.
+    private var nextWanted: (key: LineageID, value: Bool)? {
+        let ready = wanted.filter { suspended[$0.key] == nil }
+        return ready.first { $0.value } ?? ready.first
     }
 
     /// Called under the lock, which is released for the work.

@@ -78,6 +78,7 @@ struct LineageFencingStore: SharedStore {
         try base.replaceObject(name, with: bytes, if: condition)
     }
 
+    func awaitLull(while isWanted: () -> Bool) { base.awaitLull(while: isWanted) }
     func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] { try base.list(folder) }
     func removeFolder(_ folder: ObjectName) throws(StoreError) { try base.removeFolder(folder) }
     func capacity() throws(StoreError) -> StoreCapacity { try base.capacity() }

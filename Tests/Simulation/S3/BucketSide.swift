@@ -27,6 +27,7 @@ final class BucketSide: RemoteSide, @unchecked Sendable {
         options.durability = generator.chance(50) ? .host : .store
         options.lag = .milliseconds(generator.pick([20, 400, 10_000]) ?? 20)
         options.cacheBytes = generator.pick([1 << 15, 1 << 19, 1 << 30]) ?? 1 << 19
+        options.leastRated = 1 << 12
         options.waitingBytes = generator.pick([1 << 17, 1 << 20, 1 << 30]) ?? 1 << 20
         options.uploads = generator.number(in: 1..<4)
         options.patience = .seconds(60)
