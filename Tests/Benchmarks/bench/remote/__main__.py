@@ -209,6 +209,7 @@ def s3_tables(arguments: argparse.Namespace, tools: Tools) -> str:
             # What one subject left to upload, or in memory, is no work for the next.
             for other in (host, store):
                 uploaded(other)
+            server.give_back()
             run("sync", timeout=300)
 
         def write(each: Subject, words: Sequence[str], seconds: int) -> float:
