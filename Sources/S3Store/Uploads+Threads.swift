@@ -162,19 +162,17 @@ extension Uploads {
         return best
     }
 
-    /// Called under `monitor`: a chunk to be put anew, at the rate that is allowed, or at a small
-    /// part of it for the sake of those who write.
+    /// Called under `monitor`: a chunk to be put anew, at the rate that is allowed.
     private func nextAnew() -> CachedChunk? {
         let now = time.now()
-        let part: UInt64 = isHoldingBack.load(ordering: .acquiring) ? 16 : 1
-        let pause = Double(compacted.bytes * part) / Double(max(1, options.compactionRate))
-        guard now >= compacted.at + .seconds(pause) else { return nil }
+        guard now >= compactedUntil else { return nil }
         for name in anew where !taken.contains(name) {
             anew.remove(name)
             guard let chunk = chunks[name], chunk.isMostlyDead || chunk.isScattered else {
                 continue
             }
-            compacted = (now, chunk.length)
+            let seconds = Double(chunk.length) / Double(max(1, options.compactionRate))
+            compactedUntil = now + .seconds(seconds)
             return chunk
         }
         return nil

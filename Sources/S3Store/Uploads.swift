@@ -44,8 +44,7 @@ final class Uploads: @unchecked Sendable {
     /// Why the last attempt to upload failed; nil after one that did not.
     var failure: StoreError?
     var rate: UploadRate
-    /// When a chunk was put anew last, and how long it was.
-    var compacted: (at: Duration, bytes: UInt64) = (.zero, 0)
+    var compactedUntil = Duration.zero
     /// Copies that are to go.
     var evictions: [CachedChunk] = []
 

@@ -20,8 +20,7 @@ struct HoldingBackTests {
         private let open: [any ChunkFile]
 
         init(
-            _ upload: Duration, durability: S3StoreOptions.Durability = .host,
-            compactionRate: UInt64 = 32 << 20
+            _ upload: Duration, durability: S3StoreOptions.Durability = .host
         ) throws {
             let time = time
             bucket = MemoryObjects { call throws(StoreError) in
@@ -34,7 +33,6 @@ struct HoldingBackTests {
             host = try Host(bucket, time: time) {
                 $0.lag = .seconds(100)
                 $0.durability = durability
-                $0.compactionRate = compactionRate
             }
             open = try [host.store.createFile(try chunk(1), length: HoldingBackTests.length)]
             try fill(open[0])
@@ -139,40 +137,5 @@ struct HoldingBackTests {
         #expect(rig.bucket.keys.contains("objects/lineages/a/manifest"))
         try rig.host.store.close()
         store.awaitLull { true }
-    }
-
-    /// Chunks that are mostly dead are put anew all the same, but seldom.
-    @Test func compactionGoesOnSlowly() throws {
-        let rig = try Rig(.milliseconds(1), compactionRate: 8 << 20)
-        let names = try (2...4).map { try chunk($0) }
-        let files = try names.map { try rig.host.store.createFile($0, length: Self.length) }
-        for file in files { try rig.fill(file) }
-        rig.time.advance(by: .seconds(1))
-        try eventually("they are uploaded") { rig.backlog == 0 }
-        let other = try rig.host.store.createFile(try chunk(5), length: Self.length)
-        try rig.write(to: other)
-        for file in files { try file.deallocate(at: 0, length: Self.length * 3 / 4) }
-        func count() -> Int {
-            rig.uploads.monitor.withLock { names.map { rig.uploads.chunks[$0] } }.count {
-                chunk in chunk?.monitor.withLock { chunk?.index?.isCompacted } ?? false
-            }
-        }
-        try eventually("the first is put anew") { count() == 1 }
-        // One a second, were it not for those who write; so it is one in sixteen.
-        var seconds = 0.0
-        while count() == 1, seconds < 30 {
-            try other.fill(1, pages: 0..<1)
-            rig.time.advance(by: .milliseconds(100))
-            seconds += 0.1
-            usleep(2000)
-        }
-        #expect(count() == 2)
-        #expect(seconds > 14 && seconds < 20, "\(seconds)")
-        rig.time.advance(by: .seconds(1))
-        try eventually("they are put anew when nobody writes") {
-            rig.time.advance(by: .milliseconds(100))
-            return count() == 3
-        }
-        try rig.host.store.close()
     }
 }
