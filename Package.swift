@@ -92,8 +92,15 @@ let package = Package(
 
         // Counts what a thread asks of Swift's runtime.
         .target(name: "CRuntimeCounts", path: "Tests/CRuntimeCounts"),
+        // Programs of the host that tests start.
+        .systemLibrary(name: "CSpawn", path: "Tests/CSpawn"),
+        .target(
+            name: "HostPrograms", dependencies: ["CSpawn"], path: "Tests/HostPrograms",
+            swiftSettings: strict),
         // Real servers on loopback, and one that breaks what passes through it.
-        .target(name: "ServerFixtures", path: "Tests/ServerFixtures", swiftSettings: strict),
+        .target(
+            name: "ServerFixtures", dependencies: ["HostPrograms"], path: "Tests/ServerFixtures",
+            swiftSettings: strict),
 
         // One folder of tests a module, in the same order; then the tests of the whole.
         .testTarget(
@@ -102,26 +109,28 @@ let package = Package(
         .testTarget(
             name: "KeyManagementTests", dependencies: ["KeyManagement"], swiftSettings: strict),
         .testTarget(
-            name: "KeyBackendTests", dependencies: ["PKCS11Keys", "VaultKeys"],
+            name: "KeyBackendTests", dependencies: ["PKCS11Keys", "VaultKeys", "HostPrograms"],
             swiftSettings: strict),
         .testTarget(
             name: "S3ClientTests",
             dependencies: ["S3Client", "HTTP", "LocalStore", "ServerFixtures"],
             swiftSettings: strict),
         .testTarget(
-            name: "S3StoreTests", dependencies: ["S3Store", "LocalStore", "DiskEngine"],
+            name: "S3StoreTests",
+            dependencies: ["S3Store", "LocalStore", "DiskEngine", "HostPrograms"],
             swiftSettings: strict),
         .testTarget(
             name: "Conformance",
             dependencies: [
                 "ChunkStore", "LocalStore", "RADOSStore", "S3Store", "S3Client", "DiskEngine",
-                "ServerFixtures",
+                "ServerFixtures", "HostPrograms",
             ],
             swiftSettings: strict),
         .testTarget(
             name: "DiskFormatTests", dependencies: ["DiskFormat"], swiftSettings: strict),
         .testTarget(
-            name: "DiskEngineTests", dependencies: ["DiskEngine", "LocalStore", "CRuntimeCounts"],
+            name: "DiskEngineTests",
+            dependencies: ["DiskEngine", "LocalStore", "CRuntimeCounts", "HostPrograms"],
             swiftSettings: strict),
         .testTarget(
             name: "Simulation",
@@ -141,12 +150,16 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "sealdiskTests",
-            dependencies: ["sealdisk", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "sealdisk", "HostPrograms", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
         .testTarget(
-            name: "MountTests", dependencies: ["sealdisk", "ServerFixtures"],
+            name: "MountTests", dependencies: ["sealdisk", "ServerFixtures", "HostPrograms"],
             swiftSettings: strict),
-        .testTarget(name: "Tidy", swiftSettings: strict),
+        .testTarget(
+            name: "HostProgramsTests", dependencies: ["HostPrograms"], swiftSettings: strict),
+        .testTarget(name: "Tidy", dependencies: ["HostPrograms"], swiftSettings: strict),
     ]
 )
 
@@ -171,8 +184,8 @@ if Context.environment["SEALDISK_ENGINE_ALONE"] != nil {
     let needed: Set = [
         "COpenSSL", "CXXHash", "CLinuxFile", "CRados", "Scheduling", "CryptoPrimitives",
         "KeyManagement", "ChunkStore", "LocalStore", "RADOSStore", "S3Store", "DiskFormat",
-        "DiskEngine", "CRuntimeCounts", "ServerFixtures", "CryptoPrimitivesTests",
-        "Conformance", "DiskEngineTests", "Simulation",
+        "DiskEngine", "CRuntimeCounts", "CSpawn", "HostPrograms", "ServerFixtures",
+        "CryptoPrimitivesTests", "Conformance", "DiskEngineTests", "Simulation",
     ]
     package.products = []
     package.targets.removeAll { !needed.contains($0.name) }

@@ -1,5 +1,6 @@
 import ChunkStore
 import Foundation
+import HostPrograms
 import LocalStore
 import Testing
 
@@ -25,16 +26,12 @@ struct LocalLockTests {
 
     /// The other process holds the lock until it is told to end.
     private func whileAnotherProcessHolds(
-        _ script: String, _ body: (Process) throws -> Void
+        _ script: String, _ body: (Program) throws -> Void
     ) throws {
         _ = try LocalStore.create(at: path).lockExclusively(holder: "first")
-        let (process, input, output) = (Process(), Pipe(), Pipe())
-        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        let (input, output) = (Pipe(), Pipe())
         let hold = "exec 9<>'\(path)/.lock'; flock -n 9 || exit 1; \(script); echo held; read end"
-        process.arguments = ["-c", hold]
-        process.standardInput = input
-        process.standardOutput = output
-        try process.run()
+        let process = try Program("sh", ["-c", hold], input: .pipe(input), output: .pipe(output))
         defer {
             process.terminate()
             process.waitUntilExit()
@@ -72,7 +69,7 @@ struct LocalLockTests {
         try whileAnotherProcessHolds("printf 'killed\\n1\\nhost\\ntime\\n' >&9") { process in
             let store = try LocalStore(path: path)
             expect(.locked) { _ = try store.lockExclusively(holder: "second") }
-            kill(process.processIdentifier, SIGKILL)
+            process.signal(SIGKILL)
             process.waitUntilExit()
             try store.lockExclusively(holder: "second").release()
         }

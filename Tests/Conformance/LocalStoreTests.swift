@@ -1,5 +1,6 @@
 import ChunkStore
 import Foundation
+import HostPrograms
 import LocalStore
 import Testing
 
@@ -123,7 +124,7 @@ struct LocalStoreTests {
 
     @Test func aPlantedPipeDoesNotHoldAReaderUp() throws {
         let store = try LocalStore.create(at: path)
-        try run("mkfifo", [path + "/pipe"])
+        try Program.succeed("mkfifo", [path + "/pipe"])
         expect(.foreign, about: "not a regular file") { _ = try store.openFile(try name("pipe")) }
         expect(.foreign) { _ = try store.readObject(try name("pipe"), limit: 9) }
         let reader = try LocalStore(path: path, readOnly: true)

@@ -1,5 +1,6 @@
 import ChunkStore
 import Foundation
+import HostPrograms
 import LocalStore
 import Testing
 
@@ -91,6 +92,6 @@ struct PlantedFileTests {
         }
         close(place)
         try store.lockExclusively(holder: "me").release()
-        try run("rm", ["-rf", path + "/d"])
+        try Program.succeed("rm", ["-rf", path + "/d"])
     }
 }

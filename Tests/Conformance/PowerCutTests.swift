@@ -1,5 +1,6 @@
 import ChunkStore
 import Foundation
+import HostPrograms
 import LocalStore
 import Testing
 
@@ -16,8 +17,8 @@ struct PowerCutTests {
     func whatTheContractCallsDurableSurvives(last: LastCall) throws {
         let image = try TemporaryFolder()
         let file = image.path + "/xfs"
-        try run("truncate", ["-s", "320M", file])
-        try run("mkfs.xfs", ["-q", file])
+        try Program.succeed("truncate", ["-s", "320M", file])
+        try Program.succeed("mkfs.xfs", ["-q", file])
         try prepareAndCutPower(of: file, after: last)
         let mount = try MountedFolder(["-o", "loop", file])
         try check(last, in: try LocalStore(path: mount.path + "/store"))
@@ -29,7 +30,7 @@ struct PowerCutTests {
         // The store's handles end with this call: nothing of it holds the mount any more.
         try makeCalls(below: mount.path, endingWith: last)
         // Nothing that is not durable by now ever will be.
-        try run("xfs_io", ["-x", "-c", "shutdown", mount.path])
+        try Program.succeed("xfs_io", ["-x", "-c", "shutdown", mount.path])
         withExtendedLifetime(mount) {}
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import HostPrograms
 
 /// A folder of its own below the temporary folder, gone when the value is.
 final class TemporaryFolder {
@@ -28,30 +29,15 @@ final class MountedFolder {
         let located = arguments.map {
             $0.replacingOccurrences(of: "@", with: folder.path)
         }
-        try run("mount", located + [folder.path + "/mount"])
+        try Program.succeed("mount", located + [folder.path + "/mount"])
     }
 
     /// Lazily if something still holds it: a failing test must not leave a mount behind.
     deinit {
-        do { try run("umount", [path]) } catch { try? run("umount", ["-l", path]) }
-    }
-}
-
-struct CommandFailure: Error {
-    let command: String
-    let status: Int32
-}
-
-/// Runs a program of the host to its end. Throws unless it succeeds.
-func run(_ program: String, _ arguments: [String]) throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = [program] + arguments
-    process.standardOutput = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else {
-        let command = ([program] + arguments).joined(separator: " ")
-        throw CommandFailure(command: command, status: process.terminationStatus)
+        do {
+            try Program.succeed("umount", [path])
+        } catch {
+            _ = try? Program.run("umount", ["-l", path])
+        }
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import HostPrograms
 import Synchronization
 import Testing
 
@@ -35,19 +36,16 @@ final class OpenBao: Sendable {
             guard case .success(let server) = OpenBao.shared else { return }
             try? FileManager.default.removeItem(atPath: server.folder.path)
         }
-        let guardian = Process()
-        guardian.executableURL = URL(fileURLWithPath: "/bin/sh")
-        guardian.arguments =
+        let output = Pipe()
+        _ = try Program(
+            "sh",
             [
                 "-c", "\"$0\" \"$@\" >\"$HOME/log\" 2>&1 & echo $!; read _; kill -9 $!", binary,
                 "server", "-dev-root-token-id=\(Self.token)", "-dev-no-store-token",
                 "-dev-listen-address=127.0.0.1:\(port)",
-            ] + (tls ? ["-dev-tls", "-dev-tls-cert-dir=\(folder.path)"] : ["-dev"])
-        guardian.environment = ["HOME": folder.path, "PATH": "/usr/bin:/bin"]
-        guardian.standardInput = leash
-        let output = Pipe()
-        guardian.standardOutput = output
-        try guardian.run()
+            ] + (tls ? ["-dev-tls", "-dev-tls-cert-dir=\(folder.path)"] : ["-dev"]),
+            environment: ["HOME": folder.path, "PATH": "/usr/bin:/bin"],
+            input: .pipe(leash), output: .pipe(output))
         var line = ""
         while !line.hasSuffix("\n") {
             let part = output.fileHandleForReading.availableData

@@ -1,5 +1,6 @@
 import CryptoPrimitives
 import Foundation
+import HostPrograms
 import KeyManagement
 
 /// A folder of this test alone, removed with its owner.
@@ -26,17 +27,9 @@ final class TemporaryFolder: Sendable {
 /// Runs a program to its end; its output, and whether it said that all is well.
 @discardableResult
 func run(_ arguments: [String], environment: [String: String] = [:]) throws -> (String, Bool) {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let output = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return (String(decoding: output, as: UTF8.self), process.terminationStatus == 0)
+    let outcome = try Program.run(
+        arguments[0], Array(arguments.dropFirst()), environment: environment)
+    return (outcome.text, outcome.status == 0)
 }
 
 extension SecretBytes {

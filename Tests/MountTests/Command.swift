@@ -1,4 +1,5 @@
 import Foundation
+import HostPrograms
 
 /// A program of the host, run to its end.
 enum Command {
@@ -26,12 +27,12 @@ enum Command {
         let process = try start(program, arguments, environment: environment)
         let text = ([program] + arguments).joined(separator: " ")
         let guardian = Guardian(seconds: limit, over: "`\(text)`") {
-            kill(process.process.processIdentifier, SIGKILL)
+            // With what it has started, which may have its output.
+            process.process.killGroup()
         }
         defer { guardian.stop() }
         let output = process.output.fileHandleForReading.readDataToEndOfFile()
         let errors = process.errors.fileHandleForReading.readDataToEndOfFile()
-        process.process.waitUntilExit()
         return Outcome(
             command: text,
             status: process.process.terminationStatus,
@@ -50,7 +51,7 @@ enum Command {
     }
 
     struct Started {
-        let process: Process
+        let process: Program
         let output: Pipe
         let errors: Pipe
     }
@@ -59,17 +60,13 @@ enum Command {
     static func start(
         _ program: String, _ arguments: [String], environment: [String: String] = [:]
     ) throws -> Started {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [program] + arguments
-        // What a test does not anchor itself leaves nothing in the host's state directory.
-        process.environment = ProcessInfo.processInfo.environment
-            .merging(["SEALDISK_ANCHOR": "none"]) { $1 }.merging(environment) { $1 }
-        process.standardInput = FileHandle.nullDevice
         let (output, errors) = (Pipe(), Pipe())
-        process.standardOutput = output
-        process.standardError = errors
-        try process.run()
+        // What a test does not anchor itself leaves nothing in the host's state directory.
+        let process = try Program(
+            program, arguments,
+            environment: ProcessInfo.processInfo.environment
+                .merging(["SEALDISK_ANCHOR": "none"]) { $1 }.merging(environment) { $1 },
+            output: .pipe(output), errors: .pipe(errors))
         return Started(process: process, output: output, errors: errors)
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import HostPrograms
 import Testing
 
 extension MountSuite {
@@ -7,7 +8,7 @@ extension MountSuite {
     @Suite struct CopiedMountTests {
         /// A process in a mount namespace of its own, which begins as a copy of this one's.
         private final class Elsewhere {
-            let process: Process
+            let process: Program
             var pid: pid_t { process.processIdentifier }
 
             init() throws {

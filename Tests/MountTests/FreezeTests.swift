@@ -1,4 +1,5 @@
 import Foundation
+import HostPrograms
 import Testing
 
 extension MountSuite {
@@ -33,13 +34,13 @@ extension MountSuite {
             let rig = try Rig()
             let place = try mounted(rig)
             defer { _ = try? Command.run("umount", [place]) }
-            let writer = Process()
-            writer.executableURL = URL(fileURLWithPath: "/bin/sh")
-            writer.arguments = [
-                "-c",
-                "i=0; while [ $i -lt 4000 ]; do i=$((i+1)); echo $i > '\(place)'/f$((i%50)); done",
-            ]
-            try writer.run()
+            let writer = try Program(
+                "sh",
+                [
+                    "-c",
+                    "i=0; while [ $i -lt 4000 ]; do i=$((i+1)); "
+                        + "echo $i > '\(place)'/f$((i%50)); done",
+                ])
             defer {
                 writer.terminate()
                 writer.waitUntilExit()
@@ -74,23 +75,16 @@ extension MountSuite {
             let place = try mounted(rig)
             defer { _ = try? Command.run("umount", [place]) }
             // The keeper as the command starts it, its input held open by a pipe of this process.
-            let keeper = Process()
-            // Below a shell: Foundation wants of its children that they keep what they inherit.
-            keeper.executableURL = URL(fileURLWithPath: "/bin/sh")
-            keeper.arguments = [
-                "-c", "\"$0\" keep-frozen $1 -- \"$2\"; true", Rig.program,
-                end == "time" ? "1" : "60", place,
-            ]
             let (word, say) = (Pipe(), Pipe())
-            keeper.standardInput = word
-            keeper.standardOutput = say
-            try keeper.run()
+            let keeper = try Program(
+                Rig.program, ["keep-frozen", end == "time" ? "1" : "60", "--", place],
+                input: .pipe(word), output: .pipe(say))
             #expect(try say.fileHandleForReading.read(upToCount: 2) == Data("0\n".utf8))
             #expect(try isFrozen(place))
             switch end {
             case "command": try word.fileHandleForWriting.close()
             case "keeper":
-                try Command.succeed("pkill", "-KILL", "-P", "\(keeper.processIdentifier)")
+                keeper.signal(SIGKILL)
                 keeper.waitUntilExit()
                 // As the command does that finds it gone.
                 try Command.succeed("fsfreeze", "--unfreeze", place)

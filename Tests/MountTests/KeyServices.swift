@@ -1,4 +1,5 @@
 import Foundation
+import HostPrograms
 import Testing
 
 /// A token of Debian's softhsm2, in the folder of a rig.
@@ -36,7 +37,7 @@ final class KeyServer {
     let uri: String
     private let folder: String
     private let port: UInt16
-    private let server: Process
+    private let server: Program
     /// Its end is what the server's guard waits for.
     private let leash = Pipe()
 
@@ -47,16 +48,14 @@ final class KeyServer {
         try Data((Self.token + "\n").utf8).write(to: URL(fileURLWithPath: file))
         chmod(file, 0o600)
         uri = "vault+http://127.0.0.1:\(port)/transit?key=disks&token-source=file:\(file)"
-        server = Process()
-        server.executableURL = URL(fileURLWithPath: "/bin/sh")
-        server.arguments = [
-            "-c", "\"$0\" \"$@\" >\"$HOME/log\" 2>&1 & read _; kill -9 $!",
-            try #require(Self.binary), "server", "-dev", "-dev-root-token-id=\(Self.token)",
-            "-dev-no-store-token", "-dev-listen-address=127.0.0.1:\(port)",
-        ]
-        server.environment = ["HOME": folder, "PATH": "/usr/bin:/bin"]
-        server.standardInput = leash
-        try server.run()
+        server = try Program(
+            "sh",
+            [
+                "-c", "\"$0\" \"$@\" >\"$HOME/log\" 2>&1 & read _; kill -9 $!",
+                try #require(Self.binary), "server", "-dev", "-dev-root-token-id=\(Self.token)",
+                "-dev-no-store-token", "-dev-listen-address=127.0.0.1:\(port)",
+            ],
+            environment: ["HOME": folder, "PATH": "/usr/bin:/bin"], input: .pipe(leash))
         for _ in 0..<100 {
             if try command("secrets", "enable", "transit").status == 0 { return }
             usleep(100_000)

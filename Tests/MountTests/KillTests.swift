@@ -1,4 +1,5 @@
 import Foundation
+import HostPrograms
 import Synchronization
 import Testing
 
@@ -66,8 +67,7 @@ extension MountSuite {
         }
 
         /// Buffered writes with a handle open, until one fails. Nothing is created: where the mount
-        /// was taken away there is only an empty folder. No jobs and no `wait`: what a test starts
-        /// may have SIGCHLD blocked.
+        /// was taken away there is only an empty folder.
         private static let writes = """
             exec 2>/dev/null
             exec 3<"$1/disks/data" || exit
@@ -119,7 +119,7 @@ extension Rig {
         return mounts.contains(" \(mountPoint) ")
     }
 
-    fileprivate func waitUntilListed(or process: Process) throws {
+    fileprivate func waitUntilListed(or process: Program) throws {
         while !isListed {
             try #require(process.isRunning, "it did not mount")
             usleep(200)

@@ -1,6 +1,7 @@
 import ChunkStore
 import CryptoPrimitives
 import Foundation
+import HostPrograms
 import Testing
 
 @testable import S3Store
@@ -143,9 +144,12 @@ final class GoldenBucketMaker {
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         try GoldenBucket.write(
             [UInt8](encoder.encode(expected)) + [10], to: "\(folder)/expected.json")
-        try GoldenBucket.run(
-            "tar", "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--mode=u=rwX,go=rX",
-            "-czf", "\(folder)/bucket.tar.gz", "-C", folder, "bucket")
+        try Program.succeed(
+            "tar",
+            [
+                "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--mode=u=rwX,go=rX",
+                "-czf", "\(folder)/bucket.tar.gz", "-C", folder, "bucket",
+            ])
     }
 
     /// Bytes that no other seed gives and that a file holds in few: lines of a text.

@@ -1,6 +1,7 @@
 import ChunkStore
 import CryptoPrimitives
 import Foundation
+import HostPrograms
 import Testing
 
 @testable import S3Store
@@ -20,9 +21,11 @@ final class GoldenBucket {
         folder = NSTemporaryDirectory() + "/sealdisk-golden-\(UUID())"
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true)
-        try Self.run(
-            "tar", "--no-same-owner", "-xzf", "\(Self.golden)/\(version)/bucket.tar.gz", "-C",
-            folder)
+        try Program.succeed(
+            "tar",
+            [
+                "--no-same-owner", "-xzf", "\(Self.golden)/\(version)/bucket.tar.gz", "-C", folder,
+            ])
         expected = try Self.expectation("\(Self.golden)/\(version)/expected.json")
     }
 
@@ -58,8 +61,8 @@ final class GoldenBucket {
     func readIndependently() throws -> String {
         let expectation = "\(folder)/read.json"
         try Self.write([UInt8](JSONEncoder().encode(expected)), to: expectation)
-        return try Self.run(
-            "/usr/bin/python3", "\(Self.golden)/read_bucket.py", "\(folder)/bucket", expectation)
+        return try Program.succeed(
+            "python3", ["\(Self.golden)/read_bucket.py", "\(folder)/bucket", expectation])
     }
 
     private static func expectation(_ path: String) throws -> GoldenBucketExpectation {
@@ -72,23 +75,6 @@ final class GoldenBucket {
         try FileManager.default.createDirectory(
             at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
         try Data(bytes).write(to: url)
-    }
-
-    /// What a program printed; throws if it failed.
-    @discardableResult
-    static func run(_ words: String...) throws -> String {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = words
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let text = String(
-            decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0, "\(words): \(text)")
-        return text
     }
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+import HostPrograms
 import Synchronization
 
 /// A real cluster, made at the first use. It ends with this process, however that ends: the script
@@ -20,14 +21,10 @@ public final class CephCluster: Sendable {
         let folder = "\(base)/ceph-\(UUID())"
         configuration = folder + "/ceph.conf"
         (orders, answers) = (Pipe(), Pipe())
-        let process = Process()
         let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("../ceph-cluster").standardized
-        process.executableURL = URL(fileURLWithPath: "/bin/bash")
-        process.arguments = [script.path, folder]
-        process.standardInput = orders
-        process.standardOutput = answers
-        try process.run()
+        _ = try Program(
+            "bash", [script.path, folder], input: .pipe(orders), output: .pipe(answers))
         guard line() == "ready" else {
             throw FixtureError("the cluster does not start; see Tests/ceph-cluster")
         }

@@ -1,4 +1,5 @@
 import Foundation
+import HostPrograms
 
 /// radosgw: Ceph's own S3 server, over the cluster. To a condition it takes tags without quotes
 /// alone.
@@ -44,18 +45,13 @@ public final class Gateway: S3Server {
     }
 
     private func makeUser() throws {
-        let admin = Process()
-        admin.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
-        admin.arguments = [
-            "60", "radosgw-admin", "-c", process.folder + "/ceph.conf", "-n", "client.rgw", "user",
-            "create", "--uid=test", "--display-name=test", "--access-key=\(accessKey)",
-            "--secret=\(secretKey)", "--caps=user-policy=*",
-        ]
-        admin.standardOutput = FileHandle.nullDevice
-        admin.standardError = FileHandle.nullDevice
-        try admin.run()
-        admin.waitUntilExit()
-        guard admin.terminationStatus == 0 else { throw FixtureError("no user of radosgw") }
+        try Program.succeed(
+            "timeout",
+            [
+                "60", "radosgw-admin", "-c", process.folder + "/ceph.conf", "-n", "client.rgw",
+                "user", "create", "--uid=test", "--display-name=test", "--access-key=\(accessKey)",
+                "--secret=\(secretKey)", "--caps=user-policy=*",
+            ])
     }
 
     /// Credentials for a while, as its security token service gives them out.

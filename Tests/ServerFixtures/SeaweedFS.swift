@@ -1,4 +1,5 @@
 import Foundation
+import HostPrograms
 
 /// SeaweedFS as one process, which heeds the conditions of a PUT. Takes about three seconds.
 public final class SeaweedFS: S3Server {
@@ -57,17 +58,13 @@ public final class SeaweedFS: S3Server {
     }
 
     private static func makeCertificate(in folder: String) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
-        process.arguments = [
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-keyout", folder + "/key.pem", "-out", folder + "/cert.pem", "-days", "2", "-subj",
-            "/CN=tests", "-addext", "subjectAltName=IP:127.0.0.1",
-        ]
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw FixtureError("no certificate") }
+        try Program.succeed(
+            "openssl",
+            [
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                "-keyout", folder + "/key.pem", "-out", folder + "/cert.pem", "-days", "2",
+                "-subj", "/CN=tests", "-addext", "subjectAltName=IP:127.0.0.1",
+            ])
     }
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+import HostPrograms
 import Synchronization
 
 /// A server on this host, in a folder of its own. It ends with its owner, or with this process,
@@ -8,10 +9,9 @@ public final class ServerProcess: Sendable {
     private let name: String
     private let leash: Mutex<Pipe?>
     private let answers = Pipe()
-    private let guardian: Process
+    private let guardian: Program
 
     /// Starts the server, and starts and stops it as it is told, until nobody can tell it anything.
-    /// No `wait`: what a test starts may have SIGCHLD blocked.
     private static let script = """
         start() { "$@" </dev/null >>"$HOME/log" 2>&1 & echo started; }
         start "$0" "$@"
@@ -19,7 +19,7 @@ public final class ServerProcess: Sendable {
             case "$order" in
             kill)
                 kill -9 $!
-                while read -r _ _ state _ </proc/$!/stat && [ "$state" != Z ]; do sleep 0.05; done
+                wait $! 2>/dev/null
                 sleep 0.1
                 echo killed
                 ;;
@@ -45,13 +45,10 @@ public final class ServerProcess: Sendable {
         self.folder = folder
         let arguments = try prepare(folder)
         let leash = Pipe()
-        guardian = Process()
-        guardian.executableURL = URL(fileURLWithPath: "/bin/sh")
-        guardian.arguments = ["-c", Self.script, binary] + arguments
-        guardian.environment = ["HOME": folder, "PATH": "/usr/bin:/bin", "TMPDIR": folder]
-        guardian.standardInput = leash
-        guardian.standardOutput = answers
-        try guardian.run()
+        guardian = try Program(
+            "sh", ["-c", Self.script, binary] + arguments,
+            environment: ["HOME": folder, "PATH": "/usr/bin:/bin", "TMPDIR": folder],
+            input: .pipe(leash), output: .pipe(answers))
         self.leash = Mutex(leash)
         try expect("started")
     }
@@ -127,20 +124,17 @@ extension S3Server {
 
     /// What curl prints.
     func ask(_ arguments: [String], service: String = "s3") throws -> String {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/curl")
-        process.arguments =
-            ["-s", "-m", "10", "--aws-sigv4", "aws:amz:us-east-1:\(service)", "--config", "-"]
-            + arguments
         let (input, output) = (Pipe(), Pipe())
-        process.standardInput = input
-        process.standardOutput = output
-        try process.run()
+        let curl = try Program(
+            "curl",
+            ["-s", "-m", "10", "--aws-sigv4", "aws:amz:us-east-1:\(service)", "--config", "-"]
+                + arguments,
+            input: .pipe(input), output: .pipe(output))
         try input.fileHandleForWriting.write(
             contentsOf: Data("user = \"\(accessKey):\(secretKey)\"\n".utf8))
         try input.fileHandleForWriting.close()
         let text = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
+        curl.waitUntilExit()
         return String(decoding: text, as: UTF8.self)
     }
 }

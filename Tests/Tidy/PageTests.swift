@@ -1,4 +1,5 @@
 import Foundation
+import HostPrograms
 import Testing
 
 /// The documents hang together, and become HTML whose links lead somewhere.
@@ -48,13 +49,9 @@ struct PageTests {
         let target = FileManager.default.temporaryDirectory
             .appendingPathComponent("pages-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: target) }
-        let script = Process()
-        script.executableURL = Tree.root.appendingPathComponent("Mount/html-documents")
-        script.arguments = (plain ? ["--plain"] : []) + [target.path]
-        script.standardOutput = FileHandle.nullDevice
-        try script.run()
-        script.waitUntilExit()
-        try #require(script.terminationStatus == 0)
+        try Program.succeed(
+            Tree.root.appendingPathComponent("Mount/html-documents").path,
+            (plain ? ["--plain"] : []) + [target.path])
         for name in pages.keys {
             let file =
                 plain

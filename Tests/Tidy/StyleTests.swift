@@ -85,6 +85,17 @@ struct StyleTests {
         }
     }
 
+    /// Not by Foundation: its children inherit what other threads open meanwhile, and so hold up
+    /// whoever waits for that to be closed.
+    @Test func programsAreStartedByProgramAlone() {
+        for source in sources where source.path.hasPrefix("Tests/") {
+            for (index, line) in source.lines.enumerated()
+            where line.contains(/[^A-Za-z]Process\(\)/) {
+                Issue.record("\(source.location(index)): start it by HostPrograms.Program")
+            }
+        }
+    }
+
     @Test func theTopHoldsNothingElse() throws {
         let allowed: Set = [
             "Package.swift", "Package.resolved", "README.md", "LICENSE", "Sources", "Tests",

@@ -1,4 +1,5 @@
 import Foundation
+import HostPrograms
 import Testing
 
 @testable import sealdisk
@@ -13,13 +14,6 @@ import Testing
     func aShellTakesItForOneWord(word: String, text: String) throws {
         #expect(ShellWord.text(word) == text)
         // As a shell itself sees it.
-        let (shell, output) = (Process(), Pipe())
-        shell.executableURL = URL(fileURLWithPath: "/bin/sh")
-        shell.arguments = ["-c", "printf %s \(text)"]
-        shell.standardOutput = output
-        try shell.run()
-        let shown = output.fileHandleForReading.readDataToEndOfFile()
-        shell.waitUntilExit()
-        #expect(String(decoding: shown, as: UTF8.self) == word)
+        #expect(try Program.succeed("sh", ["-c", "printf %s \(text)"]) == word)
     }
 }

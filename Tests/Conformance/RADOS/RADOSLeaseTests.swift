@@ -1,5 +1,6 @@
 import ChunkStore
 import Foundation
+import HostPrograms
 import ServerFixtures
 import Synchronization
 import Testing
@@ -92,9 +93,7 @@ extension RADOSHostTests {
 
         /// A process that was killed, and begins again on its host.
         @Test func aHolderThatEndedHereIsNotWaitedFor() throws {
-            let ended = Process()
-            ended.executableURL = URL(fileURLWithPath: "/bin/true")
-            try ended.run()
+            let ended = try Program("true")
             ended.waitUntilExit()
             let usual = LeaseTiming()
             let lease = try Lease.take(first.session, usual, holder: "killed", fencing: false)

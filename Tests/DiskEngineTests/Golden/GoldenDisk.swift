@@ -2,6 +2,7 @@ import ChunkStore
 import CryptoPrimitives
 import DiskFormat
 import Foundation
+import HostPrograms
 import KeyManagement
 import LocalStore
 
@@ -50,8 +51,8 @@ final class GoldenDisk {
         folder = NSTemporaryDirectory() + "/sealdisk-golden-\(Foundation.UUID())"
         try Self.makeFolder(folder)
         // As ours, readable by nobody else: what a keystore and a store are asked for.
-        try Self.run(
-            "tar", "--no-same-owner", "-xpzf", "\(source)/store.tar.gz", "-C", folder)
+        try Program.succeed(
+            "tar", ["--no-same-owner", "-xpzf", "\(source)/store.tar.gz", "-C", folder])
         expected = try JSONDecoder().decode(
             GoldenExpectation.self, from: Data(Self.contents("\(source)/expected.json")))
         anchor = InMemoryAnchor(try Self.contents("\(folder)/anchor"))
@@ -89,25 +90,6 @@ final class GoldenDisk {
     static func makeFolder(_ path: String) throws {
         try FileManager.default.createDirectory(
             atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    }
-
-    /// What a program printed, and how it ended.
-    @discardableResult
-    static func run(_ program: String..., checked: Bool = true) throws -> (Int32, String) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = program
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let text = String(
-            decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 || !checked else {
-            throw CocoaError(.executableLoad, userInfo: ["output": text])
-        }
-        return (process.terminationStatus, text)
     }
 }
 

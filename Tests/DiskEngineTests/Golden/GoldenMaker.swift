@@ -2,6 +2,7 @@ import ChunkStore
 import CryptoPrimitives
 import DiskFormat
 import Foundation
+import HostPrograms
 import KeyManagement
 import Testing
 
@@ -40,10 +41,13 @@ final class GoldenMaker {
         try plainLineage()
         store.reclaimer.waitUntilIdle()
         try killed(main)
-        try GoldenDisk.run(
-            "tar", "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--mode=u=rwX,go=",
-            "-czf", "\(folder)/store.tar.gz", "-C", folder, "store", "keystore/keystore.json",
-            "keystore/key-file", "anchor", "sealed")
+        try Program.succeed(
+            "tar",
+            [
+                "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--mode=u=rwX,go=", "-czf",
+                "\(folder)/store.tar.gz", "-C", folder, "store", "keystore/keystore.json",
+                "keystore/key-file", "anchor", "sealed",
+            ])
     }
 
     /// A disk of three sessions, with a void, discards, a resize and two snapshots; a clone; a disk

@@ -2,6 +2,7 @@ import ChunkStore
 import DiskFormat
 import Foundation
 import Glibc
+import HostPrograms
 import KeyManagement
 import LocalStore
 import Testing
@@ -93,11 +94,7 @@ private struct HostileTree {
 
     /// FileManager takes the whole path of each: not of a tree as deep as these.
     func remove() {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["rm", "-rf", store]
-        try? process.run()
-        process.waitUntilExit()
+        _ = try? Program.run("rm", ["-rf", store])
     }
 
     func nest(_ depth: Int, in folder: String) throws {
