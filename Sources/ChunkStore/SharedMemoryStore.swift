@@ -9,6 +9,9 @@ public final class SharedMemoryStore: SharedStore {
         fileprivate let state = Mutex(State())
 
         public init(_ files: MemoryStore = MemoryStore()) { self.files = files }
+
+        /// How often a folder, or all of it, was taken by a host that did not have it.
+        var takings: Int { state.withLock { $0.count } }
     }
 
     fileprivate struct Holding {

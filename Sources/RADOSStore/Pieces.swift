@@ -78,24 +78,20 @@ struct Pieces {
     }
 
     /// Zeros from now on. Space comes back from pieces that lie in the range, from the ends of
-    /// those that end in it, and of others what the hosts of the cluster can free (BlueStore: its
-    /// blocks of 4 KiB).
+    /// those that end in it (of a zeroing up to an object's end the cluster makes a truncation, and
+    /// of one behind it nothing), and of others what the hosts of the cluster can free (BlueStore:
+    /// its blocks of 4 KiB).
     func deallocate(_ range: Range<UInt64>, _ operation: String) throws(StoreError) {
         for part in parts(of: range) {
+            let isWhole = UInt64(part.count) == placement.size(ofPiece: part.piece)
             let code: Int32
-            let reachesEnd =
-                part.offset + UInt64(part.count) == placement.size(ofPiece: part.piece)
-            if reachesEnd, part.offset == 0 {
+            if isWhole {
                 code = try session.change(operation) {
                     session.rados.remove(session.pool, part.object)
                 }
             } else {
                 let change = WriteOperation(session)
-                if reachesEnd {
-                    change.truncate(part.offset)
-                } else {
-                    change.zero(at: part.offset, length: UInt64(part.count))
-                }
+                change.zero(at: part.offset, length: UInt64(part.count))
                 code = try change.run(on: part.object, operation)
             }
             if code != -ENOENT { try check(code, operation) }
@@ -125,7 +121,7 @@ struct Pieces {
         _ operation: String, _ start: (rados_completion_t, UInt64) -> Int32
     ) throws(StoreError) {
         let count = placement.pieceCount
-        for first in stride(from: 0, to: count, by: Int(Self.parallel)) {
+        for first in stride(from: 0, to: count, by: Self.parallel) {
             let some = first..<min(first + UInt64(Self.parallel), count)
             for code in try started(some, start) where code != -ENOENT {
                 try check(try session.change(operation) { code }, operation)

@@ -88,6 +88,16 @@ extension CachedChunk {
         return stored > 0 && UInt64(dead.count) * 2 > stored
     }
 
+    /// What putting it anew moves: what lives of it goes there, and what is not here of that has to
+    /// come first.
+    var bytesToPutAnew: UInt64 {
+        let (stored, missing) = monitor.withLock {
+            (index?.storedBytes ?? 0, isWhole ? 0 : pageCount - present.count)
+        }
+        let living = stored - min(stored, UInt64(dead.count) * PageSet.pageSize)
+        return living + min(living, UInt64(missing) * PageSet.pageSize)
+    }
+
     /// Whether it lies in so many pieces that it is better put anew, and nothing more is to come.
     var isScattered: Bool {
         monitor.withLock {

@@ -162,20 +162,26 @@ extension Uploads {
         return best
     }
 
-    /// Called under `monitor`: a chunk to be put anew, at the rate that is allowed.
+    /// Called under `monitor`: the chunk that gains most by being put anew, at the rate that is
+    /// allowed. What is moved for it counts, not how long it is: one that died for the most part
+    /// costs little, and is put anew again and again while it dies.
     private func nextAnew() -> CachedChunk? {
         let now = time.now()
         guard now >= compactedUntil else { return nil }
+        var best: (chunk: CachedChunk, dead: Int)?
         for name in anew where !taken.contains(name) {
-            anew.remove(name)
             guard let chunk = chunks[name], chunk.isMostlyDead || chunk.isScattered else {
+                anew.remove(name)
                 continue
             }
-            let seconds = Double(chunk.length) / Double(max(1, options.compactionRate))
-            compactedUntil = now + .seconds(seconds)
-            return chunk
+            let dead = chunk.dead.count
+            if best.map({ dead > $0.dead }) ?? true { best = (chunk, dead) }
         }
-        return nil
+        guard let chunk = best?.chunk else { return nil }
+        anew.remove(chunk.name)
+        let seconds = Double(chunk.bytesToPutAnew) / Double(max(1, options.compactionRate))
+        compactedUntil = now + .seconds(seconds)
+        return chunk
     }
 
     /// The copies that were used longest ago, as many as are too many. Looked for now and then: who

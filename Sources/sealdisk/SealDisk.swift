@@ -1,6 +1,7 @@
 import ArgumentParser
 import ControlPlane
-import Glibc
+// `stdout` is a variable there, which nobody changes.
+@preconcurrency import Glibc
 
 /// The command tree.
 @main
@@ -83,10 +84,12 @@ struct SealDisk: ParsableCommand {
 
     /// What was printed is an outcome, too: a full disk behind it is a failure.
     private static func finishOutput() throws(Failure) {
-        guard fflush(nil) != 0 else { return }
-        let reason = String(cString: strerror(errno))
+        let isFlushed = fflush(nil) == 0
+        let reason = isFlushed ? "" : ": \(String(cString: strerror(errno)))"
+        // A line that went out by itself has failed before.
+        guard !isFlushed || ferror(stdout) != 0 else { return }
         throw Failure(
-            .failed, "The output could not be written: \(reason).",
+            .failed, "The output could not be written\(reason).",
             advice: "What was asked for is done; only its output is lost.")
     }
 

@@ -2,8 +2,8 @@ import ChunkStore
 import Synchronization
 
 /// A store that has at most so many files open at a time.
-final class FewFilesStore: ChunkStore {
-    private let base: any ChunkStore
+final class FewFilesStore: ForwardingStore {
+    let base: any ChunkStore
     private let most: Int
     private let counts: Counts
 
@@ -20,8 +20,6 @@ final class FewFilesStore: ChunkStore {
 
     var open: Int { counts.open.load(ordering: .relaxed) }
     var refusals: Int { counts.refusals.load(ordering: .relaxed) }
-
-    var chunkKind: ChunkKind { base.chunkKind }
 
     private func opened(_ file: () throws(StoreError) -> any ChunkFile) throws(StoreError)
         -> any ChunkFile
@@ -57,32 +55,6 @@ final class FewFilesStore: ChunkStore {
 
     func openFile(_ name: ObjectName) throws(StoreError) -> any ChunkFile {
         try opened { () throws(StoreError) in try base.openFile(name) }
-    }
-
-    func remove(_ name: ObjectName) throws(StoreError) { try base.remove(name) }
-
-    func readVersioned(_ name: ObjectName, limit: Int) throws(StoreError) -> VersionedObject {
-        try base.readVersioned(name, limit: limit)
-    }
-
-    func replaceObject(
-        _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
-    ) throws(StoreError) -> ObjectVersion {
-        try base.replaceObject(name, with: bytes, if: condition)
-    }
-
-    func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] { try base.list(folder) }
-
-    func removeFolder(_ folder: ObjectName) throws(StoreError) { try base.removeFolder(folder) }
-
-    func lockExclusively(holder: String) throws(StoreError) -> any StoreLock {
-        try base.lockExclusively(holder: holder)
-    }
-
-    func capacity() throws(StoreError) -> StoreCapacity { try base.capacity() }
-
-    func reserve(_ bytes: UInt64, name: ObjectName) throws(StoreError) -> UInt64 {
-        try base.reserve(bytes, name: name)
     }
 }
 

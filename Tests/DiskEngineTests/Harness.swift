@@ -1,8 +1,10 @@
 import ChunkStore
 import CryptoPrimitives
 import DiskFormat
+import Glibc
 import KeyManagement
 import Scheduling
+import Testing
 
 @testable import DiskEngine
 
@@ -121,4 +123,15 @@ func pattern(_ count: Int, seed: UInt64) -> [UInt8] {
         withUnsafeBytes(of: generator.next()) { bytes.append(contentsOf: $0) }
     }
     return Array(bytes.prefix(count))
+}
+
+/// Waits until it is so, for at most 20 seconds.
+func eventually(
+    _ what: String, _ location: SourceLocation = #_sourceLocation, _ isSo: () throws -> Bool
+) rethrows {
+    for _ in 0..<2000 {
+        if try isSo() { return }
+        usleep(10_000)
+    }
+    Issue.record("not within 20 s: \(what)", sourceLocation: location)
 }

@@ -9,8 +9,8 @@ import Testing
 /// What is read next is fetched while the medium is waited for anyway.
 @Suite struct PrefetchTests {
     /// A store on a medium that is always waited for.
-    private final class SlowStore: ChunkStore {
-        let base = MemoryStore()
+    private final class SlowStore: ForwardingStore {
+        let base: any ChunkStore = MemoryStore()
         /// How far away the medium is.
         let readUnit: UInt64
         /// Whether reads say that they wait, and the ranges that were asked for ahead.
@@ -57,39 +57,21 @@ import Testing
             }
         }
 
-        var chunkKind: ChunkKind { base.chunkKind }
-
         func createFile(_ name: ObjectName, length: UInt64, beginning: [UInt8])
             throws(StoreError) -> any ChunkFile
         {
             SlowFile(try base.createFile(name, length: length, beginning: beginning), self)
         }
+        func recycleFile(
+            _ old: ObjectName, as name: ObjectName, length: UInt64, beginning: [UInt8],
+            blank: UInt64
+        ) throws(StoreError) -> any ChunkFile {
+            let file = try base.recycleFile(
+                old, as: name, length: length, beginning: beginning, blank: blank)
+            return SlowFile(file, self)
+        }
         func openFile(_ name: ObjectName) throws(StoreError) -> any ChunkFile {
             SlowFile(try base.openFile(name), self)
-        }
-        func remove(_ name: ObjectName) throws(StoreError) { try base.remove(name) }
-        func readVersioned(_ name: ObjectName, limit: Int) throws(StoreError)
-            -> VersionedObject
-        {
-            try base.readVersioned(name, limit: limit)
-        }
-        func replaceObject(
-            _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
-        ) throws(StoreError) -> ObjectVersion {
-            try base.replaceObject(name, with: bytes, if: condition)
-        }
-        func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] {
-            try base.list(folder)
-        }
-        func removeFolder(_ folder: ObjectName) throws(StoreError) {
-            try base.removeFolder(folder)
-        }
-        func lockExclusively(holder: String) throws(StoreError) -> any StoreLock {
-            try base.lockExclusively(holder: holder)
-        }
-        func capacity() throws(StoreError) -> StoreCapacity { try base.capacity() }
-        func reserve(_ bytes: UInt64, name: ObjectName) throws(StoreError) -> UInt64 {
-            try base.reserve(bytes, name: name)
         }
     }
 

@@ -1,9 +1,9 @@
-import ChunkStore
 import CryptoPrimitives
 import DiskFormat
 import KeyManagement
 import Testing
 
+@testable import ChunkStore
 @testable import DiskEngine
 
 /// Several hosts have a store at a time, each with lineages of its own.
@@ -128,6 +128,45 @@ struct SharedStoreTests {
         expect(.notFound) { try first.attach(clone) }
         #expect(try first.refresh().disks == [clone])
         #expect(!medium.files.names.contains { $0.hasPrefix("lineages/") })
+        try first.close()
+        try second.close()
+    }
+
+    /// What waits to be given back when a disk is detached, or when something of a detached disk is
+    /// deleted, is noted before the lineage is given back: nobody takes it once more for that, from
+    /// under the next host.
+    @Test func aDetachedDiskIsLeftAlone() throws {
+        let (first, second) = (try host("first"), try host("second"))
+        let (a, other) = (try create(first, "a"), try create(first, "other"))
+        _ = try second.refresh()
+        try first.attach(a).put([1], at: 0)
+        try first.attach(other)
+        let snapshots = try (0..<2).map { _ in
+            try first.createSnapshot(of: a, attributes: [:]).id
+        }
+        let lineage = try first.disk(a).lineage
+        let note = StoreLayout.reclaimMark(lineage)
+        var takings = 0
+        try first.passes.withLock {
+            // It is kept at another lineage.
+            first.reclaimer.request(try first.disk(other).lineage)
+            eventually("it is at work") { first.reclaimer.figures.isRunning }
+            try first.deleteSnapshot(snapshots[0])
+            try first.detach(a)
+            takings = medium.takings
+            #expect(medium.files.names.contains(note))
+            #expect(try second.attach(a).bytes(0, 1) == [1])
+        }
+        first.reclaimer.waitUntilIdle()
+        #expect(medium.takings == takings + 1)
+        second.reclaimer.waitUntilIdle()
+        #expect(!medium.files.names.contains(note), "the next attach has it looked after")
+
+        try second.detach(a)
+        try second.deleteSnapshot(snapshots[1])
+        #expect(medium.files.names.contains(note))
+        second.reclaimer.waitUntilIdle()
+        #expect(medium.takings == takings + 2)
         try first.close()
         try second.close()
     }

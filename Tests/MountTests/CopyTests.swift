@@ -135,7 +135,9 @@ extension MountSuite {
             kill(copy.process.processIdentifier, signal)
             copy.process.waitUntilExit()
             if signal == SIGKILL {
-                _ = try? Command.run("pkill", ["-KILL", "-f", folder])
+                try eventually("rsync ends, too") {
+                    try Command.run("pgrep", ["-f", "^rsync .*" + folder]).status == 1
+                }
             } else {
                 try expectNothingLeft(rig, disks: ["data"])
             }

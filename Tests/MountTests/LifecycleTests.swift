@@ -141,12 +141,19 @@ extension MountSuite {
             let helper = root.appendingPathComponent("Mount/mount.sealdisk").path
             let path = (Rig.program as NSString).deletingLastPathComponent
             let search = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/sbin:/usr/bin"
+            let environment = rig.environment.merging(["PATH": "\(path):\(search)"]) { $1 }
             try Command.succeed(
                 "sh", helper, rig.store, rig.mountPoint, "-n", "-o",
-                "rw,noauto,nofail,x-systemd.automount,attach=data",
-                environment: rig.environment.merging(["PATH": "\(path):\(search)"]) { $1 })
+                "rw,noauto,nofail,x-systemd.automount,attach=data", environment: environment)
             #expect(try OpenedFile(rig.file("data"), O_RDONLY).read(at: 0, count: 1) == [0])
             try rig.unmount()
+            // Failures in mount(8)'s codes.
+            for (options, status) in [("attach=none", 32), ("no_such_option", 1)] as [(_, Int32)] {
+                let outcome = try Command.run(
+                    "sh", [helper, rig.store, rig.mountPoint, "-o", options],
+                    environment: environment)
+                #expect(outcome.status == status, "\(outcome)")
+            }
         }
 
         /// The store's medium fails while the mount is in use: unmount says what it could not do.

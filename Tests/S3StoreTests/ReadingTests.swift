@@ -1,4 +1,5 @@
 import ChunkStore
+import Glibc
 import Scheduling
 import Synchronization
 import Testing
@@ -146,6 +147,26 @@ struct ReadingTests {
         let second = try host.store.openFile(try chunk(2))
         try second.deallocate(at: 4096, length: 8 * 4096)
         #expect(try second.size().allocated == chunkLength)
+        try host.store.close()
+    }
+
+    /// What is moved for it counts against the rate, not how long the chunks are.
+    @Test func whatLivesLittleIsPutAnewSoon() throws {
+        let time = HandTime()
+        let host = try Host(try bucket(of: 3), time: time) { $0.compactionRate = 8 * 4096 }
+        let files = try (1...3).map { try host.store.openFile(try chunk($0)) }
+        for file in files {
+            _ = try file.values(0..<64)
+            try file.deallocate(at: 8 * 4096, length: 56 * 4096)
+        }
+        func count() throws -> Int { try files.filter { try $0.size().allocated == 32_768 }.count }
+        try eventually("the first is at once") { try count() == 1 }
+        for number in 2...3 {
+            usleep(50_000)
+            #expect(try count() == number - 1, "it is not its turn")
+            time.advance(by: .milliseconds(1100))
+            try eventually("it is put anew") { try count() == number }
+        }
         try host.store.close()
     }
 

@@ -15,9 +15,10 @@ import Testing
     /// Runs the program by the shell and gives its exit code and standard output; `streams` says
     /// where the rest goes. Leaves no anchor on the host.
     private func run(
-        _ arguments: String, _ streams: String = "2>/dev/null"
+        _ arguments: String, _ streams: String = "2>/dev/null", by wrapper: String = ""
     ) throws -> (code: Int32, output: String) {
-        let command = "SEALDISK_ANCHOR=none '\(Self.program)' \(arguments) \(streams)"
+        let command =
+            "SEALDISK_ANCHOR=none \(wrapper) '\(Self.program)' \(arguments) \(streams)"
         let stream = try #require(popen(command, "r"))
         let output = HostText.bytes(of: fileno(stream)) ?? []
         let status = pclose(stream)
@@ -157,6 +158,9 @@ import Testing
         let full = try run("disk list --store \(store)", "2>&1 >/dev/full")
         #expect(full.code == 8)
         #expect(full.output.contains("could not be written: No space left"))
+        // Also where each line goes out by itself, as on a terminal.
+        let lines = try run("disk list --store \(store)", "2>&1 >/dev/full", by: "stdbuf -oL")
+        #expect(lines.code == 8 && lines.output.contains("could not be written"), "\(lines)")
     }
 
     @Test(arguments: [2, 3]) func aStoreOfAnotherVersionIsSaidToBeOne(version: Int) throws {

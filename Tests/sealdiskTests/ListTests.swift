@@ -49,4 +49,15 @@ import Testing
             .text(width: 160)
         #expect(text.contains("SNAPSHOTS") && text.contains(Self.ids[0]))
     }
+
+    /// What another host works with cannot be had here, though no instance has it.
+    @Test func whatAnotherHostHasIsNotAvailable() throws {
+        let disks = try [#""HeldElsewhere":"a host","#, ""].map {
+            try JSON(
+                parsing: Array(
+                    "{\($0)\"DiskId\":\"d-1\",\"Name\":\"n\",\"Status\":\"Available\"}".utf8))
+        }
+        #expect(DiskTable.status(of: disks[0]) == "Elsewhere")
+        #expect(DiskTable.status(of: disks[1]) == "Available")
+    }
 }

@@ -5,14 +5,14 @@ import Synchronization
 /// alters what is stored, never loses what was synchronized, and never answers falsely otherwise.
 ///
 /// It counts every call, also those that fail, and can record them in order.
-public final class FaultyStore: ChunkStore {
+public final class FaultyStore: ForwardingStore {
     private struct State {
         var faults: [Fault] = []
         var counts: [StoreOperation: Int] = [:]
         var record: [String]?
     }
 
-    private let base: any ChunkStore
+    public let base: any ChunkStore
     private let state = Mutex(State())
     private let observer: (@Sendable (StoreOperation, String) -> Void)?
 
@@ -49,8 +49,6 @@ public final class FaultyStore: ChunkStore {
     public var recording: [String] {
         state.withLock { $0.record ?? [] }
     }
-
-    public var chunkKind: ChunkKind { base.chunkKind }
 
     public func createFile(
         _ name: ObjectName, length: UInt64, beginning: [UInt8]
@@ -106,7 +104,13 @@ public final class FaultyStore: ChunkStore {
         }
     }
 
-    public func awaitLull(while isWanted: () -> Bool) { base.awaitLull(while: isWanted) }
+    public func replaceSelfContainedObject(
+        _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
+    ) throws(StoreError) -> ObjectVersion {
+        try perform(.replaceObject, name.path) { () throws(StoreError) in
+            try base.replaceSelfContainedObject(name, with: bytes, if: condition)
+        }
+    }
 
     public func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] {
         try begin(.list, folder.path)

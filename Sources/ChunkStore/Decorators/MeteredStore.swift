@@ -6,8 +6,8 @@
 ///
 /// Hints are handed on uncounted: what one costs its backend alone knows. Around a `RetryingStore`
 /// it counts what the engine asks, below it what the medium is asked.
-public struct MeteredStore: ChunkStore {
-    private let base: any ChunkStore
+public struct MeteredStore: ForwardingStore {
+    public let base: any ChunkStore
     private let meters: CallMeters
 
     public init(_ base: any ChunkStore, time: any StoreTime) {
@@ -17,8 +17,6 @@ public struct MeteredStore: ChunkStore {
 
     /// What was counted so far, of each kind of call.
     public var figures: [StoreOperation: CallFigures] { meters.figures }
-
-    public var chunkKind: ChunkKind { base.chunkKind }
 
     public func createFile(
         _ name: ObjectName, length: UInt64, beginning: [UInt8]
@@ -67,7 +65,13 @@ public struct MeteredStore: ChunkStore {
         }
     }
 
-    public func awaitLull(while isWanted: () -> Bool) { base.awaitLull(while: isWanted) }
+    public func replaceSelfContainedObject(
+        _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
+    ) throws(StoreError) -> ObjectVersion {
+        try meters.count(.replaceObject, bytes: bytes.count) { () throws(StoreError) in
+            try base.replaceSelfContainedObject(name, with: bytes, if: condition)
+        }
+    }
 
     public func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] {
         try meters.count(.list) { () throws(StoreError) in try base.list(folder) }

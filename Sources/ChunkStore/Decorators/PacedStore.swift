@@ -7,8 +7,8 @@
 /// - An object that is read counts when its size is known, so what waits for it is the next call.
 /// - Nothing is locked while a thread waits. Hints never wait: one for which there are no bytes
 ///   is dropped, and one that is followed counts besides the read that comes after it.
-public struct PacedStore: ChunkStore {
-    private let base: any ChunkStore
+public struct PacedStore: ForwardingStore {
+    public let base: any ChunkStore
     private let pacer: Pacer
 
     /// nil: as many as there may be.
@@ -16,8 +16,6 @@ public struct PacedStore: ChunkStore {
         self.base = base
         pacer = Pacer(bytes: bytes, calls: calls, time: time)
     }
-
-    public var chunkKind: ChunkKind { base.chunkKind }
 
     public func createFile(
         _ name: ObjectName, length: UInt64, beginning: [UInt8]
@@ -62,7 +60,12 @@ public struct PacedStore: ChunkStore {
         return try base.replaceObject(name, with: bytes, if: condition)
     }
 
-    public func awaitLull(while isWanted: () -> Bool) { base.awaitLull(while: isWanted) }
+    public func replaceSelfContainedObject(
+        _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
+    ) throws(StoreError) -> ObjectVersion {
+        pacer.begin(bytes: bytes.count)
+        return try base.replaceSelfContainedObject(name, with: bytes, if: condition)
+    }
 
     public func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] {
         pacer.begin()

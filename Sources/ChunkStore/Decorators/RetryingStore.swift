@@ -9,8 +9,8 @@
 ///
 /// After `.unanswered` an attempt was done or never will be (the contract of that code), so an
 /// earlier attempt cannot overtake a later call.
-public struct RetryingStore: ChunkStore {
-    private let base: any ChunkStore
+public struct RetryingStore: ForwardingStore {
+    public let base: any ChunkStore
     private let retrying: Retrying
 
     /// `random` spreads the waits; nothing secret depends on it.
@@ -21,8 +21,6 @@ public struct RetryingStore: ChunkStore {
         self.base = base
         retrying = Retrying(policy: policy, time: time, random: random)
     }
-
-    public var chunkKind: ChunkKind { base.chunkKind }
 
     /// Once refused: a file that an unanswered attempt made would be told as another's.
     public func createFile(
@@ -88,9 +86,16 @@ public struct RetryingStore: ChunkStore {
         }
     }
 
-    /// Always: it changes nothing.
-    public func awaitLull(while isWanted: () -> Bool) { base.awaitLull(while: isWanted) }
+    /// As `replaceObject`.
+    public func replaceSelfContainedObject(
+        _ name: ObjectName, with bytes: [UInt8], if condition: ReplaceCondition
+    ) throws(StoreError) -> ObjectVersion {
+        try retrying.call(condition == .always ? .always : .onceRefused) { _ throws(StoreError) in
+            try base.replaceSelfContainedObject(name, with: bytes, if: condition)
+        }
+    }
 
+    /// Always: it changes nothing.
     public func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] {
         try retrying.call(.always) { _ throws(StoreError) in try base.list(folder) }
     }

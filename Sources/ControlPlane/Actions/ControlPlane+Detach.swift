@@ -58,8 +58,9 @@ extension ControlPlane {
                 do throws(Refusal) {
                     try engine(about: .disk(disk.name)) { try store.detach(id) }
                 } catch {
-                    if store.attached(id) == nil { try? finish(disk) }
-                    throw error
+                    guard store.attached(id) == nil else { throw error }
+                    try? finish(disk)
+                    throw error.afterDetaching
                 }
                 try finish(disk)
             } after: {

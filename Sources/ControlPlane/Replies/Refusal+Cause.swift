@@ -124,7 +124,9 @@ extension ErrorCode {
             "If a copy was put back on purpose, attach the disk once with `AcceptRollback=true`,"
                 + " which is recorded. If not, somebody else did it: look for the newer store. What"
                 + " was exchanged is accepted by nothing."
-        case .storage: "See the kernel's log for the medium below the store, then repeat."
+        case .storage:
+            "Mend what has the store, then repeat: the kernel's log tells of a medium of this host,"
+                + " a server's own log of a store on S3 or Ceph."
         case .sessionOver: "Detach the disk and attach it again; unflushed writes may be lost."
         case .notMounted: "Mount the store: sealdisk mount STORE DIR."
         default: "Correct the request and repeat it."

@@ -31,11 +31,21 @@ public struct Refusal: Error, Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The same refusal in other words.
-    init(_ refusal: Refusal, message: String) {
+    init(_ refusal: Refusal, message: String? = nil, recommend: String? = nil) {
         code = refusal.code
         kind = refusal.kind
-        self.message = message
-        recommend = refusal.recommend
+        self.message = message ?? refusal.message
+        self.recommend = recommend ?? refusal.recommend
+    }
+
+    /// The same where what it is about was detached all the same.
+    var afterDetaching: Refusal {
+        let codes = [ErrorCode.sessionOver, .storage].map(\.rawValue)
+        guard codes.contains(code) else { return self }
+        return Refusal(
+            self,
+            recommend: "The disk is detached, and what was not flushed before may be lost. Attach"
+                + " it again to go on with what is there.")
     }
 
     public var description: String { message }

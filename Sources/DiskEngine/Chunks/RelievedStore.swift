@@ -2,16 +2,14 @@ import ChunkStore
 
 /// A store whose calls find room when the process has as many files open as it may: chunks that
 /// are open and idle give up theirs, and the call is made again.
-struct RelievedStore: ChunkStore {
-    private let base: any ChunkStore
+struct RelievedStore: ForwardingStore {
+    let base: any ChunkStore
     private let budget: ChunkBudget
 
     init(_ base: any ChunkStore, budget: ChunkBudget) {
         self.base = base
         self.budget = budget
     }
-
-    var chunkKind: ChunkKind { base.chunkKind }
 
     private func relieved<R>(_ body: () throws(StoreError) -> R) throws(StoreError) -> R {
         try budget.relieving(when: { $0.code == .tooManyFiles }, body)
@@ -61,8 +59,6 @@ struct RelievedStore: ChunkStore {
         }
     }
 
-    func awaitLull(while isWanted: () -> Bool) { base.awaitLull(while: isWanted) }
-
     func list(_ folder: ObjectName) throws(StoreError) -> [StoreEntry] {
         try relieved { () throws(StoreError) in try base.list(folder) }
     }
@@ -74,8 +70,6 @@ struct RelievedStore: ChunkStore {
     func lockExclusively(holder: String) throws(StoreError) -> any StoreLock {
         try relieved { () throws(StoreError) in try base.lockExclusively(holder: holder) }
     }
-
-    func capacity() throws(StoreError) -> StoreCapacity { try base.capacity() }
 
     func reserve(_ bytes: UInt64, name: ObjectName) throws(StoreError) -> UInt64 {
         try relieved { () throws(StoreError) in try base.reserve(bytes, name: name) }

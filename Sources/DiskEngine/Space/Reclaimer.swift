@@ -88,6 +88,16 @@ final class Reclaimer: @unchecked Sendable {
         monitor.withLock { while isRemoving || !removals.isEmpty { monitor.wait() } }
     }
 
+    /// Until `resume`, with what was asked for: the lineage's key is about to leave memory, or not
+    /// in it. Whether anything was asked for.
+    @discardableResult
+    func postpone(_ lineage: LineageID) -> Bool {
+        monitor.withLock {
+            deferred.insert(lineage)
+            return wanted.removeValue(forKey: lineage) != nil
+        }
+    }
+
     /// The lineage's key is in memory again.
     func resume(_ lineage: LineageID) {
         if monitor.withLock({ deferred.remove(lineage) != nil }) { request(lineage) }

@@ -26,7 +26,8 @@ extension Store {
         -> Reclaimed?
     {
         guard let lineage = try lineageForPass(id) else {
-            leaveNote(id)
+            // Another host may want it at this moment, and whoever had it has left the note.
+            if !isShared { leaveNote(id) }
             return nil
         }
         defer { closeLineage(id) }
@@ -105,14 +106,31 @@ extension Store {
         }
     }
 
-    /// Called under `actions`. Leaves a note if a disk that ends has told of more dead blocks than
-    /// are worth forgetting: the next attach has a look at its lineage.
+    /// Asks for a pass over a lineage of which a root was given up. Called by who owns it: if its
+    /// key is not in memory, or goes, the next attach is left a note here and now, for to leave it
+    /// later the lineage would have to be taken once more, perhaps from under another host.
+    func requestPass(over id: LineageID) {
+        let isKept = monitor.withLock {
+            catalogue.isHeld(id) || catalogue.envelopes[id]?.suite == .plain
+        }
+        if isKept { return reclaimer.request(id) }
+        sealed.markReclaimable(id)
+        reclaimer.postpone(id)
+    }
+
+    /// Called under `actions`, with no pass over the lineage. Leaves a note if a disk that ends has
+    /// told of more dead blocks than are worth forgetting, or takes the key with it that a pass
+    /// waits for: the next attach has a look at its lineage.
     func noteWhatWaits(_ disk: Disk) {
-        let waiting = disk.waitingDeaths + disk.lineage.space.waitingBlocks
+        let lineage = disk.lineage
+        let waiting = disk.waitingDeaths + lineage.space.waitingBlocks
         // A session that failed changes nothing any more, not even this.
         let isOver = disk.monitor.withLock { disk.log.failure != nil }
-        if waiting >= limits.leastDiscardBlocks, !isOver {
-            sealed.markReclaimable(disk.lineage.id)
+        let isLast = monitor.withLock { !catalogue.isHeld(lineage.id, besides: disk.id) }
+        let isPostponed =
+            isLast && (disk.isEncrypted || isShared) && reclaimer.postpone(lineage.id)
+        if waiting >= limits.leastDiscardBlocks || isPostponed, !isOver {
+            sealed.markReclaimable(lineage.id)
         }
     }
 }

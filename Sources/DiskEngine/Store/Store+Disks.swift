@@ -272,7 +272,7 @@ extension Store {
     func remove(_ manifest: String, of lineage: LineageID, isLast: Bool) throws {
         guard isLast else {
             try sealed.removeIfThere(manifest)
-            return reclaimer.request(lineage)
+            return requestPass(over: lineage)
         }
         try sealed.markDeleted(lineage)
         // The key is gone when this returns, and with it all content; the rest takes its time.

@@ -105,9 +105,9 @@ extension Store {
         } _: { disk in
             try demandAsShown(snapshot, in: disk.lineage)
             try disk.replaceState(with: verified(snapshot, in: disk.lineage).state)
+            requestPass(over: lineage)
             try removePendingSize(lineage, id)
         }
-        reclaimer.request(lineage)
     }
 
     /// Puts the disk back to its state at creation. As `reset` otherwise; refused with `.busy`
@@ -125,9 +125,9 @@ extension Store {
             let origin = disk.monitor.withLock { disk.manifest.origin }
             try disk.lineage.check(origin, of: "disk \(id)")
             try disk.replaceState(with: origin)
+            requestPass(over: lineage)
             try removePendingSize(lineage, id)
         }
-        reclaimer.request(lineage)
     }
 
     /// Opens a snapshot for reading.

@@ -14,6 +14,14 @@ struct DiskTable {
         ids = ShortID(among: all)
     }
 
+    /// As the cloud names it; of a disk that nobody has, but whose lineage another host works with,
+    /// that it cannot be had here. Marked if it is damaged.
+    static func status(of disk: JSON) -> String {
+        let status = disk.text("Status")
+        let isHeld = status == "Available" && disk["HeldElsewhere"] != nil
+        return (isHeld ? "Elsewhere" : status) + (disk["Damage"] == nil ? "" : DamageNotes.mark)
+    }
+
     /// For who is not a terminal.
     var whole: Table { table(.whole) }
 
@@ -38,7 +46,7 @@ struct DiskTable {
         let first = [
             name, disk.size("SizeBytes"), disk.size("StoredBytes"),
             disk.flag("Encrypted") ? "encrypted" : "plain",
-            disk.text("Status") + (disk["Damage"] == nil ? "" : DamageNotes.mark),
+            Self.status(of: disk),
         ]
         let (count, time) = ("\(disk.count("SnapshotCount"))", disk.text("CreationTime"))
         switch detail {

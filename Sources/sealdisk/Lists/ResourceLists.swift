@@ -5,7 +5,7 @@ extension ResourceList {
         columns: [
             .text("name", mayShrink: true, of: "Name"), .text("id", of: "DiskId"),
             .size("size", of: "SizeBytes"), .size("stored", of: "StoredBytes"), .kind,
-            .text("status") { $0.text("Status") + ($0["Damage"] == nil ? "" : DamageNotes.mark) },
+            .text("status", DiskTable.status),
             .count("snapshots", of: "SnapshotCount"), .text("created", of: "CreationTime"),
             .text("category", of: "Category"),
             .text("instances", mayShrink: true) { disk in
@@ -16,6 +16,7 @@ extension ResourceList {
             .text("policy", of: "AutoSnapshotPolicyId"),
             .text("source", of: "SourceSnapshotId"), .text("key", of: "KMSKeyId"),
             .text("lineage", of: "Lineage"), .text("open") { $0.flag("Open") ? "yes" : "no" },
+            .text("holder", mayShrink: true, of: "HeldElsewhere"),
             .text("description", mayShrink: true, of: "Description"),
         ],
         usualNames: [

@@ -104,8 +104,7 @@ enum Manual {
         ])
         page.begin("EXIT STATUS")
         page.table([
-            "0  mounted", "1  wrong usage", "32  no sealdisk was found",
-            "others  those of sealdisk mount",
+            "0  mounted", "1  wrong usage", "32  not mounted, and it was said why",
         ])
         page.references([
             ("sealdisk", 1), ("sealdisk-mount", 1), ("sealdisk-unmount", 1), ("mount", 8),

@@ -24,7 +24,8 @@ enum Colour: String, Sendable {
         if word.hasSuffix(DamageNotes.mark) { return .red }
         switch word {
         case "In_use", "yes", "Enabled", "ok", "served": return .green
-        case "Attaching", "Detaching", "Creating", "ReIniting", "warning": return .yellow
+        case "Attaching", "Detaching", "Creating", "ReIniting", "Elsewhere", "warning":
+            return .yellow
         case "failed", "dead", "damaged", "Disabled", "PendingDeletion", "silent": return .red
         default: return nil
         }

@@ -89,7 +89,7 @@ struct HostReport {
             [
                 disk.text("Name"), disk.size("SizeBytes"), disk.size("StoredBytes"),
                 disk.flag("Encrypted") ? "encrypted" : "plain",
-                disk.text("Status") + (disk["Damage"] == nil ? "" : DamageNotes.mark),
+                DiskTable.status(of: disk),
                 DiskPlaces.text(of: "\(mountPoint)/disks/\(disk.text("Name"))"),
             ]
         }

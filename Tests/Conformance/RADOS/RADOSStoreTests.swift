@@ -109,6 +109,11 @@ struct RADOSStoreTests {
         try file.deallocate(at: Pieces.size, length: 2 * Pieces.size)
         #expect(try file.size() == (length, Pieces.size + 5000))
         #expect(try file.bytes(10_000, at: start).allSatisfy { $0 == 0 })
+        // Up to the end, and then from further behind: what is short stays so.
+        for first: UInt64 in [1000, 3000] {
+            try file.deallocate(at: 3 * Pieces.size + first, length: 5000 - first)
+            #expect(try file.size() == (length, Pieces.size + 1000))
+        }
     }
 
     /// Larger than what stands beside a name: the old is there until the new is, and goes then.

@@ -74,6 +74,7 @@ extension MountSuite {
 
             let outcome = try first.sealdisk("disk", "detach", "data")
             #expect(outcome.errors.contains("another host has taken"), "\(outcome)")
+            #expect(outcome.errors.contains("The disk is detached"), "\(outcome)")
             #expect(first.loops().isEmpty)
             #expect(try first.sealdisk("disk", "attach", "data").status == 5)
             try other.succeed("disk", "detach", "data")

@@ -34,7 +34,7 @@ extension World {
                     return try openFencing(remote, files, asAWhole: fencesWhole)
                 }
                 if remote.isHadAsAWhole {
-                    return try open(WholeStore(base: files, isFencing: false) {})
+                    return try open(WholeStore(remote: files, isFencing: false) {})
                 }
                 return try open(files)
             } catch {
@@ -54,17 +54,16 @@ extension World {
         // The anchor of the other knows of flushes that are on its host alone.
         if remote.kept == .saved, anchoring != nil { anchoring = newAnchor() }
         if asAWhole || remote.isHadAsAWhole {
-            return try open(WholeStore(base: files, isFencing: true) { self.fenced() })
+            return try open(WholeStore(remote: files, isFencing: true) { self.fenced() })
         }
-        return try open(LineageFencingStore(base: files) { self.fenced() })
+        return try open(LineageFencingStore(remote: files) { self.fenced() })
     }
 
     /// Attaches a disk. Of a host that was lost without a word it is had when the lease of that has
     /// run out.
     func attach(_ id: DiskID, _ store: Store) throws -> Disk {
         var attempts = 0
-        // Of one that has detached it, which may only have to do with its lineage for a moment (a
-        // note for its reclaimer), it is had long before that.
+        // Of one that has detached it, it is had at once.
         let arrival = disks[id]?.arrival
         // Who ends at this may leave a lease of his own.
         if arrival != nil { disks[id]?.arrival = .otherwise }
@@ -77,7 +76,7 @@ extension World {
                 if case .inOrder(let giver, let boot) = arrival, giver.boot == boot,
                     !haveCallsFailed
                 {
-                    limit = 3
+                    limit = 0
                 }
                 guard isHeld, let remote, !host.isDown, attempts < limit else { throw error }
                 attempts += 1
