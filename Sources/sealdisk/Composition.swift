@@ -153,7 +153,9 @@ func checkStore(
         throw failure
     } catch {
         let failure = Failure(Refusal(ofStore: error)).about(path)
-        guard failure.apiCode == ErrorCode.storeLocked.rawValue else { throw failure }
+        guard failure.apiCode == ErrorCode.storeLocked.rawValue else {
+            throw failure.advised(for: path)
+        }
         if let hidden = HiddenMount.ofStore(path) { throw hidden.refusal }
         throw Failure(
             failure, message: failure.message,

@@ -9,6 +9,25 @@ import Testing
 
 /// Growth of an attached disk is asked for on threads that serve the kernel.
 @Suite struct ResizeTests {
+    /// A size that was asked for and cannot be read now is not forgotten.
+    @Test(arguments: [StoreError.Code.denied, .tooManyFiles, .io])
+    func aSizeThatCannotBeReadIsNotLost(code: StoreError.Code) throws {
+        let files = FaultyStore(MemoryStore())
+        try Store.create(in: files, account: "a", region: "r")
+        let store = try Store(
+            opening: files, keys: InMemoryKMS(), holder: "t", limits: Harness.smallLimits)
+        let made = try store.createDisk(encrypted: true, size: 1 << 20, attributes: [:])
+        try store.resize(made.id, to: 2 << 20)
+        files.arm(
+            Fault(
+                [.readObject], prefix: StoreLayout.pendingSize(made.lineage, made.id),
+                isLasting: true, code: code))
+        #expect(throws: DiskError.self) { try store.attach(made.id) }
+        files.disarm()
+        #expect(try store.attach(made.id).size == 2 << 20)
+        try store.close()
+    }
+
     /// Another disk's recovery hangs on its medium: this one grows all the same.
     @Test func growthWaitsForNoOtherDisk() throws {
         let memory = MemoryStore()

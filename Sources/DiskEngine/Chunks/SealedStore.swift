@@ -141,9 +141,10 @@ final class SealedStore: Sendable {
 
     /// nil if there is none, or nothing that makes sense.
     func readPendingSize(_ path: String) throws -> PendingSize? {
+        let saysNothing: Set<StoreError.Code> = [.notFound, .tooLarge, .foreign]
         do {
             return try PendingSize(decoding: files.readObject(Self.name(path), limit: 4096))
-        } catch let error as StoreError where error.code == .io || error.code.isTransient {
+        } catch let error as StoreError where !saysNothing.contains(error.code) {
             throw error
         } catch {
             return nil
@@ -188,9 +189,7 @@ final class SealedStore: Sendable {
         }
     }
 
-    func removeFolder(_ path: String) throws(StoreError) {
-        try files.removeFolder(Self.name(path))
-    }
+    func removeFolder(_ path: String) throws(StoreError) { try files.removeFolder(Self.name(path)) }
     func list(_ path: String) throws(StoreError) -> [StoreEntry] {
         try files.list(Self.name(path))
     }

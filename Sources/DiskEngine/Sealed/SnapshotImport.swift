@@ -291,6 +291,8 @@ extension Store {
             // Whoever takes the lineage sees to it.
             guard isOwned else { continue }
             try sealed.removeIfThere(StoreLayout.disk(lineage, entry.manifest.id))
+            // Its key is not in memory, if it has one.
+            sealed.markReclaimable(lineage)
             reclaimer.request(lineage)
         }
     }

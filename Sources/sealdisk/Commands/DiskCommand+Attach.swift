@@ -96,6 +96,7 @@ extension DiskCommand {
                         "is attached already", before, json: options.json)
                 } else {
                     try client.perform(request)
+                    tellTaken(before)
                 }
                 if !options.json { print(file) }
                 return
@@ -117,7 +118,17 @@ extension DiskCommand {
                     try NewFileSystem.demandBlank(DiskCommand.describe(id, through: client))
                 }
             }
+            if !isAttached { tellTaken(before) }
             made.show(["DiskId": .string(id)], json: options.json)
+        }
+
+        /// What was asked for is done, and somebody has lost something by it.
+        private func tellTaken(_ disk: JSON) {
+            guard fence, let holder = disk["HeldElsewhere"]?.string else { return }
+            Terminal.complain(
+                "sealdisk: disk \(Table.printable(disk.text("Name"))) was taken from"
+                    + " `\(Table.printable(holder))`.\nWhat that had not put into the store yet is"
+                    + " lost, and it can write nothing more there.\n")
         }
 
         /// `--mkfs TYPE --mount DIR` where no store is mounted at DIR can only mean the place for

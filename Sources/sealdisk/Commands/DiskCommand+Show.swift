@@ -99,7 +99,7 @@ extension DiskCommand {
                 details.add("Next size", "\(disk.size("PendingSizeBytes")), when attached")
             }
             details.add("Stored", disk.size("StoredBytes"))
-            details.add("Status", disk.text("Status"))
+            details.add("Status", DiskTable.standing(of: disk))
             details.add("In use by", disk["HeldElsewhere"]?.string)
             details.add("Category", disk.text("Category"))
             details.add("Encryption", disk.flag("Encrypted") ? "AES-256-GCM" : "none")

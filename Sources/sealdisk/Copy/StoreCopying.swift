@@ -26,10 +26,14 @@ struct StoreCopying {
         try checkPlaces()
         var status = stat()
         let isNew = lstat(to, &status) != 0
+        /// The end that is being opened.
+        var opening: String? = from
         do {
             let place = try StoreLocation(from)
             let source = try place.open(readOnly: place.isFolder)
+            opening = to
             let target = try target()
+            opening = nil
             let report = try StoreCopy(
                 from: CopyEnd(source, survey: source), to: CopyEnd(target, survey: target),
                 holder: "sealdisk store copy \(from) \(to)", onProgress: onProgress
@@ -39,7 +43,7 @@ struct StoreCopying {
             // A folder that was made for nothing goes again: one that holds anything stays.
             if isNew { rmdir(to) }
             if let failure = error as? Failure { throw failure }
-            throw failure(error)
+            throw failure(error, opening)
         }
     }
 
@@ -73,7 +77,7 @@ struct StoreCopying {
         }
     }
 
-    private func failure(_ error: any Error) -> Failure {
+    private func failure(_ error: any Error, _ opening: String?) -> Failure {
         if error is CopyInterrupted {
             return Failure(
                 .busy, "Interrupted.", advice: "Give the same command again: it goes on from here.")
@@ -90,8 +94,11 @@ struct StoreCopying {
             return Failure(
                 failure, message: failure.about(to).message,
                 advice: "Name a new folder, an empty one, or one in which a copy of this store was"
-                    + " begun. Nothing was changed there.")
-        default: return failure.about(failure.message.contains("the copy: ") ? to : from)
+                    + " begun. Nothing was changed there."
+            ).advised(for: to)
+        default:
+            let place = opening ?? (failure.message.contains("the copy: ") ? to : from)
+            return failure.about(place).advised(for: place)
         }
     }
 

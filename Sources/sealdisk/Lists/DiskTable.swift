@@ -15,11 +15,15 @@ struct DiskTable {
     }
 
     /// As the cloud names it; of a disk that nobody has, but whose lineage another host works with,
-    /// that it cannot be had here. Marked if it is damaged.
-    static func status(of disk: JSON) -> String {
+    /// that it cannot be had here.
+    static func standing(of disk: JSON) -> String {
         let status = disk.text("Status")
-        let isHeld = status == "Available" && disk["HeldElsewhere"] != nil
-        return (isHeld ? "Elsewhere" : status) + (disk["Damage"] == nil ? "" : DamageNotes.mark)
+        return status == "Available" && disk["HeldElsewhere"] != nil ? "Elsewhere" : status
+    }
+
+    /// The same, marked if it is damaged.
+    static func status(of disk: JSON) -> String {
+        standing(of: disk) + (disk["Damage"] == nil ? "" : DamageNotes.mark)
     }
 
     /// For who is not a terminal.

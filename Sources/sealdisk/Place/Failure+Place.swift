@@ -1,4 +1,5 @@
 import ControlPlane
+import Glibc
 
 extension Failure {
     /// The same failure with what to do about it where the store lies on other machines.
@@ -13,6 +14,13 @@ extension Failure {
                 + " the store at once."
         case ErrorCode.storage.rawValue:
             advice = "See whether the server can be reached and has room, then repeat."
+        case ErrorCode.alreadyExists.rawValue:
+            guard let cache = (try? S3Location(uri, endpoint: nil))?.cache,
+                access(cache, F_OK) == 0
+            else { return self }
+            advice =
+                self.advice + " If the bucket was emptied, this host still has what had not been"
+                + " uploaded to it: remove \(cache), too."
         case ErrorCode.noPermission.rawValue:
             advice =
                 uri.scheme == "s3"

@@ -67,7 +67,12 @@ extension MountSuite {
             try Command.succeed("sh", "-c", "echo text > '\(place)/file'; sync -f '\(place)'")
             let other = try store.host(2, keysOf: first)
             try other.mount()
-            try other.succeed("disk", "attach", "data", "--fence")
+            try eventually("it sees who has it") {
+                try other.sealdisk("disk", "list").output.contains("Elsewhere")
+            }
+            let taking = try other.sealdisk("disk", "attach", "data", "--fence")
+            #expect(taking.status == 0, "\(taking)")
+            #expect(taking.errors.contains("taken from `sealdisk mount"), "\(taking)")
             let writing = try Command.run(
                 "sh", ["-c", "echo more > '\(place)/more'; sync -f '\(place)'"])
             #expect(writing.status != 0)

@@ -113,15 +113,49 @@ class Uploading:
         self._curl.wait(timeout=30)
 
 
+def objects(server: S3Server, prefix: str) -> list[tuple[str, int]]:
+    """Names and bytes of what lies there: no more than 1000."""
+    text = run(*server.signed(f"{server.endpoint}/{BUCKET}?list-type=2&max-keys=1000"
+                              f"&prefix={quote(prefix, safe='')}"))
+    found = re.findall(r"<Key>([^<]*)</Key>.*?<Size>(\d+)</Size>", text)
+    return [(key, int(size)) for key, size in found]
+
+
+def growth(subject: Remote, server: S3Server, seconds: int) -> tuple[float, float, float]:
+    """Bytes in the bucket for each that the disk holds, while it is overwritten at random, a
+    sixteenth of it in a second: on the average and at most, when the first chunks have died, and
+    when nothing more is to be done."""
+    def now() -> float:
+        return sum(size for _, size in objects(server, subject.name + "/")) / subject.size
+
+    writing = subprocess.Popen(
+        ["fio", "--name=grow", f"--filename={subject.path}", "--rw=randwrite", "--bs=4k",
+         "--direct=1", f"--size={subject.size}", f"--rate={subject.size // 16}",
+         f"--runtime={seconds}", "--time_based", "--ioengine=libaio", "--iodepth=4",
+         "--norandommap"], stdout=subprocess.DEVNULL)
+    looks: list[float] = []
+    begin = time.monotonic()
+    while writing.poll() is None:
+        time.sleep(1)
+        if time.monotonic() - begin > seconds / 3:
+            looks.append(now())
+    if writing.returncode:
+        raise SystemExit(f"fio ended with {writing.returncode}")
+    uploaded(subject)
+    rest, before = now(), 0.0
+    while rest != before:
+        time.sleep(5)
+        rest, before = now(), rest
+    return sum(looks) / len(looks), max(looks), rest
+
+
 def ranged_get(server: S3Server, prefix: str, count: int) -> float:
     """Milliseconds of one ranged GET of 4 KiB at random in the objects that the store's chunks lie
     in, by one curl that keeps its connection. (A server takes longer for some objects and places
     than for others: SeaweedFS four times as long for the first 8 MiB of an object.)"""
-    text = run(*server.signed(f"{server.endpoint}/{BUCKET}?list-type=2&max-keys=1000"
-                              f"&prefix={quote(prefix + '/data/', safe='')}"))
-    found = re.findall(r"<Key>([^<]*)</Key>.*?<Size>(\d+)</Size>", text)
-    objects = [(key, int(size) // 4096) for key, size in found if int(size) >= MIB]
-    chosen = random.choices(objects, weights=[pages for _, pages in objects], k=count)
+    large = [(key, size // 4096) for key, size in objects(server, prefix + "/data/")
+             if size >= MIB]
+    chosen = random.choices(large, weights=[pages for _, pages in large], k=count)
     places = [(key, random.randrange(pages) * 4096) for key, pages in chosen]
     config = "".join(
         f'url = "{server.endpoint}/{BUCKET}/{key}"\nrange = {start}-{start + 4095}\n'
@@ -241,6 +275,7 @@ def s3_tables(arguments: argparse.Namespace, tools: Tools) -> str:
                          *(number(found.ratio(host.name, each))
                            for each in (local.name, "beside", peer.name))])
         uploaded(host)
+        grown = growth(host, server, 12 * arguments.seconds)
         first, cold, gets = cold_reads(host, arguments.reads)
         get = ranged_get(server, host.name, arguments.reads)
     finally:
@@ -261,6 +296,8 @@ def s3_tables(arguments: argparse.Namespace, tools: Tools) -> str:
         ["curl, ranged GET of 4 KiB, ms", number(get)], ["ratio", number(cold / get)],
         ["PUTs per GiB written", number(requests["puts"] / gib)],
         ["bytes sent / bytes written", number(requests["bytesSent"] / size)],
+        ["bucket / disk, overwritten at random: average, most, at rest",
+         ", ".join(number(figure) for figure in grown)],
     ]
     return markdown_table(heads, rows) + "\n" + markdown_table(["figure", "value"], more)
 
