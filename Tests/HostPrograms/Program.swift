@@ -60,12 +60,21 @@ public final class Program: Sendable {
             }
         }
         posix_spawn_file_actions_addclosefrom_np(&files, 3)
+        if case .pipe(let pipe) = input { Self.keepHere(pipe) }
+        for case .pipe(let pipe) in [output, errors] { Self.keepHere(pipe) }
         processIdentifier = try Self.spawn([program] + arguments, environment, &files)
         // What is the child's alone: else nobody would see its end.
         if case .pipe(let pipe) = input { try pipe.fileHandleForReading.close() }
         for case .pipe(let pipe) in [output, errors] {
             // Both may be the same.
             try? pipe.fileHandleForWriting.close()
+        }
+    }
+
+    /// No child has its ends but as what it is given, also of those who start it otherwise.
+    private static func keepHere(_ pipe: Pipe) {
+        for handle in [pipe.fileHandleForReading, pipe.fileHandleForWriting] {
+            _ = fcntl(handle.fileDescriptor, F_SETFD, FD_CLOEXEC)
         }
     }
 
