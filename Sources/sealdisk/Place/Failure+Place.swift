@@ -19,8 +19,9 @@ extension Failure {
                 access(cache, F_OK) == 0
             else { return self }
             advice =
-                self.advice + " If the bucket was emptied, this host still has what had not been"
-                + " uploaded to it: remove \(cache), too."
+                self.advice + " If you have emptied the bucket and need nothing of the store that"
+                + " was there: what this host had not uploaded of it is still in \(cache), and has"
+                + " to go, too."
         case ErrorCode.noPermission.rawValue:
             advice =
                 uri.scheme == "s3"
